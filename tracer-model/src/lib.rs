@@ -1,0 +1,7 @@
+//! The pure heart of sesstrace: events, and the state of processes, process groups, sessions and terminals.
+//!
+//! Deterministic: the same events give the same state and the same output. Total: nothing here panics or fails; what the
+//! model cannot explain becomes a [`delta::Change::Anomaly`] and an inferred entity. No I/O, no clock, no environment.
+
+pub mod event;
+pub mod ids;

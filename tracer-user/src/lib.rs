@@ -1,0 +1,1 @@
+//! sesstrace's library: capture, recordings, sinks and the command line.

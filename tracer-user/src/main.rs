@@ -1,0 +1,2 @@
+//! The `sesstrace` binary.
+fn main() {}
