@@ -3,5 +3,6 @@
 //! Deterministic: the same events give the same state and the same output. Total: nothing here panics or fails; what the
 //! model cannot explain becomes a [`delta::Change::Anomaly`] and an inferred entity. No I/O, no clock, no environment.
 
+pub mod delta;
 pub mod event;
 pub mod ids;
