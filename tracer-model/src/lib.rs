@@ -6,3 +6,4 @@
 pub mod delta;
 pub mod event;
 pub mod ids;
+pub mod order;
