@@ -1,1 +1,3 @@
 //! sesstrace's library: capture, recordings, sinks and the command line.
+
+pub mod capture;
