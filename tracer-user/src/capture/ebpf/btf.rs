@@ -32,40 +32,40 @@ pub struct Field {
 pub struct Btf<'a> {
     types: Vec<Type<'a>>,
     strings: &'a [u8],
-    structs: HashMap<&'a [u8], Vec<u32>>,
+    pub(super) structs: HashMap<&'a [u8], Vec<u32>>,
     typedefs: HashMap<&'a [u8], u32>,
     functions: HashMap<&'a [u8], u32>,
 }
 
 /// One type: `struct btf_type` and what follows it.
 #[derive(Clone, Copy)]
-struct Type<'a> {
-    name: u32,
-    kind: u32,
-    has_bit_sizes: bool,
+pub(super) struct Type<'a> {
+    pub(super) name: u32,
+    pub(super) kind: u32,
+    pub(super) has_bit_sizes: bool,
     /// The size, or the type that is pointed to, renamed, qualified or returned.
-    target: u32,
-    rest: &'a [u8],
+    pub(super) target: u32,
+    pub(super) rest: &'a [u8],
 }
 
 /// `struct btf_member`.
 #[derive(Clone, Copy)]
-struct Member {
-    name: u32,
-    type_id: u32,
+pub(super) struct Member {
+    pub(super) name: u32,
+    pub(super) type_id: u32,
     bit_offset: u32,
     bit_size: u32,
 }
 
-const PTR: u32 = 2;
-const STRUCT: u32 = 4;
+pub(super) const PTR: u32 = 2;
+pub(super) const STRUCT: u32 = 4;
 const UNION: u32 = 5;
-const TYPEDEF: u32 = 8;
+pub(super) const TYPEDEF: u32 = 8;
 const VOLATILE: u32 = 9;
 const CONST: u32 = 10;
 const RESTRICT: u32 = 11;
-const FUNC: u32 = 12;
-const FUNC_PROTO: u32 = 13;
+pub(super) const FUNC: u32 = 12;
+pub(super) const FUNC_PROTO: u32 = 13;
 const TYPE_TAG: u32 = 18;
 
 /// Bytes that follow `struct btf_type`: a fixed part, and a part for each of its elements.
@@ -83,7 +83,7 @@ const fn rest_size(kind: u32) -> Option<(usize, usize)> {
 /// Chains of typedefs and nests of anonymous structs are shorter than this in any kernel; in hostile bytes they may be cycles.
 const MAX_DEPTH: u32 = 32;
 
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|chunk| u32::from_ne_bytes(*chunk))
 }
 
@@ -175,13 +175,13 @@ impl<'a> Btf<'a> {
         None
     }
 
-    fn get(&self, id: u32) -> Option<Type<'a>> {
+    pub(super) fn get(&self, id: u32) -> Option<Type<'a>> {
         // Type 0 is void and has no entry.
         self.types.get(usize::try_from(id).ok()?.checked_sub(1)?).copied()
     }
 
     /// The type behind typedefs and qualifiers.
-    fn strip(&self, mut id: u32) -> Option<u32> {
+    pub(super) fn strip(&self, mut id: u32) -> Option<u32> {
         for _ in 0..MAX_DEPTH {
             match self.get(id)? {
                 Type { kind: TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG, target, .. } => id = target,
@@ -192,7 +192,7 @@ impl<'a> Btf<'a> {
     }
 
     /// A name; `None` for an anonymous thing.
-    fn name(&self, offset: u32) -> Option<&'a [u8]> {
+    pub(super) fn name(&self, offset: u32) -> Option<&'a [u8]> {
         let rest = self.strings.get(usize::try_from(offset).ok()?..)?;
         let name = rest.split(|&byte| byte == 0).next()?;
         (!name.is_empty()).then_some(name)
@@ -200,7 +200,7 @@ impl<'a> Btf<'a> {
 }
 
 impl<'a> Type<'a> {
-    fn members(self) -> impl Iterator<Item = Member> + 'a {
+    pub(super) fn members(self) -> impl Iterator<Item = Member> + 'a {
         let rest = if matches!(self.kind, STRUCT | UNION) { self.rest } else { &[] };
         rest.chunks_exact(12).filter_map(move |bytes| {
             let offset = word(bytes, 8)?;
@@ -233,4 +233,113 @@ fn read_type(bytes: &[u8], id: u32) -> Result<(Type<'_>, &[u8]), BtfError> {
     let rest = bytes.get(12..end).ok_or(BtfError::Truncated(id))?;
     let one = Type { name: field(0)?, kind, has_bit_sizes: info >> 31 != 0, target: field(8)?, rest };
     Ok((one, bytes.get(end..).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIXTURES: [&[u8]; 3] =
+        [include_bytes!("fixtures/6.1.btf"), include_bytes!("fixtures/6.12.btf"), include_bytes!("fixtures/6.18.btf")];
+
+    /// Builds BTF from types given as words; strings are `\0a\0b\0s\0`: a at 1, b at 3, s at 5.
+    fn btf(types: &[&[u32]]) -> Vec<u8> {
+        let length = types.concat().len() as u32 * 4;
+        let mut bytes = vec![0x9f, 0xeb, 1, 0];
+        for value in [24, 0, length, length, 7].iter().chain(types.concat().iter()) {
+            bytes.extend_from_slice(&value.to_ne_bytes());
+        }
+        bytes.extend_from_slice(b"\0a\0b\0s\0");
+        bytes
+    }
+    const INT: &[u32] = &[0, 1 << 24, 4, 32];
+
+    #[test]
+    fn members_are_found_through_anonymous_and_embedded_structs() {
+        // 2: union { int b at 32 }; 3: const 2; 4: struct s { int a at 0; const union at 64 }; 5: struct a { struct s b at 128 }
+        let bytes = btf(&[
+            INT,
+            &[0, UNION << 24 | 1, 8, 3, 1, 32],
+            &[0, CONST << 24, 2],
+            &[5, STRUCT << 24 | 2, 16, 1, 1, 0, 0, 3, 64],
+            &[1, STRUCT << 24 | 1, 32, 3, 4, 128],
+        ]);
+        let btf = Btf::parse(&bytes).unwrap();
+        assert_eq!(btf.field("s.a"), Some(Field { offset: 0, bit: 0 }));
+        assert_eq!(btf.field("s.b"), Some(Field { offset: 12, bit: 0 }));
+        assert_eq!(btf.field("a.b.b"), Some(Field { offset: 28, bit: 0 }));
+        for absent in ["s.s", "b.a", "s", "a.b.a.a", "", "."] {
+            assert_eq!(btf.field(absent), None, "{absent}");
+        }
+    }
+
+    #[test]
+    fn a_bit_field_is_its_word_and_bit() {
+        let bit = |start: u32| 1 << 24 | start;
+        let bytes = btf(&[INT, &[5, 1 << 31 | STRUCT << 24 | 2, 8, 1, 1, bit(33), 3, 1, bit(63)]]);
+        let btf = Btf::parse(&bytes).unwrap();
+        assert_eq!(btf.field("s.a"), Some(Field { offset: 4, bit: 1 }));
+        assert_eq!(btf.field("s.b"), Some(Field { offset: 4, bit: 31 }));
+    }
+
+    #[test]
+    fn tracepoints_are_counted_without_the_private_pointer() {
+        let counts = |name| FIXTURES.map(|bytes| Btf::parse(bytes).unwrap().tracepoint_arguments(name));
+        assert_eq!(counts("sched_process_exit"), [Some(1), Some(1), Some(2)]);
+        assert_eq!(counts("sched_switch"), [Some(4), Some(4), Some(4)]);
+        assert_eq!(counts("signal_generate"), [Some(5), Some(5), Some(5)]);
+        assert_eq!(counts("no_such_tracepoint"), [None, None, None]);
+    }
+
+    #[test]
+    fn cycles_end() {
+        // 1: typedef of 2, 2: typedef of 1; 3: struct s { anonymous 3 }
+        let bytes = btf(&[&[1, TYPEDEF << 24, 2], &[1, TYPEDEF << 24, 1], &[5, STRUCT << 24 | 1, 4, 0, 3, 0]]);
+        let btf = Btf::parse(&bytes).unwrap();
+        assert_eq!(btf.strip(1), None);
+        assert_eq!(btf.field("s.a"), None);
+    }
+
+    #[test]
+    fn what_is_no_btf_is_refused_in_words() {
+        let refused = |bytes: &[u8]| Btf::parse(bytes).err();
+        assert_eq!(refused(&[]), Some(BtfError::Header));
+        assert_eq!(refused(b"\x7fELF and more bytes than a header has"), Some(BtfError::Header));
+        assert_eq!(refused(&btf(&[INT, &[0, 31 << 24, 0]])), Some(BtfError::UnknownKind(2, 31)));
+        assert_eq!(refused(&btf(&[INT, &[0, STRUCT << 24 | 9, 0]])), Some(BtfError::Truncated(2)));
+    }
+
+    #[test]
+    fn damaged_bytes_never_panic() {
+        let whole = FIXTURES[2];
+        for end in 0..whole.len() {
+            exercise(&whole[..end]);
+        }
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as usize % below
+        };
+        for _ in 0..3000 {
+            let mut bytes = whole.to_vec();
+            for _ in 0..=random(8) {
+                let at = random(bytes.len());
+                bytes[at] = random(256) as u8;
+            }
+            exercise(&bytes);
+        }
+    }
+
+    /// Asks everything of bytes that may be anything.
+    fn exercise(bytes: &[u8]) {
+        let Ok(btf) = Btf::parse(bytes) else { return };
+        for path in
+            ["task_struct.pid", "tty_struct.ctrl.pgrp", "signal_struct.is_child_subreaper", "k_sigaction.sa.sa_flags"]
+        {
+            let _ = btf.field(path);
+        }
+        let _ = (btf.tracepoint_arguments("sched_switch"), btf.function_id("ksys_setsid"));
+    }
 }
