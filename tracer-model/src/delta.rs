@@ -77,7 +77,7 @@ pub enum Change {
     Reparented {
         /// It.
         process: ProcKey,
-        /// Its parent before.
+        /// Its parent before. It can have ended long ago, when the process was not seen since.
         from: ProcKey,
         /// Its parent now.
         to: ProcKey,
@@ -87,8 +87,8 @@ pub enum Change {
     GroupBorn {
         /// It.
         group: PgrpKey,
-        /// The process that leads it.
-        leader: ProcKey,
+        /// The process that leads it; `None` when the group was found without it.
+        leader: Option<ProcKey>,
         /// How.
         birth: GroupBirth,
     },
@@ -384,7 +384,7 @@ pub enum Refusal {
     ChildReaped,
     /// setpgid into a group that does not exist yet.
     GroupNotYet,
-    /// setpgid into a group that has ended: its last member was reaped or moved away.
+    /// setpgid into a group that has ended, or tcsetpgrp or kill to one: its last member was reaped or moved away.
     GroupEnded {
         /// The group.
         group: PgrpKey,
@@ -393,7 +393,7 @@ pub enum Refusal {
     },
     /// setpgid into a group of another session, or on a child in another session.
     OtherSession,
-    /// setpgid on a session leader.
+    /// setpgid on a session leader, or setsid by one.
     SessionLeader,
     /// setsid by a process group leader.
     GroupLeader,
@@ -403,7 +403,13 @@ pub enum Refusal {
     OrphanedBackground,
     /// tcsetpgrp on a terminal that is not the caller's controlling terminal.
     NotControllingTty,
-    /// tcsetpgrp to a number that nothing bears.
+    /// `TIOCSCTTY` by a process that is not a session leader.
+    NotSessionLeader,
+    /// `TIOCSCTTY` by the leader of a session that has a controlling terminal.
+    HasControllingTty,
+    /// `TIOCSCTTY` on the controlling terminal of another session, or without permission to read it.
+    TtyOfOtherSession,
+    /// setpgid, tcsetpgrp or kill to a group number that nothing bears, and no group of that number ended lately.
     NoSuchGroup,
     /// Background access while SIGTTIN or SIGTTOU is ignored or blocked.
     BackgroundSignalIgnored,
@@ -418,7 +424,8 @@ pub enum Refusal {
 /// The path along which a signal came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignalPath {
-    /// kill and relatives to one process or thread.
+    /// kill and relatives to one process or thread; also kill by a call that was not seen (`intent` is `None`), whatever it
+    /// was aimed at.
     KillProcess {
         /// The sender.
         sender: ProcKey,

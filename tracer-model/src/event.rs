@@ -249,6 +249,15 @@ pub enum EventKind {
         /// Argument strings from `/proc/PID/cmdline`; empty when not collected.
         args: Vec<Vec<u8>>,
     },
+    /// The task iterator has come to its end: the [`EventKind::Snapshot`] events with numbers from `from` on are one complete
+    /// run. What the model thinks alive, was last seen before `from` and is not in the run has ended unseen.
+    SnapshotEnd {
+        /// The number of the first record of the run, or a number from just before it was begun.
+        from: Seq,
+        /// Every process of the machine (zombies included) is in the run. `false` when the run was filtered, cut or lost
+        /// records: it heals what it shows and ends nothing.
+        complete: bool,
+    },
     /// Wall time: `unix_ns` at `at`.
     ClockAnchor {
         /// `CLOCK_REALTIME`, ns since 1970.
