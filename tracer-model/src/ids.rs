@@ -130,6 +130,20 @@ impl Signal {
         "WINCH", "IO", "PWR", "SYS",
     ];
 
+    /// The signal whose [`Display`](fmt::Display) is `name`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        if let Some(number) = name.strip_prefix("signal ") {
+            return number.parse().ok().map(Self);
+        }
+        let name = name.strip_prefix("SIG")?;
+        if let Some(above) = name.strip_prefix("RTMIN+") {
+            return above.parse().ok().and_then(|n: u32| n.checked_add(34)).map(Self);
+        }
+        let named = Self::NAMES.iter().zip(1..).find(|(row, _)| **row == name).map(|(_, number)| Self(number));
+        named.or_else(|| name.parse().ok().map(Self))
+    }
+
     /// Whether the default action stops a process.
     #[must_use]
     pub fn stops(self) -> bool {
@@ -146,5 +160,20 @@ impl fmt::Display for Signal {
             (None, 34..=64) => f.pad(&format!("SIGRTMIN+{}", self.0 - 34)),
             (None, n) => f.pad(&format!("signal {n}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_signal_is_found_by_its_name() {
+        for number in (0..=70).chain([u32::MAX]) {
+            assert_eq!(Signal::from_name(&Signal(number).to_string()), Some(Signal(number)));
+        }
+        assert_eq!(Signal::from_name("SIGTTIN"), Some(Signal::TTIN));
+        assert_eq!(Signal::from_name("TTIN"), None);
+        assert_eq!(Signal::from_name("SIGNOTHING"), None);
     }
 }

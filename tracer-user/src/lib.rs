@@ -1,3 +1,5 @@
 //! sesstrace's library: capture, recordings, sinks and the command line.
 
 pub mod capture;
+pub mod text;
+pub mod trace_file;

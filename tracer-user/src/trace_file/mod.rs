@@ -1,0 +1,42 @@
+//! The recording of this release: JSON Lines, one object a line, readable with nothing but a text editor.
+//!
+//! ```text
+//! {"kind":"header","sesstrace":"1.0","tool":"0.1.0","host":{"text":"…"},…}     always the first line
+//! {"seq":1,"at":120417,"kind":"exec","args":[{"text":"ls"}],"by":{…},"of":{…}}  one line for each event, in order
+//! {"kind":"end","events":812,"lost":0,"complete":true}                           absent: the recording was cut off
+//! ```
+//!
+//! `at` and other times are ns since the header's `boot_ns`, and may be negative. 64-bit identities are strings. Byte
+//! strings are `{"text":…}` or, where they are not UTF-8, `{"bytes":BASE64}`. Fields that are zero, false or empty are left
+//! out. Within a major version fields and kinds are only added, so a reader ignores what it does not know.
+//!
+//! File types are separate from [`tracer_model::event::Event`]: a change of the model must not change the format. This module
+//! knows nothing of the model's state, of sinks, or of where events come from.
+
+mod call;
+mod convert;
+mod event;
+mod header;
+mod json;
+mod line;
+mod reader;
+mod task;
+#[cfg(test)]
+mod tests;
+mod warning;
+mod writer;
+
+pub use header::{Header, Scope, Summary};
+pub use reader::{ReadError, Reader};
+pub use warning::Warnings;
+pub use writer::{WriteError, Writer};
+
+/// An I/O error by the name of its errno.
+fn cause(error: &std::io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.to_string(), |errno| nix::errno::Errno::from_raw(errno).to_string())
+}
+
+/// Major version of the format: a reader of another one refuses.
+pub const FORMAT_MAJOR: u32 = 1;
+/// Minor version: raised when fields or kinds are added.
+pub const FORMAT_MINOR: u32 = 0;

@@ -1,0 +1,290 @@
+//! Reads a recording, as a stream: from a file, or from a pipe that is still being written.
+//!
+//! Refuses what is no recording or has another major version. Everything else is read as far as it is good: a damaged line
+//! becomes a gap, an unknown kind is skipped and counted, a torn end is told. Nothing here panics on any bytes.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+use tracer_model::{
+    event::{Comm, Event, EventKind, Gap, GapCause, RawTask},
+    ids::Seq,
+};
+
+use super::{
+    FORMAT_MAJOR, FORMAT_MINOR, cause,
+    event::{FileEvent, KINDS},
+    header::{FileEnd, FileHeader, Header, HeaderVersion, Summary},
+    line::{Line, read_line},
+    warning::Warnings,
+};
+use crate::text::sanitize;
+
+/// Why a recording cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It could not be opened or read.
+    #[error("cannot read {}: {}", path.display(), cause(source))]
+    Open {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is a directory.
+    #[error("cannot read {}: it is a directory; name a recording in it", path.display())]
+    Directory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// It has no bytes.
+    #[error("{} is empty: nothing was recorded, not even the header", path.display())]
+    Empty {
+        /// The path.
+        path: PathBuf,
+    },
+    /// It is something else.
+    #[error(
+        "{} is not a recording of sesstrace: line 1 is not its header ({why}); make one with `sesstrace record -o FILE -- CMD`",
+        path.display()
+    )]
+    Foreign {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with line 1.
+        why: String,
+    },
+    /// It has another major version.
+    #[error(
+        "{} has recording format {major}.{minor}, and this sesstrace {} reads {FORMAT_MAJOR}.x; replay it with sesstrace {tool}, which recorded it",
+        path.display(),
+        env!("CARGO_PKG_VERSION")
+    )]
+    Major {
+        /// The path.
+        path: PathBuf,
+        /// Its major version.
+        major: u32,
+        /// Its minor version.
+        minor: u32,
+        /// The release that wrote it.
+        tool: String,
+    },
+}
+
+/// A recording being read: an iterator of its events.
+pub struct Reader<R: BufRead = Box<dyn BufRead>> {
+    input: R,
+    header: Header,
+    /// Number of the line that was read last, from 1.
+    line: u64,
+    buffer: Vec<u8>,
+    /// Events that were returned or are held back.
+    summary: Summary,
+    warnings: Warnings,
+    last: Option<Position>,
+    /// Damaged lines since the last event.
+    damaged: u64,
+    /// An event that waits behind the gap before it.
+    held: Option<Event>,
+    ended: bool,
+}
+
+/// Where the last event stood.
+#[derive(Clone, Copy)]
+struct Position {
+    seq: Seq,
+    at: tracer_model::ids::BootNs,
+}
+
+impl Reader {
+    /// Opens a recording; `-` is the standard input.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        if path.as_os_str() == "-" {
+            return Self::new(Path::new("standard input"), Box::new(BufReader::new(io::stdin())));
+        }
+        let error = |source| ReadError::Open { path: path.to_owned(), source };
+        let file = File::open(path).map_err(error)?;
+        if file.metadata().map_err(error)?.is_dir() {
+            return Err(ReadError::Directory { path: path.to_owned() });
+        }
+        Self::new(path, Box::new(BufReader::with_capacity(64 * 1024, file)))
+    }
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads the header from `input`; `path` is for messages.
+    pub fn new(path: &Path, mut input: R) -> Result<Self, ReadError> {
+        let mut buffer = Vec::new();
+        let first =
+            read_line(&mut input, &mut buffer).map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
+        match first {
+            Line::End => return Err(ReadError::Empty { path: path.to_owned() }),
+            Line::TooLong => return Err(foreign(path, "it is longer than any line of a recording")),
+            Line::Whole | Line::Unended => {}
+        }
+        let (header, newer_minor) = parse_header(path, &buffer)?;
+        Ok(Self {
+            input,
+            header,
+            line: 1,
+            buffer,
+            summary: Summary::default(),
+            warnings: Warnings::new(newer_minor),
+            last: None,
+            damaged: 0,
+            held: None,
+            ended: false,
+        })
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What was read so far; once the iterator has ended, how the recording ended.
+    pub fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    /// What had to be passed over so far.
+    pub fn warnings(&self) -> &Warnings {
+        &self.warnings
+    }
+
+    /// Reads until there is an event to return.
+    fn advance(&mut self) -> Option<Event> {
+        while !self.ended {
+            let read = read_line(&mut self.input, &mut self.buffer);
+            self.line += 1;
+            match read {
+                Ok(Line::Whole) => {
+                    if let Some(event) = self.understand(false) {
+                        return Some(self.behind_gap(event));
+                    }
+                }
+                Ok(Line::Unended) => {
+                    let event = self.understand(true);
+                    self.cut_off(&format!("line {}, the last, is torn", self.line));
+                    return event.map(|event| self.behind_gap(event));
+                }
+                Ok(Line::TooLong) => self.bad_line("it is longer than any line of a recording"),
+                Ok(Line::End) => self.cut_off(&format!("there is no end record after line {}", self.line - 1)),
+                Err(e) => self.cut_off(&format!("line {} cannot be read: {}", self.line, cause(&e))),
+            }
+        }
+        None
+    }
+
+    /// Understands the line in the buffer. `torn`: no newline ends it, so that it may be a part of a line.
+    fn understand(&mut self, torn: bool) -> Option<Event> {
+        let error = match serde_json::from_slice::<FileEvent>(&self.buffer) {
+            Ok(file) => return Some(file.into_event(self.header.boot_ns)),
+            Err(error) => error,
+        };
+        if let Ok(end) = serde_json::from_slice::<FileEnd>(&self.buffer) {
+            self.end(end.into());
+        } else if let Some(kind) = unknown_kind(&self.buffer) {
+            self.warnings.unknown_kind(kind, self.line);
+        } else if !torn {
+            self.bad_line(&describe(&error));
+        }
+        None
+    }
+
+    fn bad_line(&mut self, why: &str) {
+        self.damaged += 1;
+        self.warnings.damaged(self.line, why);
+    }
+
+    /// The end record was read.
+    fn end(&mut self, said: Summary) {
+        self.ended = true;
+        self.warnings.counted(said.events, self.summary.events);
+        self.summary.complete = said.complete;
+        // What the capture lost it lost, whether or not the gaps that tell it could be read.
+        self.summary.lost = self.summary.lost.max(said.lost).saturating_add(self.damaged);
+        if !matches!(read_line(&mut self.input, &mut self.buffer), Ok(Line::End)) {
+            self.warnings.after_end(self.line + 1);
+        }
+    }
+
+    /// The recording ends without an end record.
+    fn cut_off(&mut self, how: &str) {
+        if !self.ended {
+            self.ended = true;
+            self.summary.lost = self.summary.lost.saturating_add(self.damaged);
+            self.warnings.ending(format!("{how}: the recording is incomplete, and shown as far as it goes"));
+        }
+    }
+
+    /// Puts a gap before `event` when lines before it were damaged.
+    fn behind_gap(&mut self, event: Event) -> Event {
+        let lost = std::mem::take(&mut self.damaged);
+        let before = self.last.replace(Position { seq: event.seq, at: event.at });
+        if lost == 0 {
+            return event;
+        }
+        let before = before.unwrap_or(Position { seq: Seq(0), at: self.header.boot_ns.min(event.at) });
+        let gap = Gap { from: before.at, until: event.at, lost, cause: GapCause::Malformed, probes: Vec::new() };
+        let gap = Event {
+            seq: Seq(before.seq.0.saturating_add(1)),
+            at: event.at,
+            cpu: 0,
+            actor: RawTask::default(),
+            actor_comm: Comm::default(),
+            subject: None,
+            kind: EventKind::Gap(gap),
+        };
+        self.held = Some(event);
+        gap
+    }
+}
+
+impl<R: BufRead> Iterator for Reader<R> {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        let event = self.held.take().or_else(|| self.advance())?;
+        self.summary.count(&event);
+        Some(event)
+    }
+}
+
+fn foreign(path: &Path, why: &str) -> ReadError {
+    ReadError::Foreign { path: path.to_owned(), why: why.to_owned() }
+}
+
+/// The header, and its version when that is newer than this release's.
+fn parse_header(path: &Path, line: &[u8]) -> Result<(Header, Option<(u32, u32)>), ReadError> {
+    let version: HeaderVersion = serde_json::from_slice(line).map_err(|e| foreign(path, &describe(&e)))?;
+    let (major, minor) = version.format().ok_or_else(|| foreign(path, "its version is not MAJOR.MINOR"))?;
+    if major != FORMAT_MAJOR {
+        let tool = sanitize(version.tool.as_bytes()).into_owned();
+        return Err(ReadError::Major { path: path.to_owned(), major, minor, tool });
+    }
+    let header: FileHeader = serde_json::from_slice(line).map_err(|e| foreign(path, &describe(&e)))?;
+    Ok((header.into(), (minor > FORMAT_MINOR).then_some((major, minor))))
+}
+
+/// The kind of a line that is whole, and is of a kind that this release does not know.
+fn unknown_kind(line: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Kind {
+        kind: String,
+    }
+    let Kind { kind } = serde_json::from_slice(line).ok()?;
+    (!KINDS.contains(&kind.as_str()) && kind != "end" && kind != "header").then_some(kind)
+}
+
+/// What `serde_json` says, with the column only: every message here names the line of the file.
+fn describe(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    let what = sanitize(what.as_bytes());
+    if error.column() == 0 { what.into_owned() } else { format!("{what} at column {}", error.column()) }
+}
