@@ -44,7 +44,8 @@ numbers! {
     Uid;
 }
 
-/// One of the lives of a number. Assigned by the model, never written to a file.
+/// Which of the lives of a number: later lives are greater, and no two entities of a kind share number and life. Assigned by
+/// the model, never written to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Life(pub u32);
 
@@ -57,6 +58,13 @@ macro_rules! keys {
             pub number: $number,
             /// Which life of it.
             pub life: Life,
+        }
+        impl $name {
+            /// The range of keys that this number can have: first and last.
+            #[must_use]
+            pub fn lives(number: $number) -> (Self, Self) {
+                (Self { number, life: Life(0) }, Self { number, life: Life(u32::MAX) })
+            }
         }
     )*};
 }

@@ -7,3 +7,6 @@ pub mod delta;
 pub mod event;
 pub mod ids;
 pub mod order;
+pub mod query;
+pub mod state;
+pub mod timeline;

@@ -1,0 +1,208 @@
+//! The state: every process, process group, session and controlling terminal that is alive, and how to ask for them.
+//!
+//! Keys are made here and nowhere else. What ended stays readable until the next event and is then forgotten, but for a
+//! short history of fixed size ([`recent`]). Must not decide anything: transitions are in `apply`.
+
+mod pgrp;
+mod process;
+pub(crate) mod recent;
+mod session;
+mod tty;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub(crate) use self::process::{Book, ExitProgress, FirstSetpgid, OpenCall, Qualifies};
+pub use self::{
+    pgrp::{Orphaned, ProcessGroup},
+    process::{Knowledge, Phase, Process, Stamp, Stop},
+    session::Session,
+    tty::Terminal,
+};
+use crate::{
+    delta::{Bounds, ForegroundGroup, LeaderState},
+    ids::{BootNs, Life, Pgid, PgrpKey, Pid, ProcKey, RawTty, Seq, SessionKey, Sid, TtyKey},
+};
+
+/// The model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Model {
+    pub(crate) processes: BTreeMap<ProcKey, Process>,
+    pub(crate) groups: BTreeMap<PgrpKey, ProcessGroup>,
+    pub(crate) sessions: BTreeMap<SessionKey, Session>,
+    pub(crate) terminals: BTreeMap<TtyKey, Terminal>,
+    /// Current life of each number.
+    pub(crate) by_pid: BTreeMap<Pid, ProcKey>,
+    pub(crate) by_pgid: BTreeMap<Pgid, PgrpKey>,
+    pub(crate) by_sid: BTreeMap<Sid, SessionKey>,
+    pub(crate) by_tty: BTreeMap<RawTty, TtyKey>,
+    /// Terminals by the number of their foreground group, whether that group exists or not.
+    pub(crate) by_foreground: BTreeMap<Pgid, BTreeSet<TtyKey>>,
+    pub(crate) recent: recent::Recent,
+    /// What the last event ended: forgotten when the next one comes.
+    pub(crate) departed: Departed,
+    /// Processes that are only referenced, oldest first.
+    pub(crate) referenced: VecDeque<ProcKey>,
+    /// Gaps since the last complete snapshot, oldest first.
+    pub(crate) gaps: Vec<(Seq, Bounds)>,
+    /// The last event that was applied.
+    pub(crate) now: Stamp,
+    /// The command whose descendants are followed, until it is seen and after.
+    pub(crate) root: Option<(Pid, Option<ProcKey>)>,
+    next_life: u32,
+}
+
+/// Entities that ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Departed {
+    pub processes: Vec<ProcKey>,
+    pub groups: Vec<PgrpKey>,
+    pub sessions: Vec<SessionKey>,
+    pub terminals: Vec<TtyKey>,
+}
+
+impl Model {
+    /// An empty model.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Follows the process with this number, the current one or the next to have it, and its descendants by fork:
+    /// [`Process::followed`] is set, which [`crate::query::left_behind`] asks.
+    pub fn follow(&mut self, root: Pid) {
+        let key = self.by_pid.get(&root).copied();
+        self.root = Some((root, key));
+        if let Some(process) = key.and_then(|key| self.processes.get_mut(&key)) {
+            process.followed = true;
+        }
+    }
+
+    /// The event that was applied last.
+    #[must_use]
+    pub fn now(&self) -> Stamp {
+        self.now
+    }
+
+    /// Every process that has not been reaped, by number; also those that are only referenced.
+    pub fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.processes.values().filter(|process| process.phase != Phase::Reaped)
+    }
+    /// A process; one that the last event ended, too.
+    #[must_use]
+    pub fn process(&self, key: ProcKey) -> Option<&Process> {
+        self.processes.get(&key)
+    }
+    /// The process that has this number now.
+    #[must_use]
+    pub fn process_by_pid(&self, pid: Pid) -> Option<&Process> {
+        self.by_pid.get(&pid).and_then(|key| self.processes.get(key))
+    }
+
+    /// Every process group, by number.
+    pub fn groups(&self) -> impl Iterator<Item = &ProcessGroup> {
+        self.groups.values().filter(|group| group.ended.is_none())
+    }
+    /// A process group; one that the last event ended, too.
+    #[must_use]
+    pub fn group(&self, key: PgrpKey) -> Option<&ProcessGroup> {
+        self.groups.get(&key)
+    }
+    /// The process group that has this number now.
+    #[must_use]
+    pub fn group_by_pgid(&self, pgid: Pgid) -> Option<&ProcessGroup> {
+        self.by_pgid.get(&pgid).and_then(|key| self.groups.get(key))
+    }
+
+    /// Every session, by number.
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values().filter(|session| session.ended.is_none())
+    }
+    /// A session; one that the last event ended, too.
+    #[must_use]
+    pub fn session(&self, key: SessionKey) -> Option<&Session> {
+        self.sessions.get(&key)
+    }
+
+    /// Every controlling terminal.
+    pub fn terminals(&self) -> impl Iterator<Item = &Terminal> {
+        self.terminals.values().filter(|tty| !self.departed.terminals.contains(&tty.key))
+    }
+    /// A controlling terminal; one that the last event ended, too.
+    #[must_use]
+    pub fn terminal(&self, key: TtyKey) -> Option<&Terminal> {
+        self.terminals.get(&key)
+    }
+
+    /// The terminal whose foreground process group this is: that of its session, or (after tcsetpgrp to a process that then
+    /// called setsid) of another one.
+    #[must_use]
+    pub fn foreground_of(&self, group: PgrpKey) -> Option<TtyKey> {
+        let is_foreground = |tty: &&TtyKey| {
+            self.terminals.get(tty).and_then(|tty| tty.foreground).is_some_and(|fore| fore.group == Some(group))
+        };
+        self.by_foreground.get(&group.number)?.iter().find(is_foreground).copied()
+    }
+
+    /// State of a group's leader.
+    #[must_use]
+    pub fn leader_state(&self, group: &ProcessGroup) -> LeaderState {
+        let Some(leader) = group.leader.and_then(|key| self.processes.get(&key)) else {
+            return if group.leader_reaped { LeaderState::Reaped } else { LeaderState::Unknown };
+        };
+        match leader.phase {
+            Phase::Reaped => LeaderState::Reaped,
+            _ if leader.group.is_none() => LeaderState::Unknown,
+            _ if leader.group != Some(group.key) => LeaderState::MovedAway,
+            Phase::Alive | Phase::Exiting => LeaderState::Alive,
+            Phase::Zombie | Phase::Released => LeaderState::Zombie,
+        }
+    }
+
+    /// State of a session's leader. It never moves away.
+    #[must_use]
+    pub fn session_leader_state(&self, session: &Session) -> LeaderState {
+        match session.leader.and_then(|key| self.processes.get(&key)).map(|leader| leader.phase) {
+            None if session.leader_reaped => LeaderState::Reaped,
+            None => LeaderState::Unknown,
+            Some(Phase::Alive | Phase::Exiting) => LeaderState::Alive,
+            Some(Phase::Zombie | Phase::Released) => LeaderState::Zombie,
+            Some(Phase::Reaped) => LeaderState::Reaped,
+        }
+    }
+
+    /// Since when what the model says of this process may be wrong: records were lost and it was not seen since.
+    #[must_use]
+    pub fn uncertain(&self, process: ProcKey) -> Option<Bounds> {
+        let seen = self.processes.get(&process)?.seen;
+        let (_, first) = self.gaps.iter().find(|(seq, _)| *seq > seen.seq)?;
+        Some(Bounds { after: first.after.max(seen.at), until: self.now.at })
+    }
+
+    /// A life that no entity of this model had before.
+    pub(crate) fn new_life(&mut self) -> Life {
+        self.next_life = self.next_life.saturating_add(1);
+        Life(self.next_life)
+    }
+
+    /// A foreground group as of now: the group of that identity, if it exists.
+    pub(crate) fn foreground_group(&self, id: crate::event::RawId) -> Option<ForegroundGroup> {
+        if id.number == 0 {
+            return None;
+        }
+        let group = self.group_by_pgid(id.pgid()).filter(|group| same_ino(group.ino, id.ino));
+        Some(ForegroundGroup { number: id.pgid(), group: group.map(|group| group.key) })
+    }
+}
+
+/// Two `pid->ino` that do not contradict each other.
+pub(crate) fn same_ino(one: u64, other: u64) -> bool {
+    one == 0 || other == 0 || one == other
+}
+
+/// Two start times of a process that do not contradict each other. `/proc` gives them in hundredths of a second, rounded
+/// down (proc(5), `starttime`), so an exact time may match a round one that is up to 10 ms earlier.
+pub(crate) fn same_start(one: BootNs, other: BootNs) -> bool {
+    const TICK: u64 = 10_000_000;
+    let (low, high) = (one.min(other).0, one.max(other).0);
+    low == 0 || low == high || (low.is_multiple_of(TICK) && high - low < TICK)
+}

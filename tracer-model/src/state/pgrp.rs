@@ -1,0 +1,93 @@
+//! One process group, from its birth until its last member is reaped or moves away.
+//!
+//! Must not decide anything; see `apply::groups` and `orphan`.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    delta::{Bounds, GroupBirth, GroupEnd},
+    ids::{BootNs, PgrpKey, ProcKey, SessionKey},
+};
+
+/// Whether a process group is orphaned (kernel/exit.c, `will_become_orphaned_pgrp`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Orphaned {
+    /// A member has a parent in another group of the same session.
+    #[default]
+    No,
+    /// No member has.
+    Yes,
+    /// No member is known to have, but a member's parent is outside of what was seen.
+    Unknown,
+}
+
+/// One process group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProcessGroup {
+    /// Its key.
+    pub key: PgrpKey,
+    /// `pid->ino`, 0 when not known.
+    pub ino: u64,
+    /// Its session.
+    pub session: SessionKey,
+    /// Members that have not been reaped, zombies included.
+    pub members: BTreeSet<ProcKey>,
+    /// The process whose number it bears, member or not; `None` when it was reaped before the group was found.
+    pub leader: Option<ProcKey>,
+    /// That process was seen to be reaped, or a complete snapshot does not have it.
+    pub leader_reaped: bool,
+    /// How it came to be.
+    pub birth: GroupBirth,
+    /// When it was born; `None` when it was found.
+    pub born: Option<BootNs>,
+    /// When it was found or born.
+    pub first_seen: BootNs,
+    /// Whether it is orphaned. Use this, not [`ProcessGroup::members`], to ask.
+    pub orphaned: Orphaned,
+    /// Its end, readable until the next event.
+    pub ended: Option<(Bounds, GroupEnd)>,
+
+    /// Members that keep it from being orphaned.
+    pub(crate) qualifying: usize,
+    /// Members of which that is not known.
+    pub(crate) undecided: usize,
+    /// All members had exited when this was last looked at.
+    pub(crate) all_zombies: bool,
+}
+
+impl ProcessGroup {
+    /// A group without members.
+    pub(crate) fn new(key: PgrpKey, ino: u64, session: SessionKey, birth: GroupBirth, at: BootNs) -> Self {
+        Self {
+            key,
+            ino,
+            session,
+            members: BTreeSet::new(),
+            leader: None,
+            leader_reaped: false,
+            birth,
+            born: (birth != GroupBirth::Found).then_some(at),
+            first_seen: at,
+            orphaned: Orphaned::No,
+            ended: None,
+            qualifying: 0,
+            undecided: 0,
+            all_zombies: false,
+        }
+    }
+
+    /// The orphan rule's answer from the counts.
+    pub(crate) fn orphan_status(&self) -> Orphaned {
+        match (self.qualifying, self.undecided) {
+            (0, 0) => Orphaned::Yes,
+            (0, _) => Orphaned::Unknown,
+            _ => Orphaned::No,
+        }
+    }
+
+    /// Certainly orphaned.
+    #[must_use]
+    pub fn is_orphaned(&self) -> bool {
+        self.orphaned == Orphaned::Yes
+    }
+}

@@ -1,0 +1,247 @@
+//! One process, from its fork to its reap.
+//!
+//! Holds what the last bundle said and what earlier events of the process proved. Must not decide anything: transitions are
+//! in `apply`, rules in `orphan`, `race` and `refusal`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    event::{Call, Comm, Facts, Namespace, WaitStatus},
+    ids::{BootNs, PgrpKey, ProcKey, Seq, SessionKey, Signal, Tid, TtyKey, Uid},
+};
+
+/// A place in the stream of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp {
+    /// Its number.
+    pub seq: Seq,
+    /// Its time.
+    pub at: BootNs,
+}
+
+/// How far a process has got in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It has not begun to exit.
+    #[default]
+    Alive,
+    /// Its last thread has begun to exit: it still has its terminal, its files, its children.
+    Exiting,
+    /// Its exit is complete; it waits to be reaped and is a member of its group.
+    Zombie,
+    /// Its exit is complete and the kernel had released it by then. Whether it was released by itself or a parent's wait was
+    /// quicker is told by the next events; until then it is a member of its group.
+    Released,
+    /// Reaped. Readable until the next event.
+    Reaped,
+}
+
+/// How a process came to be known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Knowledge {
+    /// Only named by others, as a parent or an actor: its group, session and terminal are not known.
+    #[default]
+    Referenced,
+    /// A bundle of it was seen.
+    Seen,
+}
+
+/// A job-control stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// By this signal; number 0 when a later bundle showed the stop and the signal is not known.
+    pub signal: Signal,
+    /// The event that sent the signal.
+    pub sent: Option<Seq>,
+    /// Since when it is known to be stopped.
+    pub since: BootNs,
+}
+
+/// One process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Process {
+    /// Its key.
+    pub key: ProcKey,
+    /// Its start (`start_boottime` of its leader thread), 0 when not known.
+    pub start: BootNs,
+    /// `pid->ino`, 0 when not known.
+    pub ino: u64,
+    /// What is known of it.
+    pub knowledge: Knowledge,
+    /// When its fork was seen; `None` when it was there before the capture or the fork was lost.
+    pub born: Option<BootNs>,
+    /// Its last bundle (or, for one that was only referenced, the event that named it).
+    pub seen: Stamp,
+
+    /// Its real parent, as far as it was seen. With [`Process::parent_exited`], the last one that was known.
+    pub parent: Option<ProcKey>,
+    /// Its parent has exited and who adopted it was not seen yet.
+    pub parent_exited: bool,
+    /// Its children that have not been reaped.
+    pub children: BTreeSet<ProcKey>,
+    /// Its process group; `None` when not known.
+    pub group: Option<PgrpKey>,
+    /// The session of its group.
+    pub session: Option<SessionKey>,
+    /// Its controlling terminal.
+    pub tty: Option<TtyKey>,
+
+    /// How far it has got.
+    pub phase: Phase,
+    /// When its exit began.
+    pub exited_at: Option<BootNs>,
+    /// What it exited with, as its parent reads it.
+    pub status: Option<WaitStatus>,
+    /// Stopped for job control.
+    pub stopped: Option<Stop>,
+
+    /// Its name: hostile bytes.
+    pub comm: Comm,
+    /// Its arguments, as far as captured: hostile bytes. Inherited by fork, set by exec.
+    pub args: Vec<Vec<u8>>,
+    /// `args` was cut.
+    pub args_truncated: bool,
+    /// Its facts.
+    pub facts: Facts,
+    /// Forked and no exec since: its parent may still call setpgid on it.
+    pub not_yet_execed: bool,
+    /// A kernel thread.
+    pub kernel_thread: bool,
+    /// Real user id; `None` when not known.
+    pub uid: Option<Uid>,
+    /// cgroup v2 id, 0 when not known.
+    pub cgroup: u64,
+    /// Its pid namespace, when that is not the capture's.
+    pub namespace: Option<Namespace>,
+    /// The followed command or one of its descendants ([`super::Model::follow`]).
+    pub followed: bool,
+
+    /// What only the model's rules read.
+    pub(crate) book: Book,
+}
+
+/// A watched call that has begun and not returned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct OpenCall {
+    /// Its ENTER.
+    pub entered: Stamp,
+    /// The call.
+    pub call: Call,
+    /// The process that it is about.
+    pub target: ProcKey,
+}
+
+/// The first successful setpgid that made a process the leader of a new group, until a second one decides a race.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct FirstSetpgid {
+    /// The group.
+    pub group: PgrpKey,
+    /// Who called.
+    pub caller: ProcKey,
+    /// From ENTER; `None` when it was not seen.
+    pub entered: Option<Stamp>,
+    /// To LEAVE.
+    pub left: Stamp,
+}
+
+/// What the exit of a process has done so far. Kept between EXIT and DEAD.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ExitProgress {
+    /// `exit_notify` has been reached: its children have other parents, and it counts no more in the orphan rule.
+    pub notified: bool,
+    /// The foreground group of its terminal, when it is the session leader: it gets SIGHUP.
+    pub foreground: Option<PgrpKey>,
+    /// The foreground group at an earlier hangup: it gets SIGHUP and SIGCONT.
+    pub old_foreground: Option<PgrpKey>,
+    /// Which signals of the leader's exit have been seen, by target.
+    pub hung_up: BTreeSet<(ProcKey, Signal)>,
+    /// Groups that this exit orphaned while a member was stopped.
+    pub expected: BTreeSet<PgrpKey>,
+    /// Groups that got signals by the orphan rule.
+    pub signalled: BTreeSet<(PgrpKey, Signal)>,
+    /// When its SIGCHLD was seen: it was a zombie by then.
+    pub zombie_by: Option<BootNs>,
+}
+
+/// How a process counts in the orphan rule of its group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Qualifies {
+    /// It does not keep the group from being orphaned.
+    #[default]
+    No,
+    /// Its parent is in another group of the same session.
+    Yes,
+    /// Its parent's group is not known.
+    Unknown,
+}
+
+/// Book-keeping of the rules.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Book {
+    /// Open calls by thread.
+    pub calls: BTreeMap<Tid, OpenCall>,
+    /// Threads that have begun to exit while others go on.
+    pub exiting_threads: BTreeSet<Tid>,
+    /// Its exit.
+    pub exit: ExitProgress,
+    /// See [`FirstSetpgid`].
+    pub first_setpgid: Option<FirstSetpgid>,
+    /// The last stop signal that was sent to it.
+    pub last_stop: Option<(Signal, Seq)>,
+    /// The last SIGCONT that was sent to it.
+    pub last_cont: Option<Seq>,
+    /// What it was counted as in its group's orphan rule.
+    pub qualifies: Qualifies,
+    /// The parent is the initial namespace's init, as of the last change of parent.
+    pub parent_is_init: bool,
+    /// When it was seen released by its own exit.
+    pub released_at: Option<BootNs>,
+}
+
+impl Process {
+    /// A process that was just named.
+    pub(crate) fn new(key: ProcKey, start: BootNs, seen: Stamp) -> Self {
+        Self {
+            key,
+            start,
+            ino: 0,
+            knowledge: Knowledge::Referenced,
+            born: None,
+            seen,
+            parent: None,
+            parent_exited: false,
+            children: BTreeSet::new(),
+            group: None,
+            session: None,
+            tty: None,
+            phase: Phase::Alive,
+            exited_at: None,
+            status: None,
+            stopped: None,
+            comm: Comm::default(),
+            args: Vec::new(),
+            args_truncated: false,
+            facts: Facts::default(),
+            not_yet_execed: false,
+            kernel_thread: false,
+            uid: None,
+            cgroup: 0,
+            namespace: None,
+            followed: false,
+            book: Book::default(),
+        }
+    }
+
+    /// Whether the orphan rule counts it at all: exited processes whose threads are all gone are not asked
+    /// (kernel/exit.c, `will_become_orphaned_pgrp`).
+    #[must_use]
+    pub fn counts_for_orphan_rule(&self) -> bool {
+        self.phase <= Phase::Exiting && !self.book.exit.notified
+    }
+
+    /// Not (yet) a zombie: it may still run.
+    #[must_use]
+    pub fn is_running_or_stopped(&self) -> bool {
+        self.phase <= Phase::Exiting
+    }
+}
