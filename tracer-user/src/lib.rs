@@ -1,5 +1,6 @@
 //! sesstrace's library: capture, recordings, sinks and the command line.
 
 pub mod capture;
+pub mod placement;
 pub mod text;
 pub mod trace_file;

@@ -1,0 +1,28 @@
+//! `--in-place` (the `-DDD` of strace): the process that the shell started becomes the command.
+
+use super::{
+    Placement,
+    error::LaunchError,
+    exec::Program,
+    init_hook,
+    protocol::{Channel, ToCapture, ToWaiter},
+};
+
+/// Waits until the capture process follows this process, then becomes the command. Returns only if that fails.
+pub(super) fn run(program: &Program, channel: &Channel) -> LaunchError {
+    debug_assert!(init_hook::ran(), "checked for {:?} too", Placement::Wrapper);
+    loop {
+        match channel.wait::<ToWaiter>() {
+            Some((ToWaiter::Release, _)) => break,
+            Some((ToWaiter::Failed { text, code }, _)) => return LaunchError::Capture { text, code },
+            Some(_) => {}
+            None => return LaunchError::CaptureVanished,
+        }
+    }
+    init_hook::restore_signals();
+    init_hook::restore_pending();
+    let failure = program.exec();
+    // A capture process that is gone has nothing to forget.
+    let _ = channel.send(&ToCapture::NotStarted, None);
+    program.explain(failure)
+}
