@@ -2,5 +2,6 @@
 
 pub mod capture;
 pub mod placement;
+pub mod sink;
 pub mod text;
 pub mod trace_file;

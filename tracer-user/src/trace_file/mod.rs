@@ -27,6 +27,7 @@ mod warning;
 mod writer;
 
 pub use header::{Header, Scope, Summary};
+pub(crate) use json::{end_line, event_line, header_line};
 pub use reader::{ReadError, Reader};
 pub use warning::Warnings;
 pub use writer::{WriteError, Writer};

@@ -1,0 +1,48 @@
+//! Events as JSON Lines: the same lines as in a recording, header and end record included.
+
+use std::io::{self, Write};
+
+use tracer_model::{delta::Delta, event::Event, ids::BootNs, state::Model};
+
+use super::Sink;
+use crate::trace_file::{Header, Summary, end_line, event_line, header_line};
+
+/// One object a line.
+pub struct Json {
+    out: Box<dyn Write>,
+    base: BootNs,
+    line: Vec<u8>,
+}
+
+impl Json {
+    /// Writes to `out`, a line at a time.
+    #[must_use]
+    pub fn new(out: Box<dyn Write>) -> Self {
+        Self { out, base: BootNs::default(), line: Vec::new() }
+    }
+
+    fn write_line(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.line)?;
+        self.line.clear();
+        Ok(())
+    }
+}
+
+impl Sink for Json {
+    fn begin(&mut self, header: &Header) -> io::Result<()> {
+        self.base = header.boot_ns;
+        header_line(header, &mut self.line)?;
+        self.write_line()
+    }
+
+    fn event(&mut self, event: &Event, _: &Delta, _: &Model) -> io::Result<()> {
+        event_line(event, self.base, &mut self.line)?;
+        self.write_line()
+    }
+
+    fn end(&mut self, _: &Model, summary: &Summary) -> io::Result<()> {
+        end_line(*summary, &mut self.line)?;
+        self.write_line()?;
+        self.out.flush()
+    }
+}

@@ -1,0 +1,41 @@
+//! What comes out: every form in which events are shown.
+//!
+//! A sink is a deterministic function of the header, the events and its [`Style`]: `replay` prints byte for byte what `run`
+//! printed. Must not: read clocks, environment or terminals, know whether it is live, or let a byte from outside pass
+//! [`crate::text`].
+
+mod json;
+mod style;
+
+use std::io::{self, Write};
+
+use tracer_model::{delta::Delta, event::Event, state::Model};
+
+pub use json::Json;
+pub use style::{Style, Tone};
+
+use crate::trace_file::{Header, Summary};
+
+/// One form of output. Errors are those of its writer; a closed pipe is one of them, and is handled in `main`.
+pub trait Sink {
+    /// Before the first event.
+    fn begin(&mut self, header: &Header) -> io::Result<()>;
+    /// An event, what it changed, and the model after it.
+    fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()>;
+    /// After the last event.
+    fn end(&mut self, model: &Model, summary: &Summary) -> io::Result<()>;
+}
+
+/// A row of [`SINKS`].
+pub struct Form {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub about: &'static str,
+    /// Makes one that writes to `out`.
+    pub make: fn(out: Box<dyn Write>, style: Style) -> Box<dyn Sink>,
+}
+
+/// Every form of output.
+pub const SINKS: &[Form] =
+    &[Form { name: "json", about: "events, one object a line", make: |out, _| Box::new(Json::new(out)) }];
