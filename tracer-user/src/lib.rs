@@ -2,6 +2,7 @@
 
 pub mod capture;
 pub mod placement;
+pub mod prebuilt;
 pub mod sink;
 pub mod text;
 pub mod trace_file;

@@ -1,2 +1,27 @@
-//! `cargo xtask`: automation.
-fn main() {}
+//! `cargo xtask`: automation that is more than one cargo command. A verb is a file and a line of [`Verb`].
+
+mod build_ebpf;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Parser;
+
+/// Automation of the sesstrace repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Verb {
+    BuildEbpf(build_ebpf::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Verb::parse() {
+        Verb::BuildEbpf(arguments) => build_ebpf::run(&arguments),
+    }
+}
+
+/// The root of the repository.
+fn root() -> anyhow::Result<PathBuf> {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().map(PathBuf::from).context("xtask is not inside the repository")
+}

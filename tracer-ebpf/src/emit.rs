@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
+//! Writes records: number, reserve, write every byte, submit; or count the loss.
+//!
+//! The number is taken before the reservation, so that a record without room leaves a hole in the sequence.
+//! Must not: decide whether a record is wanted.
+
+use core::arch::asm;
+
+use aya_ebpf::{
+    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns},
+    maps::RingBuf,
+};
+use tracer_common::{
+    control::{LOST, SEQUENCE, loss_slot},
+    record::{Call, Header, Kind},
+};
+
+use crate::{
+    CONTROL,
+    task::{self, Ptr},
+};
+
+/// `BPF_RB_NO_WAKEUP`: the consumer polls on a timer.
+const NO_WAKEUP: u64 = 1;
+/// `BPF_RB_FORCE_WAKEUP`.
+const FORCE_WAKEUP: u64 = 2;
+/// `BPF_RB_AVAIL_DATA` and `BPF_RB_RING_SIZE` of `bpf_ringbuf_query`.
+const AVAILABLE_DATA: u64 = 0;
+const RING_SIZE: u64 = 1;
+
+/// A record type. Its header is at its start and a value of zero bytes is valid.
+pub trait Layout: Kind + Sized + 'static {
+    /// The header within the record.
+    fn header(&mut self) -> &mut Header;
+}
+
+macro_rules! layouts {
+    ($($record:ident),*) => {$(
+        impl Layout for tracer_common::record::$record {
+            #[inline(always)]
+            fn header(&mut self) -> &mut Header {
+                &mut self.header
+            }
+        }
+    )*};
+}
+layouts!(NewTask, Exec, Exit, Dead, Stopped, Freed, SignalGenerated, SignalDelivered, Enter, Leave, Snapshot);
+
+/// Takes the next number of the sequence.
+#[inline(always)]
+pub fn next_number() -> u64 {
+    match CONTROL.get_ptr_mut(SEQUENCE) {
+        Some(counter) => fetch_add_one(counter) + 1,
+        None => 0,
+    }
+}
+
+/// The last number given out.
+#[inline(always)]
+pub fn last_number() -> u64 {
+    // SAFETY: an aligned word of a map that lives as long as the program.
+    CONTROL.get_ptr(SEQUENCE).map_or(0, |counter| unsafe { core::ptr::read_volatile(counter) })
+}
+
+/// Adds one to a word of `CONTROL`.
+#[inline(always)]
+pub fn count(slot: u32) {
+    if let Some(counter) = CONTROL.get_ptr_mut(slot) {
+        fetch_add_one(counter);
+    }
+}
+
+/// Writes a record of the current moment. `fill` gets the record, zero but for its header, and returns `FLAG_*`.
+#[inline(always)]
+pub fn record<T: Layout>(ring: &RingBuf, fill: impl FnOnce(&mut T) -> u32) {
+    numbered(ring, next_number(), None, fill);
+}
+
+/// [`record`] with a number that was taken already, and the call that its loss is counted under.
+#[inline(always)]
+pub fn numbered<T: Layout>(ring: &RingBuf, seq: u64, call: Option<Call>, fill: impl FnOnce(&mut T) -> u32) {
+    let Some(mut slot) = ring.reserve::<T>(0) else {
+        count(LOST + loss_slot(T::KIND, call));
+        return;
+    };
+    // SAFETY: every record is made of integers, for which zero is a value.
+    let record = slot.write(unsafe { core::mem::zeroed() });
+    write_header(record.header(), seq, T::KIND, task::current());
+    let flags = fill(record);
+    record.header().flags |= flags;
+    slot.submit(wakeup(ring));
+}
+
+/// Writes a header without flags.
+#[inline(always)]
+pub fn write_header(header: &mut Header, seq: u64, kind: u16, actor: Ptr) {
+    header.seq = seq;
+    // SAFETY: the helpers have no precondition.
+    unsafe {
+        header.at = bpf_ktime_get_boot_ns();
+        header.cpu = bpf_get_smp_processor_id() as u16;
+    }
+    header.kind = kind;
+    header.actor = task::id(actor);
+    header.actor_comm = task::comm(actor);
+}
+
+/// Wakes the consumer when a quarter of the ring waits for it.
+#[inline(always)]
+fn wakeup(ring: &RingBuf) -> u64 {
+    if ring.query(AVAILABLE_DATA) > ring.query(RING_SIZE) / 4 { FORCE_WAKEUP } else { NO_WAKEUP }
+}
+
+/// core has no atomics that fetch for this target. Needs Linux 5.12.
+#[inline(always)]
+fn fetch_add_one(counter: *mut u64) -> u64 {
+    let mut value: u64 = 1;
+    // SAFETY: `counter` is an aligned word of a map.
+    unsafe {
+        asm!("{value} = atomic_fetch_add((u64 *)({counter} + 0), {value})", value = inout(reg) value, counter = in(reg) counter);
+    }
+    value
+}

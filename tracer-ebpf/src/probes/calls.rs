@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
+//! Watched system calls: one ENTER and one LEAVE for all of them. What is known at ENTER is saved for LEAVE by thread.
+
+use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, bpf_probe_read_user};
+use tracer_common::{
+    control::{LOSS_CALLS, LOST},
+    record::{
+        Call, Enter, FLAG_ENTER_MISSING, FLAG_ENTER_NOT_EMITTED, FLAG_MAP_FULL, FLAG_PREVIOUS_LEAVE_MISSING,
+        FLAG_TARGET_UNKNOWN, FLAG_USER_UNREADABLE, Leave, State, TaskId,
+    },
+};
+
+use crate::{
+    CALLS, CHATTY, CRITICAL, emit,
+    pids::{self, Number},
+    probes::{tty, wait},
+    scope,
+    task::{self, Ptr},
+};
+
+/// The ENTER record was wanted and numbered.
+const EMITTED: u32 = 1;
+/// A followed process was signalled during the call.
+const TOUCHED: u32 = 2;
+/// The target of the call was not in the pid table.
+const TARGET_UNKNOWN: u32 = 4;
+/// `PR_SET_PDEATHSIG` and `PR_SET_CHILD_SUBREAPER`.
+const WATCHED_OPTIONS: [u64; 2] = [1, 36];
+
+/// Value of the map `CALLS`: an ENTER whose LEAVE is to come.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Saved {
+    seq: u64,
+    at: u64,
+    args: [u64; 4],
+    value: u64,
+    target: Target,
+    call: u32,
+    marks: u32,
+}
+
+/// Whose state a call's records carry.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Target {
+    /// Address of its task; 0 for the caller.
+    task: u64,
+    start: u64,
+    tgid: u32,
+    reserved: u32,
+}
+
+const CALLER: Target = Target { task: 0, start: 0, tgid: 0, reserved: 0 };
+const NOT_SEEN: Saved = Saved { seq: 0, at: 0, args: [0; 4], value: 0, target: CALLER, call: 0, marks: 0 };
+
+impl Saved {
+    /// Whether the call sends signals.
+    #[inline(always)]
+    pub fn is_kill(&self) -> bool {
+        (Call::Kill as u32..=Call::PidfdSendSignal as u32).contains(&self.call)
+    }
+
+    /// Notes that a followed process was signalled during the call.
+    #[inline(always)]
+    pub fn touch(&mut self) {
+        self.marks |= TOUCHED;
+    }
+}
+
+/// The open call of the running thread.
+#[inline(always)]
+pub fn open() -> Option<&'static mut Saved> {
+    // SAFETY: a value of a map that lives as long as the program; only this thread changes it.
+    CALLS.get_ptr_mut(task::current_tid()).and_then(|saved| unsafe { saved.as_mut() })
+}
+
+/// A word of the running process's memory, or zero and a flag.
+#[inline(always)]
+pub fn user_word(address: u64) -> (u32, u32) {
+    if address == 0 {
+        return (0, 0);
+    }
+    // SAFETY: the helper takes any address and reports a fault.
+    match unsafe { bpf_probe_read_user(address as *const u32) } {
+        Ok(value) => (value, 0),
+        Err(_) => (0, FLAG_USER_UNREADABLE),
+    }
+}
+
+/// `sys_enter` of a watched call.
+#[inline(never)]
+pub fn enter(call: Call, args: &[u64; 4]) {
+    let caller = task::current();
+    if !is_watched(call, args, caller) {
+        return;
+    }
+    let id = task::id(caller);
+    let (target, unknown) = if call == Call::Setpgid { target(args, caller, id.tgid) } else { (CALLER, 0) };
+    let (value, unreadable) = tty::group_given(call, args).map_or((0, 0), user_word);
+    let previous = open().is_some();
+    let wanted = has_enter_record(call) && scope::wants(|| previous || concerns(call, args, caller, &id, &target));
+    let seq = if wanted { emit::next_number() } else { emit::last_number() };
+    // SAFETY: the helper has no precondition.
+    let at = unsafe { bpf_ktime_get_boot_ns() };
+    let marks = unknown | if wanted { EMITTED } else { 0 };
+    let saved = Saved { seq, at, args: *args, value: u64::from(value), target, call: call as u32, marks };
+    let full = CALLS.insert(id.tid, saved, 0).is_err();
+    if full {
+        emit::count(LOST + LOSS_CALLS);
+    }
+    if wanted {
+        emit::numbered(ring(call), seq, Some(call), |record: &mut Enter| {
+            record.call = call as u32;
+            record.args = *args;
+            record.value = u64::from(value);
+            subject(&mut record.state, &target, unknown, caller)
+                | unreadable
+                | if previous { FLAG_PREVIOUS_LEAVE_MISSING } else { 0 }
+                | if full { FLAG_MAP_FULL } else { 0 }
+        });
+    }
+}
+
+/// `sys_exit` of a watched call.
+#[inline(never)]
+pub fn leave(call: Call, ret: i64) {
+    let mut saved = NOT_SEEN;
+    let mut flags = FLAG_ENTER_MISSING;
+    if let Some(open) = open() {
+        saved = *open;
+        flags = if saved.marks & EMITTED == 0 { FLAG_ENTER_NOT_EMITTED } else { 0 };
+    }
+    if saved.call != call as u32 {
+        if is_filtered(call) {
+            return;
+        }
+        saved = NOT_SEEN;
+        flags = FLAG_ENTER_MISSING;
+    }
+    let caller = task::current();
+    let id = task::id(caller);
+    let _ = CALLS.remove(id.tid);
+    if !has_result(call, ret, caller) {
+        return;
+    }
+    let followed = scope::follows(id.tgid, id.start);
+    if call == Call::Setsid && ret > 0 && followed && !scope::add_session(id.tgid) {
+        flags |= FLAG_MAP_FULL;
+    }
+    let waited = wait::result(call, &saved.args, ret, caller, id.tgid);
+    let concerned = || {
+        followed
+            || saved.marks & (EMITTED | TOUCHED) != 0
+            || scope::follows(waited.id.tgid, waited.id.start)
+            || concerns_terminal(call, &saved.args, caller)
+    };
+    if scope::wants(concerned) {
+        emit::numbered(ring(call), emit::next_number(), Some(call), |record: &mut Leave| {
+            record.call = call as u32;
+            record.args = saved.args;
+            let (answer, unreadable) = tty::number_answered(call, &saved.args).map_or((0, 0), user_word);
+            record.value = saved.value | waited.status | u64::from(answer);
+            record.ret = ret;
+            record.enter_seq = saved.seq;
+            record.enter_at = saved.at;
+            record.waited = waited.id;
+            record.waited_code = waited.code;
+            record.waited_pid = waited.pid;
+            flags | waited.flags | unreadable | subject(&mut record.state, &saved.target, saved.marks, caller)
+        });
+    }
+}
+
+/// Whether ENTER is of interest at all.
+#[inline(always)]
+fn is_watched(call: Call, args: &[u64; 4], caller: Ptr) -> bool {
+    match call {
+        Call::Ioctl => tty::watches(args),
+        Call::Prctl => WATCHED_OPTIONS.contains(&args[0]),
+        Call::Open | Call::Openat | Call::Openat2 => tty::may_acquire(caller),
+        Call::Read | Call::Write => task::is_background(caller),
+        _ => true,
+    }
+}
+
+/// Whether a LEAVE without a saved ENTER is no news: ENTER was not watched.
+#[inline(always)]
+fn is_filtered(call: Call) -> bool {
+    matches!(call, Call::Ioctl | Call::Prctl) || !has_enter_record(call)
+}
+
+/// Whether ENTER has a record of its own. For the others it is only remembered.
+#[inline(always)]
+fn has_enter_record(call: Call) -> bool {
+    !matches!(call, Call::Open | Call::Openat | Call::Openat2 | Call::Read | Call::Write)
+}
+
+/// Whether LEAVE is of interest, given that ENTER was.
+#[inline(always)]
+fn has_result(call: Call, ret: i64, caller: Ptr) -> bool {
+    match call {
+        Call::Open | Call::Openat | Call::Openat2 => task::has_terminal(caller),
+        Call::Read | Call::Write => tty::was_refused(ret),
+        _ => true,
+    }
+}
+
+/// Waits, reads and writes come often and bound what other records say.
+#[inline(always)]
+fn ring(call: Call) -> &'static aya_ebpf::maps::RingBuf {
+    match call {
+        Call::Wait4 | Call::Waitid | Call::Read | Call::Write => &CHATTY,
+        _ => &CRITICAL,
+    }
+}
+
+/// Whether a call that begins concerns the followed set.
+#[inline(always)]
+fn concerns(call: Call, args: &[u64; 4], caller: Ptr, id: &TaskId, target: &Target) -> bool {
+    scope::follows(id.tgid, id.start)
+        || target.task != 0 && scope::follows(target.tgid, target.start)
+        || concerns_terminal(call, args, caller)
+        || names_followed(call, args, caller, id.tgid)
+}
+
+/// Whether a call can change the terminal of a session that has a followed member.
+#[inline(always)]
+fn concerns_terminal(call: Call, args: &[u64; 4], caller: Ptr) -> bool {
+    tty::changes_terminal(call, args) && scope::holds_session(task::session(caller)) || tty::may_steal(call, args)
+}
+
+/// Whether a kill-family call names a followed process, or the process group with its number.
+#[inline(always)]
+fn names_followed(call: Call, args: &[u64; 4], caller: Ptr, tgid: u32) -> bool {
+    let number = match call {
+        Call::Kill | Call::Tkill | Call::Tgkill | Call::RtSigqueueinfo | Call::RtTgsigqueueinfo => {
+            (args[0] as i32).unsigned_abs()
+        }
+        _ => 0,
+    };
+    if number <= 1 {
+        return false;
+    }
+    let namespace = task::own_number(caller, tgid).namespace;
+    pids::find(Number { namespace, number }).is_some_and(|known| scope::follows(known.tgid, known.start))
+}
+
+/// The process that setpgid is about, and `TARGET_UNKNOWN` when it is not in the pid table.
+#[inline(always)]
+fn target(args: &[u64; 4], caller: Ptr, tgid: u32) -> (Target, u32) {
+    let number = args[0] as u32;
+    let own = task::own_number(caller, tgid);
+    if number == 0 || number == own.number {
+        return (CALLER, 0);
+    }
+    match pids::verified(Number { namespace: own.namespace, number }) {
+        Some((known, _)) => (Target { task: known.task, start: known.start, tgid: known.tgid, reserved: 0 }, 0),
+        None => (CALLER, TARGET_UNKNOWN),
+    }
+}
+
+/// Fills the bundle of a call's subject: its target, or the caller when the target is not to be had.
+#[inline(always)]
+fn subject(state: &mut State, target: &Target, marks: u32, caller: Ptr) -> u32 {
+    if target.task != 0 {
+        let (id, _) = task::probe(target.task as Ptr);
+        if id.tgid == target.tgid && id.start == target.start {
+            return task::state_through_map(state, target.task as Ptr);
+        }
+        return task::state(state, caller) | FLAG_TARGET_UNKNOWN;
+    }
+    task::state(state, caller) | if marks & TARGET_UNKNOWN == 0 { 0 } else { FLAG_TARGET_UNKNOWN }
+}

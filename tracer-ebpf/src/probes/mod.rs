@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
+//! The probes, a file for each family.
+
+pub mod calls;
+pub mod lifecycle;
+pub mod signals;
+pub mod snapshot;
+pub mod tty;
+mod wait;

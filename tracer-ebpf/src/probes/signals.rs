@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
+//! Signals sent and taken: those of job control, and whatever a watched kill-family call sends.
+
+use core::arch::asm;
+
+use tracer_common::record::{SignalDelivered, SignalGenerated};
+
+use crate::{
+    CHATTY, CRITICAL, emit,
+    probes::calls,
+    scope,
+    task::{self, Ptr},
+};
+
+const SIGCHLD: u32 = 17;
+/// `CLD_STOPPED` and `CLD_CONTINUED`: the only child statuses that are recorded; DEAD and the wait bound the rest.
+const CHILD_STOPPED_OR_CONTINUED: core::ops::RangeInclusive<i32> = 5..=6;
+/// HUP, INT, QUIT, KILL, TERM, CONT, STOP, TSTP, TTIN, TTOU, WINCH.
+const WATCHED: u64 = bits(&[1, 2, 3, 9, 15, 18, 19, 20, 21, 22, 28]);
+
+const fn bits(signals: &[u32]) -> u64 {
+    match signals {
+        [] => 0,
+        [first, rest @ ..] => 1 << *first | bits(rest),
+    }
+}
+
+#[inline(always)]
+fn is_watched(signal: u32, code: i32) -> bool {
+    signal < 64 && WATCHED & (1 << signal) != 0 || signal == SIGCHLD && CHILD_STOPPED_OR_CONTINUED.contains(&code)
+}
+
+/// What the `info` argument is: 0 `SEND_SIG_NOINFO`, 1 `SEND_SIG_PRIV`, 2 a `kernel_siginfo`; and its `si_code`.
+#[inline(always)]
+fn info_kind(info: Ptr) -> (u32, i32) {
+    if info.is_null() {
+        return (0, 0);
+    }
+    let address: Ptr;
+    // SAFETY: a move. The verifier wants the test for null by itself, and rustc would merge the two tests.
+    unsafe { asm!("{address} = {info}", address = out(reg) address, info = in(reg) info) };
+    if address as u64 == 1 { (1, 0) } else { (2, task::signal_code(address)) }
+}
+
+/// `signal_generate`.
+#[inline(always)]
+pub fn generated(signal: u32, info: Ptr, target: Ptr, process_directed: u32, result: u32) {
+    let (info_kind, code) = info_kind(info);
+    let open = calls::open();
+    let sent_by_call = open.as_ref().is_some_and(|saved| saved.is_kill());
+    if !is_watched(signal, code) && !sent_by_call {
+        return;
+    }
+    let concerned = scope::follows_subject(target, &task::id(target));
+    if let Some(saved) = open
+        && concerned
+    {
+        saved.touch();
+    }
+    if scope::wants(|| concerned || scope::follows_actor()) {
+        emit::record(&CRITICAL, |record: &mut SignalGenerated| {
+            let (disposition, blocked) = task::disposition(target, signal);
+            record.signal = signal;
+            record.code = code;
+            record.info_kind = info_kind;
+            record.process_directed = process_directed;
+            record.result = result;
+            record.disposition = disposition;
+            record.blocked = u32::from(blocked);
+            task::state(&mut record.state, target)
+        });
+    }
+}
+
+/// `signal_deliver`.
+#[inline(always)]
+pub fn delivered(signal: u32, info: Ptr, action: Ptr) {
+    let (_, code) = info_kind(info);
+    if !is_watched(signal, code) {
+        return;
+    }
+    let receiver = task::current();
+    if scope::wants(|| scope::follows_subject(receiver, &task::id(receiver))) {
+        emit::record(&CHATTY, |record: &mut SignalDelivered| {
+            record.signal = signal;
+            record.code = code;
+            record.disposition = task::handler_kind(action);
+            task::state(&mut record.state, receiver)
+        });
+    }
+}
