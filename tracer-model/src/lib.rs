@@ -3,10 +3,14 @@
 //! Deterministic: the same events give the same state and the same output. Total: nothing here panics or fails; what the
 //! model cannot explain becomes a [`delta::Change::Anomaly`] and an inferred entity. No I/O, no clock, no environment.
 
+mod apply;
 pub mod delta;
 pub mod event;
 pub mod ids;
 pub mod order;
+mod orphan;
 pub mod query;
+mod race;
+mod refusal;
 pub mod state;
 pub mod timeline;

@@ -3,7 +3,7 @@
 //! An accumulator beside the model, owned by who wants the report: the model forgets what ended, this keeps it. Must not
 //! keep what it is not asked for (single processes, signals), and must not format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::{
     delta::{Bounds, Change, Delta, GroupBirth, GroupEnd, OrphanCause, TtyChange},
@@ -283,7 +283,7 @@ impl Lifetimes {
 
     /// The account of a group, begun when it is new.
     fn group(&mut self, key: PgrpKey, model: &Model) -> Option<&mut GroupLife> {
-        if !self.groups.contains_key(&key) {
+        if let Entry::Vacant(vacant) = self.groups.entry(key) {
             let group = model.group(key)?;
             let mut life = GroupLife {
                 key,
@@ -300,7 +300,7 @@ impl Lifetimes {
                 life.foreground.push(Interval { what: tty, from: group.first_seen, until: None });
                 self.foreground.insert(tty, key);
             }
-            self.groups.insert(key, life);
+            vacant.insert(life);
             self.session(group.session, model);
         }
         self.groups.get_mut(&key)
@@ -308,7 +308,7 @@ impl Lifetimes {
 
     /// The account of a session, begun when it is new.
     fn session(&mut self, key: SessionKey, model: &Model) -> Option<&mut SessionLife> {
-        if !self.sessions.contains_key(&key) {
+        if let Entry::Vacant(vacant) = self.sessions.entry(key) {
             let session = model.session(key)?;
             let leader = session.leader.and_then(|leader| model.process(leader));
             let from = session.first_seen;
@@ -324,7 +324,7 @@ impl Lifetimes {
                 terminals: terminals.into_iter().collect(),
                 followed: false,
             };
-            self.sessions.insert(key, life);
+            vacant.insert(life);
         }
         self.sessions.get_mut(&key)
     }

@@ -11,7 +11,7 @@ mod tty;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub(crate) use self::process::{Book, ExitProgress, FirstSetpgid, OpenCall, Qualifies};
+pub(crate) use self::process::{FirstSetpgid, OpenCall, Qualifies};
 pub use self::{
     pgrp::{Orphaned, ProcessGroup},
     process::{Knowledge, Phase, Process, Stamp, Stop},
@@ -42,6 +42,8 @@ pub struct Model {
     pub(crate) departed: Departed,
     /// Processes that are only referenced, oldest first.
     pub(crate) referenced: VecDeque<ProcKey>,
+    /// Groups that the snapshot that is being read has touched: whether they are orphaned is said at its end.
+    pub(crate) in_snapshot: BTreeSet<PgrpKey>,
     /// Gaps since the last complete snapshot, oldest first.
     pub(crate) gaps: Vec<(Seq, Bounds)>,
     /// The last event that was applied.

@@ -51,8 +51,10 @@ pub struct ProcessGroup {
     pub(crate) qualifying: usize,
     /// Members of which that is not known.
     pub(crate) undecided: usize,
-    /// All members had exited when this was last looked at.
-    pub(crate) all_zombies: bool,
+    /// Members that are not zombies.
+    pub(crate) living: usize,
+    /// It was said to be orphaned.
+    pub(crate) announced: bool,
 }
 
 impl ProcessGroup {
@@ -72,7 +74,8 @@ impl ProcessGroup {
             ended: None,
             qualifying: 0,
             undecided: 0,
-            all_zombies: false,
+            living: 0,
+            announced: false,
         }
     }
 

@@ -59,6 +59,7 @@ pub struct Stop {
 
 /// One process.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Process {
     /// Its key.
     pub key: ProcKey,
@@ -129,6 +130,8 @@ pub(crate) struct OpenCall {
     pub call: Call,
     /// The process that it is about.
     pub target: ProcKey,
+    /// The group of that process at ENTER.
+    pub target_group: Option<PgrpKey>,
 }
 
 /// The first successful setpgid that made a process the leader of a new group, until a second one decides a race.
@@ -138,10 +141,10 @@ pub(crate) struct FirstSetpgid {
     pub group: PgrpKey,
     /// Who called.
     pub caller: ProcKey,
-    /// From ENTER; `None` when it was not seen.
-    pub entered: Option<Stamp>,
-    /// To LEAVE.
+    /// When the call returned.
     pub left: Stamp,
+    /// At its ENTER the process was in the group already: somebody else was quicker.
+    pub saw_group: bool,
 }
 
 /// What the exit of a process has done so far. Kept between EXIT and DEAD.
@@ -192,8 +195,8 @@ pub(crate) struct Book {
     pub last_cont: Option<Seq>,
     /// What it was counted as in its group's orphan rule.
     pub qualifies: Qualifies,
-    /// The parent is the initial namespace's init, as of the last change of parent.
-    pub parent_is_init: bool,
+    /// It is the initial namespace's init, as its children's bundles say; `None` when none was seen.
+    pub is_global_init: Option<bool>,
     /// When it was seen released by its own exit.
     pub released_at: Option<BootNs>,
 }
@@ -237,6 +240,15 @@ impl Process {
     #[must_use]
     pub fn counts_for_orphan_rule(&self) -> bool {
         self.phase <= Phase::Exiting && !self.book.exit.notified
+    }
+
+    /// Whether a signal from this exiting session leader is one of those that its terminal's foreground group gets
+    /// (`disassociate_ctty`): each member one SIGHUP, and one SIGCONT when the terminal had been hung up before.
+    pub(crate) fn hangs_up(&self, signal: Signal, group: Option<PgrpKey>, target: ProcKey) -> bool {
+        let exit = &self.book.exit;
+        let old = group.is_some() && group == exit.old_foreground;
+        let foreground = group.is_some() && group == exit.foreground;
+        (old || foreground && signal == Signal::HUP) && !exit.notified && !exit.hung_up.contains(&(target, signal))
     }
 
     /// Not (yet) a zombie: it may still run.

@@ -2,7 +2,7 @@
 //!
 //! Must not decide anything; see `apply::tty`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::{
     delta::ForegroundGroup,
@@ -28,7 +28,7 @@ pub struct Terminal {
     /// The foreground's raw identity.
     pub(crate) foreground_id: RawId,
     /// Threads inside `TIOCSPGRP` on their controlling terminal.
-    pub(crate) foreground_calls: BTreeMap<(ProcKey, Tid), ()>,
+    pub(crate) foreground_calls: BTreeSet<(ProcKey, Tid)>,
 }
 
 impl Terminal {
@@ -41,7 +41,7 @@ impl Terminal {
             foreground_since: at,
             users: BTreeSet::new(),
             foreground_id: RawId::default(),
-            foreground_calls: BTreeMap::new(),
+            foreground_calls: BTreeSet::new(),
         }
     }
 }

@@ -1,0 +1,100 @@
+//! One event onto the state: dispatch only, one file per family below.
+//!
+//! State is set from the bundles that events carry ([`bundle`]); what happens to others than the subject follows from the
+//! kernel's rules. Every step is total: what does not fit becomes an anomaly and is believed.
+
+mod bundle;
+mod calls;
+mod gap;
+mod groups;
+mod identity;
+mod lifecycle;
+mod reap;
+mod signals;
+mod tty;
+
+use std::collections::BTreeMap;
+
+use crate::{
+    delta::{Change, Delta, OrphanCause},
+    event::{Event, EventKind},
+    ids::{PgrpKey, ProcKey},
+    state::{Model, Stamp},
+};
+
+/// What one application carries along.
+pub(crate) struct Cx<'e> {
+    /// The event.
+    pub event: &'e Event,
+    /// Its changes so far.
+    pub delta: Delta,
+    /// Groups whose orphan status may have changed, with what took a link away.
+    pub touched: BTreeMap<PgrpKey, OrphanCause>,
+}
+
+impl Cx<'_> {
+    /// Place of the event.
+    pub fn stamp(&self) -> Stamp {
+        Stamp { seq: self.event.seq, at: self.event.at }
+    }
+
+    /// Says that something changed.
+    pub fn push(&mut self, change: Change) {
+        self.delta.changes.push(change);
+    }
+
+    /// Whether the event is one of a snapshot: state that is found, not changed.
+    pub fn is_snapshot(&self) -> bool {
+        matches!(self.event.kind, EventKind::Snapshot { .. })
+    }
+}
+
+impl Model {
+    /// Applies one event and says what it changed. Deterministic; never panics; an event that contradicts the state is
+    /// believed and reported as [`Change::Anomaly`].
+    pub fn apply(&mut self, event: &Event) -> Delta {
+        self.forget_departed();
+        let mut cx = Cx { event, delta: Delta::default(), touched: BTreeMap::new() };
+        self.now = cx.stamp();
+        match &event.kind {
+            EventKind::NewTask { flags } => self.new_task(&mut cx, *flags),
+            EventKind::Exec { args, truncated, .. } => self.exec(&mut cx, args, *truncated),
+            EventKind::Exit { group_dead } => self.exit(&mut cx, *group_dead),
+            EventKind::Dead => self.dead(&mut cx),
+            EventKind::Stopped { .. } | EventKind::SignalDelivered { .. } => self.own_event(&mut cx),
+            EventKind::Freed { task } => self.freed(&mut cx, *task),
+            EventKind::SignalGenerated(signal) => self.signal_generated(&mut cx, signal),
+            EventKind::Enter { call, target_unknown } => self.enter(&mut cx, call, *target_unknown),
+            EventKind::Leave(leave) => self.leave(&mut cx, leave),
+            EventKind::Snapshot { args } => self.snapshot(&mut cx, args),
+            EventKind::SnapshotEnd { from, complete } => self.snapshot_end(&mut cx, *from, *complete),
+            EventKind::Gap(gap) => self.gap(&mut cx, gap),
+            EventKind::ClockAnchor { .. } => {}
+        }
+        self.settle_orphans(&mut cx);
+        cx.delta
+    }
+
+    /// Takes the subject's bundle, if there is one, and names actor and subject in the delta.
+    fn own_event(&mut self, cx: &mut Cx) {
+        self.take_subject(cx);
+        self.take_actor(cx);
+    }
+
+    /// Sets the state of the subject from its bundle.
+    fn take_subject(&mut self, cx: &mut Cx) -> Option<ProcKey> {
+        let subject = cx.event.subject.as_ref()?;
+        cx.delta.subject = self.absorb(cx, subject);
+        cx.delta.subject
+    }
+
+    /// Names the actor, making it known by its number when it is not.
+    fn take_actor(&mut self, cx: &mut Cx) -> Option<ProcKey> {
+        let event = cx.event;
+        cx.delta.by = self.reference(cx, event.actor);
+        if let Some(actor) = cx.delta.by.and_then(|key| self.processes.get_mut(&key)) {
+            actor.comm.clone_from(&event.actor_comm);
+        }
+        cx.delta.by
+    }
+}

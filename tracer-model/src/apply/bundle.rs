@@ -1,0 +1,140 @@
+//! Sets the state of one process from a bundle.
+//!
+//! Each part compares with what was known and says what is new; the parts on groups and terminals are in their families.
+//! Must not look at the event for more than the explanation of a change.
+
+use super::Cx;
+use crate::{
+    delta::{Change, OrphanCause},
+    event::{CLONE_THREAD, EXIT_DEAD, EXIT_ZOMBIE, EventKind, PF_KTHREAD, SIGNAL_GROUP_EXIT, State, WaitStatus},
+    ids::{ProcKey, Signal},
+    state::{Knowledge, Model, Phase, Stop},
+};
+
+impl Model {
+    /// Takes a bundle. Gives the process, unless it has ended.
+    pub(super) fn absorb(&mut self, cx: &mut Cx, state: &State) -> Option<ProcKey> {
+        let key = self.identify(cx, state)?;
+        let found = self.processes.get(&key)?.knowledge == Knowledge::Referenced;
+        if found && matches!(cx.event.kind, EventKind::NewTask { flags } if flags & CLONE_THREAD == 0) {
+            self.announce_fork(cx, key, state);
+        } else if found {
+            cx.push(Change::Found { process: key, by_snapshot: cx.is_snapshot() });
+        }
+        self.absorb_facts(cx, key, state);
+        if state.facts.unreadable {
+            return Some(key);
+        }
+        self.absorb_parent(cx, key, state, found);
+        self.absorb_membership(cx, key, state, found);
+        self.absorb_tty(cx, key, state, found);
+        self.absorb_stop(cx, key, state, found);
+        self.absorb_exit(cx, key, state, found);
+        Some(key)
+    }
+
+    /// What explains nothing and is just so.
+    fn absorb_facts(&mut self, cx: &Cx, key: ProcKey, state: &State) {
+        let Some(process) = self.processes.get_mut(&key) else { return };
+        process.knowledge = Knowledge::Seen;
+        process.seen = cx.stamp();
+        if state.facts.unreadable {
+            return;
+        }
+        process.comm.clone_from(&state.comm);
+        process.facts = state.facts;
+        // Every new thread has the flag; the one that counts is the leader thread's.
+        if state.id.tid.0 == state.id.pid.0 {
+            process.not_yet_execed = state.not_yet_execed();
+        }
+        process.kernel_thread = state.task_flags & PF_KTHREAD != 0;
+        process.uid = Some(state.uid);
+        process.cgroup = state.cgroup;
+        if state.namespace.is_some() || state.exit_state != EXIT_DEAD {
+            process.namespace = state.namespace;
+        }
+    }
+
+    /// The real parent. A process that has been released has none any more.
+    fn absorb_parent(&mut self, cx: &mut Cx, key: ProcKey, state: &State, found: bool) {
+        if state.exit_state == EXIT_DEAD {
+            return;
+        }
+        let Some(parent) = self.reference(cx, state.parent) else { return };
+        if let Some(parent) = self.processes.get_mut(&parent) {
+            parent.book.is_global_init = Some(state.facts.parent_is_init);
+        }
+        let Some(process) = self.processes.get(&key) else { return };
+        let before = process.parent;
+        if before == Some(parent) && !process.parent_exited {
+            return;
+        }
+        if let Some(from) = before.filter(|from| *from != parent && !found) {
+            cx.push(Change::Reparented { process: key, from, to: parent });
+        }
+        self.set_parent(key, parent);
+        self.requalify(cx, key, before.map_or(OrphanCause::Found, OrphanCause::Exit));
+    }
+
+    /// Links a process to a parent.
+    pub(super) fn set_parent(&mut self, key: ProcKey, parent: ProcKey) {
+        let Some(process) = self.processes.get_mut(&key) else { return };
+        let before = process.parent.replace(parent);
+        process.parent_exited = false;
+        if let Some(before) = before.and_then(|before| self.processes.get_mut(&before)) {
+            before.children.remove(&key);
+        }
+        if let Some(parent) = self.processes.get_mut(&parent) {
+            parent.children.insert(key);
+        }
+    }
+
+    /// Stopped or not. The effect of SIGCONT is there when it is generated, ignored or not (kernel/signal.c,
+    /// `prepare_signal`); a fatal signal ends a stop without continuing.
+    fn absorb_stop(&mut self, cx: &mut Cx, key: ProcKey, state: &State, found: bool) {
+        let Some(process) = self.processes.get_mut(&key) else { return };
+        match (process.stopped.is_some(), state.is_stopped()) {
+            (false, true) => {
+                let last = process.book.last_stop;
+                let signal = if let EventKind::Stopped { signal } = cx.event.kind {
+                    signal
+                } else {
+                    last.map_or(Signal(state.group_exit_code as u32 & 0x7f), |last| last.0)
+                };
+                let sent = last.filter(|last| last.0 == signal).map(|last| last.1);
+                process.stopped = Some(Stop { signal, sent, since: cx.event.at });
+                if !found {
+                    cx.push(Change::Stopped { process: key, signal, sent });
+                }
+            }
+            (true, false) => {
+                process.stopped = None;
+                let by_this = matches!(&cx.event.kind, EventKind::SignalGenerated(sent) if sent.signal == Signal::CONT);
+                let sent = if by_this { Some(cx.event.seq) } else { process.book.last_cont };
+                if state.signal_flags & SIGNAL_GROUP_EXIT == 0 {
+                    cx.push(Change::Continued { process: key, sent });
+                }
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// A bundle can show a zombie whose exit was not seen. That a process was released is judged at DEAD.
+    fn absorb_exit(&mut self, cx: &mut Cx, key: ProcKey, state: &State, found: bool) {
+        let zombie = state.exit_state & EXIT_ZOMBIE != 0 && state.facts.single_thread;
+        let Some(process) = self.processes.get_mut(&key) else { return };
+        if !zombie || process.phase >= Phase::Zombie {
+            return;
+        }
+        // Between the zombie state and the last switch away the exiting thread still runs; DEAD will tell.
+        if process.phase == Phase::Exiting && !matches!(cx.event.kind, EventKind::Dead | EventKind::Snapshot { .. }) {
+            return;
+        }
+        let status = WaitStatus::from_word(state.wait_status());
+        if process.phase == Phase::Alive && !found {
+            process.exited_at = Some(cx.event.at);
+            cx.push(Change::Exited { process: key, status });
+        }
+        self.become_zombie(cx, key, status, found);
+    }
+}

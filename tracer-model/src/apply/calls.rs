@@ -1,0 +1,66 @@
+//! Watched calls: their begin and return, and which of the rules look at them.
+//!
+//! Must not change groups or terminals: that is done from the bundle before these run.
+
+use super::Cx;
+use crate::{
+    delta::Change,
+    event::{Call, Leave, TtyRequest},
+    ids::ProcKey,
+    state::{Model, OpenCall},
+};
+
+impl Model {
+    /// ENTER: the bundle is the state before the call.
+    pub(super) fn enter(&mut self, cx: &mut Cx, call: &Call, target_unknown: bool) {
+        self.own_event(cx);
+        let Some(caller) = cx.delta.by else { return };
+        let target = if target_unknown { None } else { cx.delta.subject };
+        let target_group = target.and_then(|key| self.processes.get(&key)).and_then(|process| process.group);
+        let tid = cx.event.actor.tid;
+        let open = OpenCall { entered: cx.stamp(), call: *call, target: target.unwrap_or(caller), target_group };
+        let Some(process) = self.processes.get_mut(&caller) else { return };
+        process.book.calls.insert(tid, open);
+        if let Some(tty) = process.tty.filter(|_| sets_foreground(call)).and_then(|tty| self.terminals.get_mut(&tty)) {
+            tty.foreground_calls.insert((caller, tid));
+        }
+    }
+
+    /// LEAVE: the bundle is the state after the call.
+    pub(super) fn leave(&mut self, cx: &mut Cx, leave: &Leave) {
+        self.own_event(cx);
+        let Some(caller) = cx.delta.by else { return };
+        let tid = cx.event.actor.tid;
+        let entered = self.close_call(caller, tid, &leave.call);
+        if let Call::Setpgid { pid, pgid } = leave.call {
+            self.leader_race(cx, leave, (pid, pgid), entered);
+        }
+        if matches!(leave.call, Call::Wait4 { .. } | Call::Waitid { .. }) {
+            self.waited(cx, leave, caller);
+        }
+        if leave.ret < 0
+            && let Some(reason) = self.refusal(cx, leave, caller)
+        {
+            let errno = i32::try_from(-leave.ret).unwrap_or(i32::MAX);
+            cx.push(Change::Refused { call: leave.call, errno, reason });
+        }
+    }
+
+    /// Takes the ENTER of a call that returns.
+    fn close_call(&mut self, caller: ProcKey, tid: crate::ids::Tid, call: &Call) -> Option<OpenCall> {
+        let process = self.processes.get_mut(&caller)?;
+        let open = process.book.calls.remove(&tid);
+        let tty = process.tty;
+        if sets_foreground(call)
+            && let Some(tty) = tty.and_then(|tty| self.terminals.get_mut(&tty))
+        {
+            tty.foreground_calls.remove(&(caller, tid));
+        }
+        open.filter(|open| std::mem::discriminant(&open.call) == std::mem::discriminant(call))
+    }
+}
+
+/// `TIOCSPGRP`.
+fn sets_foreground(call: &Call) -> bool {
+    matches!(call, Call::TtyIoctl { request: TtyRequest::SetForeground, .. })
+}

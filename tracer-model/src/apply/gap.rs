@@ -1,0 +1,63 @@
+//! Lost records, and the snapshots that heal what they left uncertain.
+//!
+//! A gap touches everything that is not seen after it. A snapshot sets what it shows, and the end of a complete one ends what
+//! it does not show. Must not guess what happened in a gap.
+
+use super::Cx;
+use crate::{
+    delta::{Bounds, Change, OrphanCause, ReapEvidence},
+    event::Gap,
+    ids::Seq,
+    state::{Knowledge, Model},
+};
+
+/// How many gaps are told apart; later ones count with the last.
+const GAPS: usize = 64;
+
+impl Model {
+    /// Records were lost.
+    pub(super) fn gap(&mut self, cx: &mut Cx, gap: &Gap) {
+        cx.push(Change::Gap { lost: gap.lost, cause: gap.cause });
+        let bounds = Bounds { after: gap.from, until: gap.until };
+        let full = self.gaps.len() >= GAPS;
+        match self.gaps.last_mut() {
+            Some(last) if full => {
+                *last = (cx.event.seq, Bounds { after: last.1.after, until: last.1.until.max(bounds.until) });
+            }
+            Some(_) | None => self.gaps.push((cx.event.seq, bounds)),
+        }
+    }
+
+    /// One process as the task iterator saw it. The actor is who reads the iterator.
+    pub(super) fn snapshot(&mut self, cx: &mut Cx, args: &[Vec<u8>]) {
+        let Some(process) = self.take_subject(cx).and_then(|key| self.processes.get_mut(&key)) else { return };
+        if !args.is_empty() {
+            process.args = args.to_vec();
+        }
+    }
+
+    /// The iterator is through: what is alive here, was seen before it began and is not in it has ended.
+    pub(super) fn snapshot_end(&mut self, cx: &mut Cx, from: Seq, complete: bool) {
+        if complete {
+            let gone = self.processes().filter(|process| process.seen.seq < from);
+            let gone: Vec<_> = gone.map(|process| (process.key, process.knowledge)).collect();
+            for (key, knowledge) in gone {
+                match knowledge {
+                    Knowledge::Seen => self.reap_unseen(cx, key, ReapEvidence::Snapshot),
+                    Knowledge::Referenced => self.forget_reference(key),
+                }
+            }
+            for group in self.groups.values_mut() {
+                group.leader_reaped |= group.leader.is_none();
+            }
+            for session in self.sessions.values_mut() {
+                session.leader_reaped |= session.leader.is_none();
+            }
+            self.gaps.retain(|(seq, _)| *seq >= from);
+        }
+        self.settle_orphans(cx);
+        for group in std::mem::take(&mut self.in_snapshot) {
+            self.announce_orphan(cx, group, OrphanCause::Found);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Reaps: a wait that returned a child, and what a reap ends.
+//!
+//! `release_task` (kernel/exit.c) has no tracepoint, so a reap is an interval with the evidence that closed it. Here, and
+//! nowhere else, a membership ends with a process.
+
+use super::Cx;
+use crate::{
+    delta::{Bounds, Change, GroupEnd, LeaderState, ReapEvidence, TtyChange},
+    event::{Leave, RawTask, WaitStatus, Waited},
+    ids::{PgrpKey, ProcKey},
+    state::{Knowledge, Model, Phase, recent},
+};
+
+impl Model {
+    /// wait4 or waitid returned.
+    pub(super) fn waited(&mut self, cx: &mut Cx, leave: &Leave, waiter: ProcKey) {
+        let Some(waited) = leave.waited else { return };
+        let Some(child) = self.waited_child(cx, waiter, waited) else { return };
+        let Some(process) = self.processes.get_mut(&child) else { return };
+        let reaps = match waited.status {
+            WaitStatus::Exited(_) | WaitStatus::Killed { .. } => !waited.left_waitable,
+            WaitStatus::Stopped(_) | WaitStatus::Continued => false,
+            // A zombie is reported before anything else of it could be (kernel/exit.c, `wait_consider_task`).
+            WaitStatus::Unknown { may_be_stop } => {
+                !waited.left_waitable && (!may_be_stop || process.phase >= Phase::Zombie)
+            }
+        };
+        if !reaps {
+            cx.push(Change::WaitReported { child, status: waited.status });
+            return;
+        }
+        if matches!(waited.status, WaitStatus::Exited(_) | WaitStatus::Killed { .. }) {
+            process.status = Some(waited.status);
+        }
+        let exited = process.book.exit.zombie_by.or(process.exited_at);
+        let until = process.book.released_at.unwrap_or(cx.event.at).min(cx.event.at);
+        let entered = leave.entered.map(|(_, at)| at);
+        let after = exited.max(entered).unwrap_or(process.seen.at).min(until);
+        self.reap(cx, child, Some(waiter), ReapEvidence::Wait, Bounds { after, until });
+    }
+
+    /// The child that a wait returned. Without a start time its number is one of the waiter's namespace.
+    fn waited_child(&mut self, cx: &mut Cx, waiter: ProcKey, waited: Waited) -> Option<ProcKey> {
+        let RawTask { pid, start, .. } = waited.child;
+        if start.0 != 0 {
+            return self.reference(cx, waited.child);
+        }
+        let waiter = self.processes.get(&waiter)?;
+        if waiter.namespace.is_none() {
+            return self.lookup(waited.child);
+        }
+        let number = |child: &ProcKey| self.processes.get(child).and_then(|child| child.namespace).map(|ns| ns.pid);
+        waiter.children.iter().find(|child| number(child) == Some(pid)).copied()
+    }
+
+    /// Ends a process: it leaves its group, and its number is free unless that is still a group's or a session's.
+    pub(super) fn reap(
+        &mut self,
+        cx: &mut Cx,
+        key: ProcKey,
+        by: Option<ProcKey>,
+        evidence: ReapEvidence,
+        bounds: Bounds,
+    ) {
+        self.exit_notify(cx, key);
+        let Some(process) = self.processes.get_mut(&key) else { return };
+        if process.phase == Phase::Reaped {
+            return;
+        }
+        process.stopped = None;
+        let (own_group, own_session, parent) = (process.group, process.session, process.parent);
+        cx.push(Change::Reaped { process: key, by, evidence, bounds });
+        if let Some(session) = own_session.and_then(|session| self.sessions.get(&session))
+            && session.leader == Some(key)
+            && let (session, Some(tty)) = (session.key, session.tty)
+        {
+            self.lose_tty(cx, session, tty, Some(TtyChange::LeaderExit));
+        }
+        self.drop_tty(key);
+        self.leader_reaped(cx, key);
+        self.leave_group(cx, key, GroupEnd::LastReaped { last: key }, bounds);
+        if let Some(parent) = parent.and_then(|parent| self.processes.get_mut(&parent)) {
+            parent.children.remove(&key);
+        }
+        self.bury(key);
+        if let Some(process) = self.processes.get_mut(&key) {
+            // For readers of this event: where it was.
+            (process.group, process.session) = (own_group, own_session);
+        }
+    }
+
+    /// Groups and sessions that bear the number of a process which is no member go on without their leader for good.
+    fn leader_reaped(&mut self, cx: &mut Cx, key: ProcKey) {
+        let session = self.by_sid.get(&crate::ids::Sid(key.number.0)).and_then(|sid| self.sessions.get_mut(sid));
+        if let Some(session) = session.filter(|session| session.leader == Some(key)) {
+            session.leader_reaped = true;
+        }
+        let group = self.by_pgid.get(&crate::ids::Pgid(key.number.0)).and_then(|pgid| self.groups.get_mut(pgid));
+        let Some(group) = group.filter(|group| group.leader == Some(key)) else { return };
+        group.leader_reaped = true;
+        let (group, member): (PgrpKey, bool) = (group.key, group.members.contains(&key));
+        if !member {
+            cx.push(Change::Leaderless { group, leader: LeaderState::Reaped });
+        }
+    }
+
+    /// Forgets a process but for its identity; it stays readable until the next event.
+    fn bury(&mut self, key: ProcKey) {
+        let Some(process) = self.processes.get_mut(&key) else { return };
+        process.phase = Phase::Reaped;
+        if self.by_pid.get(&key.number) == Some(&key) {
+            self.by_pid.remove(&key.number);
+        }
+        if process.knowledge == Knowledge::Seen {
+            self.recent.process_ended(recent::EndedProcess {
+                key,
+                start: process.start,
+                ino: process.ino,
+                parent: process.parent,
+                namespace: process.namespace,
+            });
+        }
+        self.departed.processes.push(key);
+    }
+}

@@ -1,0 +1,250 @@
+//! Signals: along which path each one came.
+//!
+//! The kernel's `signal_generate` has the target, `current` and whether the signal was made in the kernel; who caused it
+//! follows from what `current` was doing. Must not decide the effect: stops and continues come from the bundle.
+
+use super::Cx;
+use crate::{
+    delta::{Change, SignalPath},
+    event::{Call, SignalGenerated, SignalOrigin, SignalOutcome, TtyRequest},
+    ids::{ProcKey, Signal, TtyKey},
+    state::{Model, OpenCall, Phase},
+};
+
+/// `CLD_EXITED` to `CLD_DUMPED`: the child ended.
+const CHILD_ENDED: std::ops::RangeInclusive<i32> = 1..=3;
+/// `CLD_EXITED` to `CLD_CONTINUED` (siginfo.h).
+const CHILD_CODES: std::ops::RangeInclusive<i32> = 1..=6;
+/// `SI_QUEUE`.
+const SI_QUEUE: i32 = -1;
+/// `SI_TKILL`.
+const SI_TKILL: i32 = -6;
+/// `PIDFD_SIGNAL_PROCESS_GROUP`.
+const PIDFD_PROCESS_GROUP: u32 = 4;
+
+impl Model {
+    /// `signal_generate`: the subject is the target, after the effect.
+    pub(super) fn signal_generated(&mut self, cx: &mut Cx, sent: &SignalGenerated) {
+        let known = cx.event.subject.as_ref().and_then(|state| self.lookup(state.id));
+        let tty_before = known.and_then(|key| self.processes.get(&key)).and_then(|process| process.tty);
+        let Some(target) = self.take_subject(cx) else { return };
+        let path = self.signal_path(cx, sent, target, tty_before);
+        self.note_exit_progress(cx, sent, target, path);
+        self.settle_orphans(cx);
+        cx.push(Change::SignalSent { target, signal: *sent, path });
+        let dropped = matches!(sent.outcome, SignalOutcome::Ignored | SignalOutcome::Overflow);
+        let Some(process) = self.processes.get_mut(&target) else { return };
+        if sent.signal == Signal::CONT {
+            process.book.last_cont = Some(cx.event.seq);
+        } else if sent.signal.stops() && !dropped {
+            process.book.last_stop = Some((sent.signal, cx.event.seq));
+        }
+    }
+
+    fn signal_path(
+        &mut self,
+        cx: &mut Cx,
+        sent: &SignalGenerated,
+        target: ProcKey,
+        tty_before: Option<TtyKey>,
+    ) -> SignalPath {
+        match sent.origin {
+            SignalOrigin::Info(code) if sent.signal == Signal::CHLD && CHILD_CODES.contains(&code) => {
+                self.child_status(cx, code, target)
+            }
+            SignalOrigin::Info(code) if code == 0 || code == SI_TKILL || code == SI_QUEUE => {
+                self.user_signal(cx, sent, target)
+            }
+            SignalOrigin::Info(code) if code < 0 && self.open_signal(cx, sent).is_some() => {
+                self.user_signal(cx, sent, target)
+            }
+            SignalOrigin::Info(_) => SignalPath::Kernel,
+            SignalOrigin::KernelAsUser => self.kernel_as_user(cx, sent),
+            SignalOrigin::Kernel => self.kernel_signal(cx, sent, target, tty_before),
+        }
+    }
+
+    /// The open call of the acting thread.
+    fn open_call(&self, cx: &Cx) -> Option<OpenCall> {
+        let actor = self.lookup(cx.event.actor).and_then(|actor| self.processes.get(&actor))?;
+        actor.book.calls.get(&cx.event.actor.tid).copied()
+    }
+
+    /// The acting thread's open call, when it is one that sends this signal. (An interrupt can send another one on top.)
+    fn open_signal(&self, cx: &Cx, sent: &SignalGenerated) -> Option<OpenCall> {
+        self.open_call(cx).filter(|open| signal_of(&open.call) == Some(sent.signal.0))
+    }
+
+    /// kill and relatives. What the call was aimed at is in its arguments; the group is that of the target.
+    fn user_signal(&mut self, cx: &mut Cx, sent: &SignalGenerated, target: ProcKey) -> SignalPath {
+        let open = self.open_signal(cx, sent);
+        let Some(sender) = self.take_actor(cx) else { return SignalPath::Unknown };
+        let intent = open.map(|open| open.entered.seq);
+        let group = self.processes.get(&target).and_then(|target| target.group);
+        match open.map(|open| open.call) {
+            Some(Call::Kill { target: -1, .. }) => SignalPath::KillAll { sender, intent },
+            Some(Call::Kill { target, .. }) if target <= 0 => SignalPath::KillGroup { sender, intent, group },
+            Some(Call::PidfdSendSignal { flags, .. }) if flags & PIDFD_PROCESS_GROUP != 0 => {
+                SignalPath::KillGroup { sender, intent, group }
+            }
+            _ => SignalPath::KillProcess { sender, intent },
+        }
+    }
+
+    /// SIGCHLD. A dying father also reports his zombie children to whoever adopts them.
+    fn child_status(&mut self, cx: &mut Cx, code: i32, target: ProcKey) -> SignalPath {
+        let Some(actor) = self.take_actor(cx) else { return SignalPath::Unknown };
+        let Some(process) = self.processes.get(&actor) else { return SignalPath::Unknown };
+        let about_itself = process.parent == Some(target) || process.phase == Phase::Alive;
+        let zombie = |child: &&ProcKey| self.processes.get(child).is_some_and(|it| it.phase == Phase::Zombie);
+        let mut zombies = process.children.iter().filter(zombie);
+        match (zombies.next(), zombies.next()) {
+            (Some(_), Some(_)) if !about_itself => SignalPath::Kernel,
+            (Some(child), None) if !about_itself => SignalPath::ChildStatus { child: *child },
+            _ => {
+                if CHILD_ENDED.contains(&code) && process.phase >= Phase::Exiting {
+                    self.child_ended(cx, actor);
+                }
+                SignalPath::ChildStatus { child: actor }
+            }
+        }
+    }
+
+    /// A process reports its own end: it is a zombie by now, and its children are somebody else's.
+    fn child_ended(&mut self, cx: &mut Cx, key: ProcKey) {
+        if let Some(process) = self.processes.get_mut(&key) {
+            let at = cx.event.at;
+            process.book.exit.zombie_by.get_or_insert(at);
+        }
+        self.exit_notify(cx, key);
+    }
+
+    /// Made in the kernel, shown to the receiver as if `current` had sent it.
+    fn kernel_as_user(&mut self, cx: &mut Cx, sent: &SignalGenerated) -> SignalPath {
+        let gives_up = matches!(
+            self.open_call(cx).map(|open| open.call),
+            Some(Call::TtyIoctl { request: TtyRequest::GiveUp, .. })
+        );
+        let hangup = sent.signal == Signal::HUP || sent.signal == Signal::CONT;
+        let actor = self.lookup(cx.event.actor).and_then(|actor| self.processes.get(&actor));
+        let exiting = actor.is_some_and(|actor| {
+            actor.phase >= Phase::Exiting || actor.book.exiting_threads.contains(&cx.event.actor.tid)
+        });
+        if gives_up && hangup {
+            SignalPath::Hangup { by: self.take_actor(cx) }
+        } else if exiting && let Some(parent) = self.take_actor(cx) {
+            SignalPath::ParentDeath { parent }
+        } else {
+            SignalPath::Kernel
+        }
+    }
+
+    /// Made in the kernel: by a terminal, by the end of a session leader, or by the orphan rule.
+    fn kernel_signal(
+        &mut self,
+        cx: &mut Cx,
+        sent: &SignalGenerated,
+        target: ProcKey,
+        tty_before: Option<TtyKey>,
+    ) -> SignalPath {
+        let by_ioctl = match (self.open_call(cx).map(|open| open.call), sent.signal) {
+            (Some(Call::TtyIoctl { request, .. }), Signal::WINCH) => request == TtyRequest::SetWindowSize,
+            (Some(Call::TtyIoctl { request, .. }), Signal::INT | Signal::QUIT | Signal::TSTP) => {
+                request == TtyRequest::Inject || request == TtyRequest::Signal
+            }
+            _ => false,
+        };
+        match sent.signal {
+            Signal::WINCH | Signal::INT | Signal::QUIT | Signal::TSTP if by_ioctl => {
+                self.take_actor(cx).map_or(SignalPath::Kernel, |by| SignalPath::TerminalIoctl { by })
+            }
+            Signal::INT | Signal::QUIT | Signal::TSTP => {
+                let group = self.processes.get(&target).and_then(|target| target.group);
+                SignalPath::TerminalCharacter { tty: group.and_then(|group| self.foreground_of(group)) }
+            }
+            Signal::TTIN | Signal::TTOU => self.background_access(cx, target),
+            Signal::HUP | Signal::CONT => self.hangup_or_orphan(cx, sent.signal, target, tty_before),
+            _ => SignalPath::Kernel,
+        }
+    }
+
+    /// `__tty_check_change` signals the group of the process that read, wrote or changed the terminal.
+    fn background_access(&mut self, cx: &mut Cx, target: ProcKey) -> SignalPath {
+        let group = |key: ProcKey| self.processes.get(&key).and_then(|process| process.group);
+        let same = |actor: &ProcKey| group(*actor).is_some() && group(*actor) == group(target);
+        match self.lookup(cx.event.actor).filter(same) {
+            Some(by) => {
+                self.take_actor(cx);
+                SignalPath::BackgroundAccess { by }
+            }
+            None => SignalPath::Kernel,
+        }
+    }
+
+    /// SIGHUP and SIGCONT made in the kernel. An exiting session leader first hangs up the foreground group of its terminal
+    /// (and continues it only after an earlier hangup); what comes after that, or from another process that exits, is the
+    /// orphan rule, unless it is to the leader of a session that has just lost its terminal.
+    fn hangup_or_orphan(
+        &mut self,
+        cx: &mut Cx,
+        signal: Signal,
+        target: ProcKey,
+        tty_before: Option<TtyKey>,
+    ) -> SignalPath {
+        let actor = self.lookup(cx.event.actor);
+        let Some(process) = self.processes.get(&target) else { return SignalPath::Unknown };
+        let exiting = actor.and_then(|actor| self.processes.get(&actor)).filter(|actor| actor.phase >= Phase::Exiting);
+        let lost_tty = tty_before.is_some() && process.tty.is_none();
+        let leads = process.facts.session_leader;
+        match exiting.map(|exiting| (exiting.key, exiting.hangs_up(signal, process.group, target))) {
+            Some((by, true)) => SignalPath::Hangup { by: Some(by) },
+            Some((by, false)) if leads && (lost_tty || by == target) => SignalPath::Hangup { by: Some(by) },
+            Some((exiting, false)) => SignalPath::OrphanRule { exiting },
+            None if leads => {
+                let by = self.take_actor(cx).filter(|by| self.processes.get(by).is_some_and(|by| !by.kernel_thread));
+                SignalPath::Hangup { by }
+            }
+            None => SignalPath::Kernel,
+        }
+    }
+
+    /// What the signals of an exiting process prove about its exit.
+    fn note_exit_progress(&mut self, cx: &mut Cx, sent: &SignalGenerated, target: ProcKey, path: SignalPath) {
+        if let SignalPath::OrphanRule { exiting } = path {
+            self.take_actor(cx);
+            self.exit_notify(cx, exiting);
+            let group = self.processes.get(&target).and_then(|target| target.group);
+            if let (Some(group), Some(exiting)) = (group, self.processes.get_mut(&exiting)) {
+                exiting.book.exit.signalled.insert((group, sent.signal));
+            }
+        } else if let SignalPath::Hangup { by: Some(by) } = path {
+            self.take_actor(cx);
+            if let Some(by) = self.processes.get_mut(&by).filter(|by| by.phase >= Phase::Exiting) {
+                by.book.exit.hung_up.insert((target, sent.signal));
+            }
+        }
+    }
+}
+
+/// The signal number that a call sends.
+fn signal_of(call: &Call) -> Option<u32> {
+    match *call {
+        Call::Kill { signal, .. }
+        | Call::Tkill { signal, .. }
+        | Call::Tgkill { signal, .. }
+        | Call::Sigqueue { signal, .. }
+        | Call::Tgsigqueue { signal, .. }
+        | Call::PidfdSendSignal { signal, .. } => Some(signal),
+        Call::Setpgid { .. }
+        | Call::Setsid
+        | Call::TtyIoctl { .. }
+        | Call::Wait4 { .. }
+        | Call::Waitid { .. }
+        | Call::SetSubreaper { .. }
+        | Call::SetParentDeathSignal { .. }
+        | Call::Vhangup
+        | Call::Open
+        | Call::Read { .. }
+        | Call::Write { .. } => None,
+    }
+}

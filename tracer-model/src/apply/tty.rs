@@ -1,0 +1,290 @@
+//! Controlling terminals: gained, lost, left, and their foreground process groups.
+//!
+//! The kernel keeps a terminal twice: at the terminal (its session) and at each process. A leader that has lost it means that
+//! the session has; another process can have left it alone (`drivers/tty/tty_jobctrl.c`). Must not judge refused calls.
+
+use super::Cx;
+use crate::{
+    delta::{Change, ForegroundGroup, GroupBirth, TtyChange, UnseenChange},
+    event::{Call, EXIT_DEAD, EventKind, State, TtyRequest, TtyState},
+    ids::{Pgid, PgrpKey, ProcKey, SessionKey, Signal, TtyKey},
+    state::{Model, Phase, Terminal, same_ino},
+};
+
+impl Model {
+    /// Controlling terminal and foreground group.
+    pub(super) fn absorb_tty(&mut self, cx: &mut Cx, key: ProcKey, state: &State, found: bool) {
+        let Some(process) = self.processes.get(&key) else { return };
+        let known = process.tty;
+        match (known, &state.tty) {
+            (None, None) => {}
+            (Some(known), Some(tty)) if known.tty == tty.tty => {
+                self.absorb_session_tty(cx, key, known, tty, found);
+                self.absorb_foreground(cx, key, known, tty);
+            }
+            (Some(known), None) => self.absorb_loss(cx, key, known, state),
+            (known, Some(tty)) => {
+                if let Some(known) = known {
+                    self.absorb_loss(cx, key, known, state);
+                }
+                let terminal = self.use_terminal(cx, key, tty);
+                self.absorb_session_tty(cx, key, terminal, tty, found);
+                self.absorb_foreground(cx, key, terminal, tty);
+            }
+        }
+    }
+
+    /// The terminal of a bundle, begun when nobody had it, with this process among its users.
+    fn use_terminal(&mut self, cx: &Cx, key: ProcKey, tty: &TtyState) -> TtyKey {
+        let terminal = if let Some(terminal) = self.by_tty.get(&tty.tty) {
+            *terminal
+        } else {
+            let terminal = TtyKey { tty: tty.tty, life: self.new_life() };
+            self.by_tty.insert(tty.tty, terminal);
+            self.terminals.insert(terminal, Terminal::new(terminal, cx.event.at));
+            terminal
+        };
+        if let Some(terminal) = self.terminals.get_mut(&terminal) {
+            terminal.users.insert(key);
+        }
+        if let Some(process) = self.processes.get_mut(&key) {
+            process.tty = Some(terminal);
+        }
+        terminal
+    }
+
+    /// The terminal's own idea of its session. A session that is found with a terminal has not gained it.
+    fn absorb_session_tty(&mut self, cx: &mut Cx, key: ProcKey, terminal: TtyKey, tty: &TtyState, found: bool) {
+        let Some(session) = self.processes.get(&key).and_then(|process| process.session) else { return };
+        let Some(known) = self.sessions.get(&session) else { return };
+        if tty.session != session.number || known.tty == Some(terminal) {
+            return;
+        }
+        let (before, leader) = (known.tty, known.leader);
+        let victim = self.terminals.get(&terminal).and_then(|terminal| terminal.session);
+        if let Some(before) = before {
+            self.lose_tty(cx, session, before, None);
+        }
+        if let Some(victim) = victim {
+            self.lose_tty(cx, victim, terminal, Some(TtyChange::Stolen));
+        }
+        if let Some(known) = self.sessions.get_mut(&session) {
+            known.tty = Some(terminal);
+            known.controlling_process = leader;
+        }
+        if let Some(terminal) = self.terminals.get_mut(&terminal) {
+            terminal.session = Some(session);
+        }
+        if found || cx.is_snapshot() {
+            return;
+        }
+        let how = self.gain(cx, session);
+        if how.is_none() {
+            cx.push(Change::UnseenCall { process: key, what: UnseenChange::ControllingTty });
+        }
+        cx.push(Change::TtyGained { session, tty: terminal, how });
+    }
+
+    /// Which call of the session's leader gained a terminal: this one, or one that has not returned.
+    fn gain(&self, cx: &Cx, session: SessionKey) -> Option<TtyChange> {
+        let how = |call: &Call| match request(call) {
+            Some(TtyRequest::SetControlling) => Some(TtyChange::Ioctl),
+            Some(TtyRequest::OpenPeer) => Some(TtyChange::Open),
+            Some(_) => None,
+            None => (*call == Call::Open).then_some(TtyChange::Open),
+        };
+        if let EventKind::Leave(leave) = &cx.event.kind
+            && let Some(how) = how(&leave.call)
+        {
+            return Some(how);
+        }
+        let leader = self.sessions.get(&session)?.leader.and_then(|leader| self.processes.get(&leader))?;
+        leader.book.calls.values().find_map(|open| how(&open.call))
+    }
+
+    /// A process has its terminal no more.
+    fn absorb_loss(&mut self, cx: &mut Cx, key: ProcKey, known: TtyKey, state: &State) {
+        let Some(process) = self.processes.get(&key) else { return };
+        let session = process
+            .session
+            .filter(|session| self.terminals.get(&known).is_some_and(|terminal| terminal.session == Some(*session)));
+        // By setsid a process leaves session and terminal; its own session never had this one.
+        let Some(session) = session else { return self.drop_tty(key) };
+        let leader = self.sessions.get(&session).and_then(|session| session.leader);
+        let leader_phase = leader.and_then(|leader| self.processes.get(&leader)).map(|leader| leader.phase);
+        let leader_gone = leader_phase.is_some_and(|phase| phase >= Phase::Exiting);
+        if state.facts.session_leader || leader_gone {
+            let how = if leader_gone { Some(TtyChange::LeaderExit) } else { self.loss(cx, key) };
+            self.lose_tty(cx, session, known, how);
+        } else if state.exit_state != EXIT_DEAD {
+            let gives_up = |call: &Call| request(call) == Some(TtyRequest::GiveUp);
+            if !self.in_call(cx, key, gives_up) {
+                cx.push(Change::UnseenCall { process: key, what: UnseenChange::ControllingTty });
+            }
+            cx.push(Change::TtyLeft { process: key, tty: known });
+        }
+        self.drop_tty(key);
+    }
+
+    /// How the session of a living leader lost its terminal.
+    fn loss(&self, cx: &Cx, leader: ProcKey) -> Option<TtyChange> {
+        let gives_up = |call: &Call| request(call) == Some(TtyRequest::GiveUp);
+        let hangs_up = |call: &Call| *call == Call::Vhangup || request(call) == Some(TtyRequest::Hangup);
+        let hangup_signal = matches!(&cx.event.kind, EventKind::SignalGenerated(sent)
+            if sent.signal == Signal::HUP || sent.signal == Signal::CONT);
+        let actor = self.lookup(cx.event.actor);
+        if self.in_call(cx, leader, gives_up) {
+            Some(TtyChange::GivenUp)
+        } else if hangup_signal || actor.is_some_and(|actor| self.in_call(cx, actor, hangs_up)) {
+            Some(TtyChange::Hangup)
+        } else {
+            None
+        }
+    }
+
+    /// Whether a process is in such a call: this event is its return, or it has not returned.
+    fn in_call(&self, cx: &Cx, key: ProcKey, is: impl Fn(&Call) -> bool) -> bool {
+        if let EventKind::Leave(leave) = &cx.event.kind
+            && is(&leave.call)
+            && self.lookup(cx.event.actor) == Some(key)
+        {
+            return true;
+        }
+        self.processes.get(&key).is_some_and(|process| process.book.calls.values().any(|open| is(&open.call)))
+    }
+
+    /// A session loses its terminal, and with it every process in it (`session_clear_tty`).
+    pub(super) fn lose_tty(&mut self, cx: &mut Cx, session: SessionKey, tty: TtyKey, how: Option<TtyChange>) {
+        let Some(known) = self.sessions.get_mut(&session) else { return };
+        if known.tty != Some(tty) {
+            return;
+        }
+        known.tty = None;
+        known.controlling_process = None;
+        cx.push(Change::TtyLost { session, tty, how });
+        let groups = known.groups.clone();
+        if let Some(terminal) = self.terminals.get_mut(&tty) {
+            terminal.session = None;
+        }
+        for group in groups {
+            let members = self.groups.get(&group).map(|group| group.members.clone()).unwrap_or_default();
+            for member in members {
+                if self.processes.get(&member).is_some_and(|member| member.tty == Some(tty)) {
+                    self.drop_tty(member);
+                }
+            }
+        }
+        self.end_unused(tty);
+    }
+
+    /// Takes its terminal from a process.
+    pub(super) fn drop_tty(&mut self, key: ProcKey) {
+        let Some(tty) = self.processes.get_mut(&key).and_then(|process| process.tty.take()) else { return };
+        if let Some(terminal) = self.terminals.get_mut(&tty) {
+            terminal.users.remove(&key);
+            terminal.foreground_calls.retain(|caller| caller.0 != key);
+        }
+        self.end_unused(tty);
+    }
+
+    /// Ends the life of a terminal that nobody has.
+    fn end_unused(&mut self, tty: TtyKey) {
+        let Some(terminal) = self.terminals.get(&tty).filter(|terminal| terminal.users.is_empty()) else { return };
+        let number = terminal.foreground_id.pgid();
+        if let Some(session) = terminal.session.and_then(|session| self.sessions.get_mut(&session)) {
+            session.tty = None;
+            session.controlling_process = None;
+        }
+        self.index_foreground(tty, number, false);
+        if self.by_tty.get(&tty.tty) == Some(&tty) {
+            self.by_tty.remove(&tty.tty);
+        }
+        self.departed.terminals.push(tty);
+    }
+
+    fn index_foreground(&mut self, tty: TtyKey, number: Pgid, present: bool) {
+        let ttys = self.by_foreground.entry(number).or_default();
+        if present && number.0 != 0 {
+            ttys.insert(tty);
+        } else {
+            ttys.remove(&tty);
+        }
+        if ttys.is_empty() {
+            self.by_foreground.remove(&number);
+        }
+    }
+
+    /// The foreground group as a process of that terminal shows it.
+    fn absorb_foreground(&mut self, cx: &mut Cx, key: ProcKey, tty: TtyKey, state: &TtyState) {
+        let mut to = self.foreground_group(state.foreground);
+        if state.foreground_empty
+            && let Some(to) = &mut to
+        {
+            to.group = None;
+        }
+        let Some(terminal) = self.terminals.get_mut(&tty) else { return };
+        let (before, from) = (terminal.foreground_id, terminal.foreground);
+        let same = before.number == state.foreground.number && same_ino(before.ino, state.foreground.ino);
+        let returning = matches!(&cx.event.kind, EventKind::Leave(leave)
+            if leave.ret == 0 && request(&leave.call) == Some(TtyRequest::SetForeground));
+        let calling = returning || !terminal.foreground_calls.is_empty();
+        let new = from.is_none() && before.number == 0;
+        terminal.foreground_id = state.foreground;
+        terminal.foreground = to;
+        if !same {
+            terminal.foreground_since = cx.event.at;
+            self.index_foreground(tty, before.pgid(), false);
+            self.index_foreground(tty, state.foreground.pgid(), true);
+        }
+        if from == to || cx.is_snapshot() && (same || new) {
+            return;
+        }
+        let gained =
+            cx.delta.changes.iter().any(|change| matches!(change, Change::TtyGained { tty: it, .. } if *it == tty));
+        if !same && !gained && !calling && !new {
+            cx.push(Change::UnseenCall { process: key, what: UnseenChange::Foreground });
+        }
+        if !new || gained || calling {
+            cx.push(Change::Foreground { tty, from, to });
+        }
+    }
+
+    /// A group appeared whose number some terminal has as its foreground: it may be that terminal's. Without `pid->ino` it
+    /// is when the terminal got the number in the leader's life.
+    pub(super) fn foreground_appears(&mut self, cx: &mut Cx, key: PgrpKey, birth: GroupBirth) {
+        let Some(group) = self.groups.get(&key) else { return };
+        let (ino, leader) = (group.ino, group.leader.and_then(|leader| self.processes.get(&leader)));
+        let leader_born = leader.and_then(|leader| leader.born).unwrap_or_default();
+        for tty in self.by_foreground.get(&key.number).cloned().unwrap_or_default() {
+            let Some(terminal) = self.terminals.get_mut(&tty) else { continue };
+            let id = terminal.foreground_id;
+            let proven = ino != 0 && ino == id.ino;
+            if !(proven || same_ino(ino, id.ino) && terminal.foreground_since >= leader_born) {
+                continue;
+            }
+            let to = Some(ForegroundGroup { number: key.number, group: Some(key) });
+            let from = std::mem::replace(&mut terminal.foreground, to);
+            if birth != GroupBirth::Found && from != to {
+                cx.push(Change::Foreground { tty, from, to });
+            }
+        }
+    }
+
+    /// A group ended: a terminal that has it in the foreground has a dangling foreground group now.
+    pub(super) fn foreground_vanishes(&mut self, cx: &mut Cx, key: PgrpKey) {
+        for tty in self.by_foreground.get(&key.number).cloned().unwrap_or_default() {
+            let Some(terminal) = self.terminals.get_mut(&tty) else { continue };
+            let from = terminal.foreground;
+            if from.is_some_and(|from| from.group == Some(key)) {
+                let to = Some(ForegroundGroup { number: key.number, group: None });
+                terminal.foreground = to;
+                cx.push(Change::Foreground { tty, from, to });
+            }
+        }
+    }
+}
+
+/// The request of a terminal ioctl.
+fn request(call: &Call) -> Option<TtyRequest> {
+    if let Call::TtyIoctl { request, .. } = call { Some(*request) } else { None }
+}
