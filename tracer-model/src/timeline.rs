@@ -123,6 +123,12 @@ impl Lifetimes {
         }
     }
 
+    /// The account of one group so far.
+    #[must_use]
+    pub fn group_life(&self, key: PgrpKey) -> Option<&GroupLife> {
+        self.groups.get(&key)
+    }
+
     /// The account so far, with what is left behind now.
     #[must_use]
     pub fn finish(self, model: &Model) -> Lives {

@@ -4,15 +4,27 @@
 //! printed. Must not: read clocks, environment or terminals, know whether it is live, or let a byte from outside pass
 //! [`crate::text`].
 
+mod headline;
 mod json;
+mod lanes;
+mod layout;
+mod live;
+mod phrase;
+mod report;
+mod row;
+mod story;
 mod style;
+pub mod time;
+mod timeline;
 
 use std::io::{self, Write};
 
 use tracer_model::{delta::Delta, event::Event, state::Model};
 
 pub use json::Json;
+pub use live::Live;
 pub use style::{Style, Tone};
+pub use timeline::Timeline;
 
 use crate::trace_file::{Header, Summary};
 
@@ -37,5 +49,16 @@ pub struct Form {
 }
 
 /// Every form of output.
-pub const SINKS: &[Form] =
-    &[Form { name: "json", about: "events, one object a line", make: |out, _| Box::new(Json::new(out)) }];
+pub const SINKS: &[Form] = &[
+    Form {
+        name: "timeline",
+        about: "what happened, line by line, then groups, sessions and what was left behind",
+        make: |out, style| Box::new(Timeline::new(out, style)),
+    },
+    Form {
+        name: "live",
+        about: "a line for each event that deserves one, as it comes",
+        make: |out, style| Box::new(Live::new(out, style)),
+    },
+    Form { name: "json", about: "every event as one JSON object a line", make: |out, _| Box::new(Json::new(out)) },
+];

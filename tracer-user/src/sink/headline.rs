@@ -1,0 +1,22 @@
+//! The first line: which tier, and what is followed.
+
+use super::Style;
+use crate::trace_file::{Header, Scope};
+
+/// `sesstrace: eBPF, tracepoint tier (…) · following 41207 bash and all its descendants`.
+pub(super) fn headline(header: &Header, style: Style) -> String {
+    let clean = |text: &str| style.clean(text.as_bytes()).into_owned();
+    let backend = match header.backend.as_str() {
+        "ebpf" => "eBPF".to_owned(),
+        other => clean(other),
+    };
+    let tier = if header.tier.is_empty() { String::new() } else { format!(", {} tier", clean(&header.tier)) };
+    let reason =
+        if header.tier_reason.is_empty() { String::new() } else { format!(" ({})", clean(&header.tier_reason)) };
+    let scope = match &header.scope {
+        Scope::All => "every process of the machine".to_owned(),
+        Scope::Tree { root, name } => format!("following {root} {} and all its descendants", style.clean(name)),
+    };
+    let user = header.user.as_ref().map(|user| format!(" {} as user {}", style.dot(), clean(user))).unwrap_or_default();
+    format!("sesstrace: {backend}{tier}{reason} {} {scope}{user}", style.dot())
+}

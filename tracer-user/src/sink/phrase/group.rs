@@ -1,0 +1,150 @@
+//! Birth, members, leaders, orphan status and end of process groups.
+
+use tracer_model::{
+    delta::{Change, GroupBirth, GroupEnd, LeaderRace, LeaderState, OrphanCause, RaceWinner},
+    ids::{PgrpKey, ProcKey},
+};
+
+use super::{Anchor, Phrase, Scene, Tone, Who, words};
+
+pub(super) fn born(scene: &Scene<'_>, group: PgrpKey, leader: Option<ProcKey>, birth: GroupBirth) -> Option<Phrase> {
+    let leader = leader?;
+    let new = format!("new group {}", group.number);
+    let mut phrase = match birth {
+        GroupBirth::BySelf => Phrase::of(leader, format!("setpgid: leads {new}")),
+        GroupBirth::ByParent { parent, on_zombie } => {
+            let note = if on_zombie { "its leader had exited already" } else { "" };
+            Phrase::of(parent, format!("setpgid: makes {} the leader of {new}", leader.number)).note(note)
+        }
+        // The session's birth says it.
+        GroupBirth::BySetsid if is_told_by_session(scene, leader) => return None,
+        GroupBirth::BySetsid => Phrase::of(leader, format!("setsid: leads {new}")),
+        GroupBirth::Found => return None,
+    };
+    phrase.opens = Some(group);
+    Some(phrase.tone(Tone::Birth).anchor(Anchor::Birth(group)))
+}
+
+fn is_told_by_session(scene: &Scene<'_>, leader: ProcKey) -> bool {
+    scene.delta.changes.iter().any(|c| matches!(c, Change::SessionBorn { leader: of, .. } if *of == leader))
+}
+
+pub(super) fn joined(
+    scene: &Scene<'_>,
+    process: ProcKey,
+    group: PgrpKey,
+    from: PgrpKey,
+    leader: LeaderState,
+) -> Phrase {
+    let phrase = match scene.delta.by {
+        Some(by) if by != process => {
+            Phrase::of(by, format!("setpgid: puts {} into group {}", process.number, group.number))
+        }
+        _ => Phrase::of(process, format!("setpgid: joins group {}", group.number)),
+    };
+    let parent = scene.model.process(process).and_then(|process| process.parent);
+    let left = if parent.and_then(|parent| scene.group_of(parent)) == Some(from) {
+        String::new()
+    } else {
+        format!("leaves group {}", from.number)
+    };
+    let leader = match leader {
+        LeaderState::Alive | LeaderState::Unknown => "",
+        LeaderState::Zombie => "its leader has exited, and is not reaped yet",
+        LeaderState::Reaped => "its leader is reaped",
+        LeaderState::MovedAway => "its leader is in another group",
+    };
+    let between = if left.is_empty() || leader.is_empty() { "" } else { "; " };
+    phrase.note(format!("{left}{between}{leader}"))
+}
+
+pub(super) fn ended(scene: &Scene<'_>, group: PgrpKey, end: GroupEnd) -> Phrase {
+    let facts = scene.lives.group_life(group).map(|life| {
+        let lasted = scene.event.at.since(life.from);
+        let mut members: Vec<_> = life.members.iter().map(|member| member.process).collect();
+        members.sort_unstable();
+        members.dedup();
+        let members = words::count(members.len(), "process", "processes");
+        if life.birth == GroupBirth::Found {
+            format!(" ({members})")
+        } else {
+            format!(" ({members}, {})", scene.span(lasted))
+        }
+    });
+    let text = format!("group {} ends{}", group.number, facts.unwrap_or_default());
+    let mut phrase = match end {
+        GroupEnd::LastReaped { last } | GroupEnd::LastMoved { last } => Phrase::of(last, text),
+        GroupEnd::NotSeen => Phrase::new(Who::Nobody, format!("{text}, unseen")),
+    };
+    phrase.closes = Some(group);
+    phrase.tone(Tone::End).clause()
+}
+
+pub(super) fn leaderless(scene: &Scene<'_>, group: PgrpKey, leader: LeaderState) -> Option<Phrase> {
+    let key = scene.model.group(group)?.leader?;
+    let number = group.number;
+    match leader {
+        LeaderState::Zombie => {
+            let text = format!("group {number} goes on without its leader");
+            Some(Phrase::of(key, text).margin(Anchor::Exit(key), false))
+        }
+        LeaderState::Reaped => Some(Phrase::of(key, format!("group {number} goes on, its leader reaped")).clause()),
+        LeaderState::MovedAway => {
+            Some(Phrase::of(key, format!("leaves group {number}, which goes on without its leader")).clause())
+        }
+        LeaderState::Alive | LeaderState::Unknown => None,
+    }
+}
+
+/// Every pipeline passes through this state on its way out: a remark beside the last exit.
+pub(super) fn held_by_zombies(scene: &Scene<'_>, group: PgrpKey) -> Option<Phrase> {
+    let last = scene.delta.subject?;
+    let text = format!("zombies alone hold group {}", group.number);
+    Some(Phrase::of(last, text).margin(Anchor::Exit(last), false))
+}
+
+pub(super) fn orphaned(
+    scene: &Scene<'_>,
+    group: PgrpKey,
+    cause: OrphanCause,
+    stopped_members: usize,
+) -> Option<Phrase> {
+    let stopped = format!("{} stopped", words::count(stopped_members, "member is", "members are"));
+    let (by, what, note) = match cause {
+        OrphanCause::Exit(by) if stopped_members > 0 => {
+            (by, "exit", format!("{stopped}: SIGHUP, then SIGCONT, to every member"))
+        }
+        OrphanCause::Exit(by) => (by, "exit", String::new()),
+        OrphanCause::Setpgid(by) if stopped_members > 0 => {
+            (by, "setpgid", format!("{stopped}, and no signal is sent: only an exit sends them"))
+        }
+        OrphanCause::Setpgid(by) => (by, "setpgid", String::new()),
+        OrphanCause::Setsid(by) if stopped_members > 0 => {
+            (by, "setsid", format!("{stopped}, and no signal is sent: only an exit sends them"))
+        }
+        OrphanCause::Setsid(by) => (by, "setsid", String::new()),
+        OrphanCause::Found => return None,
+    };
+    let text = if scene.group_of(by) == Some(group) {
+        format!("its {what} leaves group {} orphaned", group.number)
+    } else {
+        format!("its {what} orphans group {}", group.number)
+    };
+    let tone = if stopped_members > 0 { Tone::Trouble } else { Tone::Plain };
+    Some(Phrase::of(by, text).note(note).tone(tone))
+}
+
+pub(super) fn no_longer_orphaned(group: PgrpKey) -> Phrase {
+    Phrase::new(Who::Nobody, format!("group {} is no longer orphaned", group.number))
+}
+
+/// Goes beside the birth: the second call changed nothing, or was refused and is told as that.
+pub(super) fn leader_race(scene: &Scene<'_>, race: LeaderRace) -> Phrase {
+    let by = race.margin.map(|ns| format!(", by {}", scene.span(ns))).unwrap_or_default();
+    let (text, caller) = match race.winner {
+        RaceWinner::Child => (format!("child first{by}"), race.parent),
+        RaceWinner::Parent => (format!("parent first{by}"), race.child),
+        RaceWinner::Undecided => ("parent and child at once".to_owned(), race.parent),
+    };
+    Phrase::of(caller, text).margin(Anchor::Birth(race.group), true)
+}

@@ -1,0 +1,217 @@
+//! Wording: what one change is called, in the field's terms. One small function for each kind of change.
+//!
+//! Must not: know columns, widths or what was printed before; those are [`super::layout`]'s and the sinks'. A change that
+//! deserves no line has no phrase. Names come from the model as it is after the event, cleaned for the terminal.
+
+mod group;
+mod process;
+mod refusal;
+mod signal;
+mod terminal;
+mod trouble;
+mod words;
+
+use tracer_model::{
+    delta::{Change, Delta, SignalPath},
+    event::Event,
+    ids::{BootNs, PgrpKey, Pid, ProcKey, Signal, TtyKey},
+    state::Model,
+    timeline::Lifetimes,
+};
+
+pub(super) use self::{trouble::cause, words::count};
+use super::{Style, Tone, time};
+
+/// An event with all that its wording may look at.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub event: &'a Event,
+    pub delta: &'a Delta,
+    pub model: &'a Model,
+    /// Lifetimes up to this event.
+    pub lives: &'a Lifetimes,
+    /// The process whose descendants are followed.
+    pub root: Option<Pid>,
+    /// Time 0.
+    pub base: BootNs,
+    pub style: Style,
+}
+
+/// Who a line is about: its process column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    Process(ProcKey),
+    /// Something typed, or a hangup.
+    Terminal(TtyKey),
+    Nobody,
+}
+
+/// Where a phrase goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A line of its own.
+    Line,
+    /// Appended to the line of the change before it in the same event, or a line of its own.
+    Clause,
+    /// In the margin of an earlier line; `alone`: or a line of its own, where earlier lines are out of reach.
+    Margin { of: Anchor, alone: bool },
+}
+
+/// An earlier line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Anchor {
+    /// The one that tells the exit of this process.
+    Exit(ProcKey),
+    /// The one that tells the birth of this group.
+    Birth(PgrpKey),
+}
+
+/// Lines of the same kind that follow each other closely are one line with several objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fold {
+    Forks(ProcKey),
+    Reaps(ProcKey),
+    Signal(Signal, SignalPath),
+}
+
+/// What is said of one change.
+#[derive(Clone, Debug)]
+pub(super) struct Phrase {
+    pub who: Who,
+    /// Before the objects.
+    pub head: String,
+    /// What `fold` collects.
+    pub objects: Vec<String>,
+    /// The reason or the detail, in the margin.
+    pub note: String,
+    pub tone: Tone,
+    pub place: Place,
+    pub fold: Option<Fold>,
+    /// Cut off rather than wrapped on a narrow terminal.
+    pub clip: bool,
+    /// The line can be referred to as.
+    pub anchor: Option<Anchor>,
+    /// The group whose bracket begins, or ends, here.
+    pub opens: Option<PgrpKey>,
+    pub closes: Option<PgrpKey>,
+}
+
+impl Phrase {
+    fn new(who: Who, head: impl Into<String>) -> Self {
+        Self {
+            who,
+            head: head.into(),
+            objects: Vec::new(),
+            note: String::new(),
+            tone: Tone::Plain,
+            place: Place::Line,
+            fold: None,
+            clip: false,
+            anchor: None,
+            opens: None,
+            closes: None,
+        }
+    }
+
+    fn of(process: ProcKey, head: impl Into<String>) -> Self {
+        Self::new(Who::Process(process), head)
+    }
+
+    fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
+    }
+
+    fn tone(mut self, tone: Tone) -> Self {
+        self.tone = tone;
+        self
+    }
+
+    fn clause(mut self) -> Self {
+        self.place = Place::Clause;
+        self
+    }
+
+    fn margin(mut self, of: Anchor, alone: bool) -> Self {
+        self.place = Place::Margin { of, alone };
+        self
+    }
+
+    fn folds(mut self, fold: Fold, object: String) -> Self {
+        self.fold = Some(fold);
+        self.objects.push(object);
+        self
+    }
+
+    fn anchor(mut self, anchor: Anchor) -> Self {
+        self.anchor = Some(anchor);
+        self
+    }
+}
+
+/// What is said of an event: a phrase for each change that deserves one, in the order of the changes.
+pub(super) fn phrases(scene: &Scene<'_>) -> Vec<Phrase> {
+    scene.delta.changes.iter().filter_map(|change| phrase(scene, change)).collect()
+}
+
+fn phrase(scene: &Scene<'_>, change: &Change) -> Option<Phrase> {
+    match change {
+        Change::Forked { child, parent } => Some(process::forked(scene, *child, *parent)),
+        Change::Found { process, .. } => process::found(scene, *process),
+        Change::Executed { process } => process::executed(scene, *process),
+        Change::Exited { process, status } => Some(process::exited(*process, *status)),
+        // Its exit was told, and its reap will be.
+        Change::Zombie { .. } => None,
+        Change::Reaped { process, by, evidence, bounds } => {
+            Some(process::reaped(scene, *process, *by, *evidence, *bounds))
+        }
+        Change::Reparented { process, from, to } => Some(process::reparented(scene, *process, *from, *to)),
+        Change::WaitReported { child, status } => process::wait_reported(scene, *child, *status),
+
+        Change::GroupBorn { group, leader, birth } => group::born(scene, *group, *leader, *birth),
+        Change::Joined { process, group, from, leader } => Some(group::joined(scene, *process, *group, *from, *leader)),
+        Change::GroupEnded { group, end } => Some(group::ended(scene, *group, *end)),
+        Change::Leaderless { group, leader } => group::leaderless(scene, *group, *leader),
+        Change::HeldByZombies { group } => group::held_by_zombies(scene, *group),
+        Change::Orphaned { group, cause, stopped_members } => group::orphaned(scene, *group, *cause, *stopped_members),
+        Change::NoLongerOrphaned { group } => Some(group::no_longer_orphaned(*group)),
+        Change::LeaderRace(race) => Some(group::leader_race(scene, *race)),
+
+        Change::SessionBorn { session, leader } => Some(terminal::session_born(scene, *session, *leader)),
+        Change::SessionEnded { session } => Some(terminal::session_ended(*session)),
+        Change::SessionLeaderExited { session, tty } => Some(terminal::session_leader_exited(scene, *session, *tty)),
+        Change::TtyGained { session, tty, how } => terminal::gained(scene, *session, *tty, *how),
+        Change::TtyLost { session, tty, how } => terminal::lost(scene, *session, *tty, *how),
+        Change::TtyLeft { process, tty } => terminal::left(scene, *process, *tty),
+        Change::Foreground { tty, from, to } => terminal::foreground(scene, *tty, *from, *to),
+
+        Change::Refused { call, errno, reason } => refusal::refused(scene, call, *errno, *reason),
+        Change::SignalSent { target, signal, path } => signal::sent(scene, *target, *signal, *path),
+        Change::Stopped { process, signal, .. } => Some(signal::stopped(scene, *process, *signal)),
+        Change::Continued { process, .. } => Some(signal::continued(*process)),
+
+        Change::UnseenCall { process, what } => Some(trouble::unseen_call(scene, *process, *what)),
+        Change::Gap { .. } => trouble::gap(scene),
+        Change::Anomaly(anomaly) => Some(trouble::anomaly(scene, *anomaly)),
+    }
+}
+
+impl Scene<'_> {
+    /// `41211 sleep`; the number alone when the name is not known.
+    fn name(&self, process: ProcKey) -> String {
+        let comm = self.model.process(process).map(|process| self.style.clean(&process.comm.0)).unwrap_or_default();
+        if comm.is_empty() { process.number.to_string() } else { format!("{} {comm}", process.number) }
+    }
+
+    fn group_of(&self, process: ProcKey) -> Option<PgrpKey> {
+        self.model.process(process).and_then(|process| process.group)
+    }
+
+    fn ms(&self, at: BootNs) -> String {
+        time::ms(at, self.base)
+    }
+
+    fn span(&self, ns: u64) -> String {
+        time::span(ns, self.style)
+    }
+}

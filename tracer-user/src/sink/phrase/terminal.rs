@@ -1,0 +1,122 @@
+//! Sessions and their controlling terminals.
+
+use tracer_model::{
+    delta::{Change, ForegroundGroup, TtyChange},
+    event::{Call, EventKind, TtyRequest},
+    ids::{ProcKey, SessionKey, TtyKey},
+};
+
+use super::{Anchor, Phrase, Scene, Tone, Who};
+
+pub(super) fn session_born(scene: &Scene<'_>, session: SessionKey, leader: ProcKey) -> Phrase {
+    let left = scene.delta.changes.iter().find_map(|change| {
+        let Change::TtyLeft { process, tty } = change else { return None };
+        (*process == leader).then(|| format!("leaves {}; ", tty.tty))
+    });
+    let mut phrase = Phrase::of(leader, format!("setsid: leads new session and group {}", session.number))
+        .note(format!("{}no controlling terminal", left.unwrap_or_default()))
+        .tone(Tone::Birth);
+    if let Some(group) = scene.group_of(leader).filter(|group| group.number.0 == session.number.0) {
+        phrase.opens = Some(group);
+        phrase.anchor = Some(Anchor::Birth(group));
+    }
+    phrase
+}
+
+pub(super) fn session_ended(session: SessionKey) -> Phrase {
+    Phrase::new(Who::Nobody, format!("session {} ends", session.number)).tone(Tone::End).clause()
+}
+
+pub(super) fn session_leader_exited(scene: &Scene<'_>, session: SessionKey, tty: Option<TtyKey>) -> Phrase {
+    let leader = scene.model.session(session).and_then(|session| session.leader);
+    let who = leader.map_or(Who::Nobody, Who::Process);
+    let loss = tty.map(|tty| format!(", and loses {}", tty.tty)).unwrap_or_default();
+    Phrase::new(who, format!("session {} goes on without its leader{loss}", session.number)).tone(Tone::Terminal)
+}
+
+pub(super) fn gained(scene: &Scene<'_>, session: SessionKey, tty: TtyKey, how: Option<TtyChange>) -> Option<Phrase> {
+    let by = match how? {
+        TtyChange::Ioctl => "by TIOCSCTTY",
+        TtyChange::Open => "by opening it without O_NOCTTY",
+        TtyChange::Stolen => "by TIOCSCTTY with argument 1: taken from its session",
+        TtyChange::LeaderExit | TtyChange::Hangup | TtyChange::GivenUp => "",
+    };
+    let who = scene.delta.by.map_or(Who::Nobody, Who::Process);
+    let text = format!("{} is now the controlling terminal of session {}", tty.tty, session.number);
+    Some(Phrase::new(who, text).note(by).tone(Tone::Terminal))
+}
+
+pub(super) fn lost(scene: &Scene<'_>, session: SessionKey, tty: TtyKey, how: Option<TtyChange>) -> Option<Phrase> {
+    let leader_exit = scene.delta.changes.iter();
+    if leader_exit
+        .into_iter()
+        .any(|c| matches!(c, Change::SessionLeaderExited { session: of, tty: Some(_) } if *of == session))
+    {
+        return None;
+    }
+    let why = match how {
+        Some(TtyChange::Hangup) => "it was hung up",
+        Some(TtyChange::LeaderExit) => "its leader exited",
+        Some(TtyChange::Stolen) => "another session took it, and nobody is told",
+        Some(TtyChange::GivenUp) => "its leader gave it up (TIOCNOTTY)",
+        Some(TtyChange::Ioctl | TtyChange::Open) | None => "noticed now",
+    };
+    let who = scene.delta.by.map_or(Who::Terminal(tty), Who::Process);
+    let text = format!("session {} loses its controlling terminal {}", session.number, tty.tty);
+    Some(Phrase::new(who, text).note(why).tone(Tone::Terminal))
+}
+
+pub(super) fn left(scene: &Scene<'_>, process: ProcKey, tty: TtyKey) -> Option<Phrase> {
+    // The session's birth says it.
+    if scene.delta.changes.iter().any(|c| matches!(c, Change::SessionBorn { leader, .. } if *leader == process)) {
+        return None;
+    }
+    let given_up = matches!(&scene.event.kind, EventKind::Leave(leave)
+        if matches!(leave.call, Call::TtyIoctl { request: TtyRequest::GiveUp, .. }));
+    let note = if given_up { "TIOCNOTTY" } else { "" };
+    let text = format!("has no controlling terminal any more; its session keeps {}", tty.tty);
+    Some(Phrase::of(process, text).note(note).tone(Tone::Terminal))
+}
+
+pub(super) fn foreground(
+    scene: &Scene<'_>,
+    tty: TtyKey,
+    from: Option<ForegroundGroup>,
+    to: Option<ForegroundGroup>,
+) -> Option<Phrase> {
+    let name =
+        |group: Option<ForegroundGroup>| group.map_or_else(|| "none".to_owned(), |group| group.number.to_string());
+    let caller = scene.delta.by.filter(|_| {
+        matches!(&scene.event.kind, EventKind::Leave(leave)
+            if matches!(leave.call, Call::TtyIoctl { request: TtyRequest::SetForeground, .. }))
+    });
+    let mut note = format!("foreground {} {} {}", name(from), scene.style.arrow(), name(to));
+    let Some(to) = to else {
+        // A terminal that is lost has no foreground: the loss says it.
+        let lost = |c: &Change| matches!(c, Change::TtyLost { tty: of, .. } | Change::SessionLeaderExited { tty: Some(of), .. } if *of == tty);
+        let told = scene.delta.changes.iter().any(lost);
+        return (!told).then(|| {
+            Phrase::new(Who::Terminal(tty), "has no foreground group any more").note(note).tone(Tone::Terminal)
+        });
+    };
+    if to.group.is_none() {
+        note.push_str(": no such group yet");
+    }
+    let text = match caller {
+        Some(caller) if to.group.is_some() && scene.group_of(caller) == to.group => {
+            let before = to.group.and_then(|group| scene.lives.group_life(group));
+            let back = before.is_some_and(|life| life.foreground.iter().any(|interval| interval.until.is_some()));
+            format!("takes {}{}", tty.tty, if back { " back" } else { "" })
+        }
+        Some(_) => format!("gives {} to group {}", tty.tty, to.number),
+        None => return Some(noticed(scene, tty, to).note(note)),
+    };
+    Some(Phrase::new(caller.map_or(Who::Nobody, Who::Process), text).note(note).tone(Tone::Terminal))
+}
+
+/// The foreground group changed and this event only shows it.
+fn noticed(scene: &Scene<'_>, tty: TtyKey, to: ForegroundGroup) -> Phrase {
+    let gained = |c: &Change| matches!(c, Change::TtyGained { tty: of, .. } if *of == tty);
+    let phrase = Phrase::new(Who::Terminal(tty), format!("has foreground group {}", to.number)).tone(Tone::Terminal);
+    if scene.delta.changes.iter().any(gained) { phrase.clause() } else { phrase }
+}

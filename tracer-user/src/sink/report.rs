@@ -1,0 +1,259 @@
+//! What stands below the timeline: groups, sessions, what was left behind, races, and in the last line the losses.
+
+use std::io::{self, Write};
+
+use tracer_model::{
+    delta::{GroupBirth, GroupEnd, LeaderRace, OrphanCause, RaceWinner, TtyChange},
+    ids::{BootNs, ProcKey},
+    state::{Model, Phase},
+    timeline::{GroupLife, Interval, Lives, SessionLife},
+};
+
+use super::{
+    Style, Tone,
+    phrase::{cause, count},
+    story::{Losses, Story},
+    time,
+};
+use crate::{text::width, trace_file::Summary};
+
+/// Names of a group's members that are listed.
+const NAMES: usize = 4;
+
+/// Writes everything below the timeline.
+pub(super) fn write(story: Story, model: &Model, summary: Summary, out: &mut dyn Write) -> io::Result<()> {
+    let Story { style, base, root, lives, races, losses: lost, .. } = story;
+    let report = Report { style, base, model };
+    let lives = lives.finish(model);
+    report.section("groups", &report.groups(&lives), out)?;
+    report.section("sessions", &report.sessions(&lives), out)?;
+    if root.is_some() {
+        report.section("left behind", &report.left_behind(&lives), out)?;
+    }
+    report.section("races", &report.races(&races), out)?;
+    writeln!(out, "{}", losses(&lost, summary, base, style))
+}
+
+struct Report<'a> {
+    style: Style,
+    base: BootNs,
+    model: &'a Model,
+}
+
+impl Report<'_> {
+    /// A heading and its table.
+    fn section(&self, name: &str, table: &[Vec<String>], out: &mut dyn Write) -> io::Result<()> {
+        const LABEL: usize = 13;
+        let columns = table.iter().map(Vec::len).max().unwrap_or(0);
+        let wide =
+            |column: usize| table.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns).map(wide).collect();
+        if table.is_empty() {
+            writeln!(out, "{}{:2$}none", self.style.paint(Tone::Heading, name), "", LABEL - name.len())?;
+        }
+        for (index, row) in table.iter().enumerate() {
+            let name = if index == 0 { name } else { "" };
+            write!(out, "{}{:2$}", self.style.paint(Tone::Heading, name), "", LABEL - name.len())?;
+            let mut line = String::new();
+            for (cell, wide) in row.iter().zip(&widths) {
+                line.push_str(cell);
+                line.extend(std::iter::repeat_n(' ', wide - width(cell) + 2));
+            }
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    fn ms(&self, at: BootNs) -> String {
+        time::ms(at, self.base)
+    }
+
+    /// `3.902–305.902 ms`, `from 3.902 ms`, `until 305.902 ms`, `throughout`.
+    fn interval(&self, born: Option<BootNs>, until: Option<BootNs>) -> String {
+        match (born, until) {
+            (Some(born), Some(until)) => format!("{}{}{} ms", self.ms(born), self.style.dash(), self.ms(until)),
+            (Some(born), None) => format!("from {} ms", self.ms(born)),
+            (None, Some(until)) => format!("until {} ms", self.ms(until)),
+            (None, None) => "throughout".to_owned(),
+        }
+    }
+
+    fn groups(&self, lives: &Lives) -> Vec<Vec<String>> {
+        // Groups of others that only were there say nothing about what happened.
+        let told = |life: &&GroupLife| {
+            life.followed
+                || life.birth != GroupBirth::Found
+                || life.orphaned.iter().any(|o| o.what != OrphanCause::Found)
+        };
+        let has_terminal = |life: &GroupLife| {
+            lives.sessions.iter().any(|session| session.key == life.session && !session.terminals.is_empty())
+        };
+        lives.groups.iter().filter(told).map(|life| self.group(life, has_terminal(life))).collect()
+    }
+
+    fn group(&self, life: &GroupLife, has_terminal: bool) -> Vec<String> {
+        let born = (life.birth != GroupBirth::Found).then_some(life.from);
+        let ground = match (life.foreground.is_empty(), has_terminal) {
+            (false, _) => "foreground",
+            (true, true) => "background",
+            (true, false) => "no terminal",
+        };
+        let mut members: Vec<ProcKey> = life.members.iter().map(|member| member.process).collect();
+        members.sort_unstable();
+        members.dedup();
+        let end = match life.end {
+            Some((_, GroupEnd::LastReaped { .. })) => "ended: last member reaped",
+            Some((_, GroupEnd::LastMoved { .. })) => "ended: last member moved away",
+            Some((_, GroupEnd::NotSeen)) => "ended, unseen",
+            None => "lives on",
+        };
+        let orphaned = |o: &&Interval<OrphanCause>| o.until.is_none() || o.what != OrphanCause::Found;
+        let orphaned = life.orphaned.iter().find(orphaned).map(|o| match o.what {
+            OrphanCause::Found => "; orphaned".to_owned(),
+            OrphanCause::Exit(_) | OrphanCause::Setpgid(_) | OrphanCause::Setsid(_) => {
+                format!("; orphaned from {} ms", self.ms(o.from))
+            }
+        });
+        vec![
+            life.key.number.to_string(),
+            self.names(life),
+            self.interval(born, life.end.map(|(bounds, _)| bounds.until)),
+            ground.to_owned(),
+            count(members.len(), "process", "processes"),
+            format!("{end}{}", orphaned.unwrap_or_default()),
+        ]
+    }
+
+    /// The last names of the members: `sleep, cat`, `cc1 ×12`.
+    fn names(&self, life: &GroupLife) -> String {
+        let mut names: Vec<(&[u8], Vec<ProcKey>)> = Vec::new();
+        for member in &life.members {
+            // A process that came back has another stay under its last name.
+            let last = life.members.iter().rfind(|other| other.process == member.process).unwrap_or(member);
+            let name = last.name.0.as_slice();
+            match names.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, processes)) if processes.contains(&member.process) => {}
+                Some((_, processes)) => processes.push(member.process),
+                None => names.push((name, vec![member.process])),
+            }
+        }
+        let times = if self.style.ascii { "x" } else { "×" };
+        let shown = names.iter().take(NAMES).map(|(name, processes)| {
+            let name = self.style.clean(name);
+            if processes.len() > 1 { format!("{name} {times}{}", processes.len()) } else { name.into_owned() }
+        });
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        if names.len() > NAMES { format!("{shown} and {} more", names.len() - NAMES) } else { shown }
+    }
+
+    fn sessions(&self, lives: &Lives) -> Vec<Vec<String>> {
+        lives.sessions.iter().filter(|life| life.followed || life.born).map(|life| self.session(life)).collect()
+    }
+
+    fn session(&self, life: &SessionLife) -> Vec<String> {
+        let mut terminals: Vec<String> = Vec::new();
+        for (interval, how) in &life.terminals {
+            let lost = match how {
+                None => "",
+                Some(TtyChange::Hangup) => " (hung up)",
+                Some(TtyChange::Stolen) => " (taken away)",
+                Some(TtyChange::GivenUp) => " (given up)",
+                Some(TtyChange::LeaderExit | TtyChange::Ioctl | TtyChange::Open) => " (lost)",
+            };
+            terminals.push(format!("{}{lost}", interval.what.tty));
+        }
+        let terminals = if terminals.is_empty() { "no terminal".to_owned() } else { terminals.join(", ") };
+        let end = if life.until.is_some() { "ended" } else { "lives on" };
+        let leader = life.leader_exited.map(|at| format!("; its leader exited at {} ms", self.ms(at)));
+        let name = self.style.clean(&life.name.0).into_owned();
+        let born = life.born.then_some(life.from);
+        vec![
+            life.key.number.to_string(),
+            name,
+            self.interval(born, life.until),
+            terminals,
+            format!("{end}{}", leader.unwrap_or_default()),
+        ]
+    }
+
+    fn left_behind(&self, lives: &Lives) -> Vec<Vec<String>> {
+        if lives.left_behind.is_empty() {
+            return vec![vec!["nothing".to_owned()]];
+        }
+        lives.left_behind.iter().filter_map(|(key, depth)| self.survivor(*key, *depth)).collect()
+    }
+
+    fn survivor(&self, key: ProcKey, depth: usize) -> Option<Vec<String>> {
+        let process = self.model.process(key)?;
+        let state = match (process.phase, process.stopped) {
+            (Phase::Alive, None) => "running".to_owned(),
+            (Phase::Alive, Some(stop)) if stop.signal.0 == 0 => "stopped".to_owned(),
+            (Phase::Alive, Some(stop)) => format!("stopped by {}", stop.signal),
+            (Phase::Exiting, _) => "exiting".to_owned(),
+            (Phase::Zombie | Phase::Released | Phase::Reaped, _) => "zombie".to_owned(),
+        };
+        let parent = process.parent.and_then(|parent| self.model.process(parent));
+        let parent = parent.map_or_else(
+            || "parent unknown".to_owned(),
+            |parent| format!("child of {} {}", parent.key.number, self.style.clean(&parent.comm.0)),
+        );
+        let number = |number: Option<u32>| number.map_or_else(|| "unknown".to_owned(), |number| number.to_string());
+        let terminal = process.tty.map_or_else(|| "no terminal".to_owned(), |tty| tty.tty.to_string());
+        Some(vec![
+            format!("{:1$}{2} {3}", "", depth * 2, key.number, self.style.clean(&process.comm.0)),
+            format!("group {}", number(process.group.map(|group| group.number.0))),
+            format!("session {}", number(process.session.map(|session| session.number.0))),
+            terminal,
+            state,
+            parent,
+        ])
+    }
+
+    fn races(&self, races: &[LeaderRace]) -> Vec<Vec<String>> {
+        let who = |winner: RaceWinner| match winner {
+            RaceWinner::Child => "child first",
+            RaceWinner::Parent => "parent first",
+            RaceWinner::Undecided => "both at once",
+        };
+        let mut table = Vec::new();
+        for winner in [RaceWinner::Child, RaceWinner::Parent, RaceWinner::Undecided] {
+            let these: Vec<&LeaderRace> = races.iter().filter(|race| race.winner == winner).collect();
+            if these.is_empty() {
+                continue;
+            }
+            let mut cells = vec![who(winner).to_owned(), count(these.len(), "time", "times")];
+            if let Some(closest) = these.iter().filter_map(|race| race.margin).min() {
+                cells.push(format!("closest {}", time::span(closest, self.style)));
+            }
+            let late = these.iter().filter(|race| race.errno != 0).count();
+            if late > 0 {
+                cells.push(format!("{late} refused"));
+            }
+            table.push(cells);
+        }
+        table
+    }
+}
+
+/// `64 events, none lost`; or what was lost, and what that means.
+pub(super) fn losses(losses: &Losses, summary: Summary, base: BootNs, style: Style) -> String {
+    let events = usize::try_from(summary.events).unwrap_or(usize::MAX);
+    let mut parts = vec![count(events, "event", "events")];
+    if summary.lost > 0 {
+        let lost = usize::try_from(summary.lost).unwrap_or(usize::MAX);
+        let within = losses
+            .within
+            .map(|(from, until)| format!(" between {} and {} ms", time::ms(from, base), time::ms(until, base)));
+        let causes = losses.causes.iter().map(|(why, (_, lost))| format!("{} {lost}", cause(*why)));
+        let causes = causes.collect::<Vec<_>>().join(", ");
+        let causes = if causes.is_empty() { causes } else { format!(" ({causes})") };
+        parts.push(format!("{} lost{}{causes}", count(lost, "record", "records"), within.unwrap_or_default()));
+    } else {
+        parts.push("none lost".to_owned());
+    }
+    if !summary.complete {
+        parts.push("incomplete: the capture was cut off".to_owned());
+    }
+    let tone = if summary.lost > 0 || !summary.complete { Tone::Trouble } else { Tone::Plain };
+    style.paint(tone, &parts.join("; ")).to_string()
+}

@@ -1,0 +1,90 @@
+//! What the timeline and the live output have in common: events become lines, lifetimes and counts of losses.
+
+use std::collections::BTreeMap;
+
+use tracer_model::{
+    delta::{Change, Delta, LeaderRace},
+    event::{Event, EventKind, GapCause},
+    ids::{BootNs, Pid},
+    state::Model,
+    timeline::Lifetimes,
+};
+
+use super::{
+    Style,
+    phrase::Scene,
+    row::{Row, Rows},
+};
+use crate::trace_file::{Header, Scope};
+
+/// Events told so far.
+#[derive(Debug)]
+pub(super) struct Story {
+    pub style: Style,
+    /// Time 0.
+    pub base: BootNs,
+    /// The process whose descendants are followed.
+    pub root: Option<Pid>,
+    pub lives: Lifetimes,
+    pub races: Vec<LeaderRace>,
+    pub losses: Losses,
+    rows: Rows,
+}
+
+/// What was lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Losses {
+    /// Gaps and lost records by cause.
+    pub causes: BTreeMap<GapCause, (u64, u64)>,
+    /// From the beginning of the first gap to the end of the last.
+    pub within: Option<(BootNs, BootNs)>,
+}
+
+impl Story {
+    /// Nothing told yet. `kept`: lines stay here until the end.
+    pub(super) fn new(header: &Header, style: Style, kept: bool) -> Self {
+        let root = match header.scope {
+            Scope::All => None,
+            Scope::Tree { root, .. } => Some(root),
+        };
+        Self {
+            style,
+            base: header.boot_ns,
+            root,
+            lives: Lifetimes::new(),
+            races: Vec::new(),
+            losses: Losses::default(),
+            rows: if kept { Rows::kept() } else { Rows::default() },
+        }
+    }
+
+    /// Tells one event.
+    pub(super) fn tell(&mut self, event: &Event, delta: &Delta, model: &Model) {
+        self.lives.observe(event, delta, model);
+        self.losses.observe(event);
+        let Self { style, base, root, .. } = *self;
+        self.rows.add(&Scene { event, delta, model, lives: &self.lives, root, base, style });
+        for change in &delta.changes {
+            if let Change::LeaderRace(race) = change {
+                self.races.push(*race);
+            }
+        }
+    }
+
+    /// The lines so far, which are no longer kept.
+    pub(super) fn take_rows(&mut self) -> Vec<Row> {
+        self.rows.take()
+    }
+}
+
+impl Losses {
+    fn observe(&mut self, event: &Event) {
+        if let EventKind::Gap(gap) = &event.kind {
+            let (gaps, lost) = self.causes.entry(gap.cause).or_default();
+            *gaps += 1;
+            *lost = lost.saturating_add(gap.lost);
+            let (from, until) = self.within.unwrap_or((gap.from, gap.until));
+            self.within = Some((from.min(gap.from), until.max(gap.until)));
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The report of `run` and `replay`: a line for each event that deserves one, with brackets for the process groups; then
+//! groups, sessions, what was left behind, races, losses.
+//!
+//! Written at the end, when all widths are known and every reason has found its line.
+
+use std::io::{self, Write};
+
+use tracer_model::{delta::Delta, event::Event, state::Model};
+
+use super::{
+    Sink, Style, Tone,
+    headline::headline,
+    layout::{Columns, brackets},
+    report,
+    story::Story,
+};
+use crate::trace_file::{Header, Summary};
+
+/// The report of `run` and `replay`.
+pub struct Timeline {
+    out: Box<dyn Write>,
+    style: Style,
+    begun: Option<(String, Story)>,
+}
+
+impl Timeline {
+    /// Writes to `out` when it ends.
+    #[must_use]
+    pub fn new(out: Box<dyn Write>, style: Style) -> Self {
+        Self { out, style, begun: None }
+    }
+}
+
+impl Sink for Timeline {
+    fn begin(&mut self, header: &Header) -> io::Result<()> {
+        self.begun = Some((headline(header, self.style), Story::new(header, self.style, true)));
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()> {
+        if let Some((_, story)) = &mut self.begun {
+            story.tell(event, delta, model);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, model: &Model, summary: &Summary) -> io::Result<()> {
+        let Some((headline, mut story)) = self.begun.take() else { return Ok(()) };
+        let out = &mut *self.out;
+        writeln!(out, "{headline}")?;
+        let rows = story.take_rows();
+        if !rows.is_empty() {
+            let marks = brackets(&rows);
+            let columns = Columns::fitting(&rows, &marks, story.base, self.style);
+            writeln!(out, "\n{}", self.style.paint(Tone::Heading, &columns.heading()))?;
+            for (row, marks) in rows.iter().zip(&marks) {
+                columns.write(row, marks, out)?;
+            }
+        }
+        writeln!(out)?;
+        report::write(story, model, *summary, out)?;
+        out.flush()
+    }
+}
