@@ -17,6 +17,12 @@ pub enum CaptureError {
         /// The capabilities that allow it.
         needs: &'static str,
     },
+    /// tracefs, which numbers the tracepoints, is out of reach.
+    #[error("cannot open tracefs: {errno} ({}): not mounted, and mounting it needs cap_sys_admin", .errno.desc())]
+    Tracefs {
+        /// Why the place where it is usually mounted cannot be used.
+        errno: Errno,
+    },
     /// The kernel describes no types.
     #[error("cannot read {}: {errno} ({}): this kernel has no BTF", path.display(), .errno.desc())]
     NoBtf {
@@ -107,7 +113,8 @@ impl CaptureError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotPermitted { .. } => Some(setcap_command()),
+            Self::NotPermitted { .. } | Self::Tracefs { errno: Errno::EACCES } => Some(setcap_command()),
+            Self::Tracefs { .. } => Some(super::ebpf::tracefs::MOUNT_COMMAND.to_owned()),
             Self::NoBtf { .. } => Some("boot a kernel built with CONFIG_DEBUG_INFO_BTF=y".to_owned()),
             Self::Lockdown { .. } => Some("boot with lockdown=integrity or lockdown=none".to_owned()),
             Self::KernelTooOld { needs, .. } => Some(format!("boot kernel {needs} or later")),

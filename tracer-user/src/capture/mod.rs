@@ -5,14 +5,19 @@
 
 pub mod ebpf;
 mod error;
+pub mod facts;
+pub mod procfs;
+mod sys;
 
 pub use error::CaptureError;
 
 use std::os::fd::BorrowedFd;
 
+use nix::time::{ClockId, clock_gettime};
+
 use tracer_model::{
     event::{Event, GapCause},
-    ids::Seq,
+    ids::{BootNs, Seq},
 };
 
 /// Where events come from: the probes, or (later) ptrace. A recording is replayed without one.
@@ -24,11 +29,16 @@ pub trait Source {
     /// sequence numbers).
     fn poll(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError>;
 
-    /// Records lost since the last call, by probe. Empty when nothing was lost.
+    /// Records lost since the last call, by probe. Empty when nothing was lost. Costs a system call for each probe: meant
+    /// for once a second, for when a number is missing, and for the end.
     fn lost(&mut self) -> Vec<Loss>;
 
     /// The last sequence number that was given out. A number up to it that [`Self::poll`] never yields was lost.
     fn last_seq(&self) -> Seq;
+
+    /// Looks at every process again: after a gap, what it shows bounds what was not seen. Appends
+    /// [`tracer_model::event::EventKind::Snapshot`] events and the end of the run.
+    fn resynchronise(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError>;
 
     /// Descriptors that become readable when [`Self::poll`] is worth calling before the next tick of the consumer's timer.
     fn fds(&self) -> Vec<BorrowedFd<'_>>;
@@ -45,8 +55,9 @@ pub enum Item {
         /// The number.
         seq: Seq,
     },
-    /// A gap that has no number of its own. It bears the number of the record that showed it and belongs right before it.
-    Gap(Event),
+    /// An event that has no number of its own: a gap, or the end of a snapshot. It belongs right before whatever has the
+    /// number that it bears.
+    Unnumbered(Event),
 }
 
 /// Records that one probe could not deliver.
@@ -71,4 +82,21 @@ pub struct Description {
     pub reason: String,
     /// Inode of the pid namespace whose numbers the events carry (`/proc/PID/ns/pid`).
     pub pid_namespace: u32,
+}
+
+/// `CLOCK_BOOTTIME` now.
+#[must_use]
+pub fn boot_now() -> BootNs {
+    // The clock exists on every supported kernel; a time before boot does not.
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map(std::time::Duration::from).unwrap_or_default();
+    BootNs(now.as_nanos() as u64)
+}
+
+/// Strings that are ended by NUL, as in `/proc/PID/cmdline`. The last one may lack its NUL.
+fn strings(bytes: &[u8]) -> Vec<Vec<u8>> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    bytes.split(|&byte| byte == 0).map(<[u8]>::to_vec).collect()
 }

@@ -1,6 +1,52 @@
 //! The eBPF backend: probes on tracepoints, the task iterator, two ring buffers.
+//!
+//! A capture begins without a hole: the probes are attached and emit everything, then the task iterator says what was there
+//! before, numbered from the same counter. In follow mode the source then holds back what it reads until
+//! [`EbpfSource::follow`] has said whom to follow, narrows the probes' scope, and lets through what concerns the followed.
 
 pub mod btf;
+mod control;
+mod decode;
+mod follow;
+pub mod load;
 pub mod offsets;
+pub mod probes;
 #[cfg(test)]
 mod prune;
+mod rings;
+mod scope;
+mod snapshot;
+mod source;
+pub mod tracefs;
+
+pub use source::EbpfSource;
+
+use self::load::LoadOptions;
+
+/// What to capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Of whom.
+    pub mode: Mode,
+    /// How.
+    pub load: LoadOptions,
+}
+
+/// Whose events are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everybody's.
+    All,
+    /// Those of the processes given to [`EbpfSource::follow`]; nothing is yielded before that.
+    Follow,
+}
+
+impl Options {
+    /// Everything that is watched by default, in buffers that a fork storm on all CPUs does not fill.
+    #[must_use]
+    pub fn new(mode: Mode) -> Self {
+        let load =
+            LoadOptions { tty_io: false, capture_arguments: true, critical_bytes: 8 << 20, chatty_bytes: 8 << 20 };
+        Self { mode, load }
+    }
+}

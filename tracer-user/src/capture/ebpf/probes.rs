@@ -1,0 +1,147 @@
+//! The probes: which program goes where, and what a capture loses without it. One table.
+//!
+//! Must not: load or attach anything.
+
+use tracer_common::record::{
+    Call, Dead, Enter, Exec, Exit, Freed, Kind as _, Leave, NewTask, SignalDelivered, SignalGenerated, Snapshot,
+    Stopped,
+};
+
+/// Where a program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// A tracepoint with typed arguments (`tp_btf`): loses nothing in interrupts.
+    Typed(&'static str),
+    /// A task iterator; it is run, not attached.
+    Iterator(&'static str),
+    /// `syscalls:sys_enter_NAME`.
+    Enter(Call),
+    /// `syscalls:sys_exit_NAME`.
+    Leave(Call),
+}
+
+/// Whether a capture goes without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// No capture without it.
+    Required,
+    /// Its events are missing, and doctor says so.
+    Optional,
+    /// Loaded only when terminal input and output are asked for.
+    TtyIo,
+}
+
+/// One program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Name of the program in the object.
+    pub program: String,
+    /// Where it goes.
+    pub hook: Hook,
+    /// Whether it must.
+    pub need: Need,
+    /// First kernel that has the hook.
+    pub since: &'static str,
+    /// Kinds of records it writes.
+    pub kinds: &'static [u16],
+}
+
+/// Programs that are not about system calls.
+const PROGRAMS: [(&str, Hook, &str, &[u16]); 8] = [
+    ("newtask", Hook::Typed("task_newtask"), "5.5", &[NewTask::KIND]),
+    ("exec", Hook::Typed("sched_process_exec"), "5.5", &[Exec::KIND]),
+    ("exit", Hook::Typed("sched_process_exit"), "5.5", &[Exit::KIND]),
+    ("switch", Hook::Typed("sched_switch"), "5.18", &[Dead::KIND, Stopped::KIND]),
+    ("free", Hook::Typed("sched_process_free"), "5.5", &[Freed::KIND]),
+    ("signal_generate", Hook::Typed("signal_generate"), "5.5", &[SignalGenerated::KIND]),
+    ("signal_deliver", Hook::Typed("signal_deliver"), "5.5", &[SignalDelivered::KIND]),
+    ("snapshot", Hook::Iterator("task"), "5.8", &[Snapshot::KIND]),
+];
+
+/// Need and first kernel of a call's two programs.
+fn call_row(call: Call) -> (Need, &'static str) {
+    match call {
+        Call::Setpgid
+        | Call::Setsid
+        | Call::Kill
+        | Call::Tkill
+        | Call::Tgkill
+        | Call::RtSigqueueinfo
+        | Call::RtTgsigqueueinfo
+        | Call::Ioctl
+        | Call::Wait4
+        | Call::Waitid
+        | Call::Prctl
+        | Call::Vhangup => (Need::Required, "2.6.33"),
+        Call::PidfdSendSignal => (Need::Required, "5.1"),
+        // No open(2) on newer architectures; what an open did to the terminal also shows in later bundles.
+        Call::Open | Call::Openat => (Need::Optional, "2.6.33"),
+        Call::Openat2 => (Need::Optional, "5.6"),
+        Call::Read | Call::Write => (Need::TtyIo, "2.6.33"),
+    }
+}
+
+/// Every probe.
+#[must_use]
+pub fn probes() -> Vec<Probe> {
+    let programs = PROGRAMS.iter().map(|&(program, hook, since, kinds)| Probe {
+        program: program.to_owned(),
+        hook,
+        need: Need::Required,
+        since,
+        kinds,
+    });
+    let calls = Call::ALL.iter().flat_map(|&(call, name, _)| {
+        let (need, since) = call_row(call);
+        let enter =
+            Probe { program: format!("enter_{name}"), hook: Hook::Enter(call), need, since, kinds: &[Enter::KIND] };
+        let leave =
+            Probe { program: format!("leave_{name}"), hook: Hook::Leave(call), need, since, kinds: &[Leave::KIND] };
+        // LEAVE first: a call that is entered under the one probe and left before the other is there would look as if its
+        // LEAVE had been lost.
+        [leave, enter]
+    });
+    programs.chain(calls).collect()
+}
+
+impl Hook {
+    /// The watched call, for its two programs.
+    #[must_use]
+    pub fn call(self) -> Option<Call> {
+        match self {
+            Self::Enter(call) | Self::Leave(call) => Some(call),
+            Self::Typed(_) | Self::Iterator(_) => None,
+        }
+    }
+
+    /// The tracepoint of tracefs, category and name.
+    #[must_use]
+    pub fn tracepoint(self) -> Option<(&'static str, String)> {
+        let name = |call: Call| Call::ALL.iter().find(|row| row.0 == call).map_or("", |row| row.1);
+        match self {
+            Self::Enter(call) => Some(("syscalls", format!("sys_enter_{}", name(call)))),
+            Self::Leave(call) => Some(("syscalls", format!("sys_exit_{}", name(call)))),
+            Self::Typed(_) | Self::Iterator(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_common::record::RECORDS;
+
+    use super::*;
+
+    #[test]
+    fn every_record_kind_has_a_probe_and_every_name_is_once() {
+        let probes = probes();
+        for (kind, name, _) in RECORDS {
+            assert!(probes.iter().any(|probe| probe.kinds.contains(kind)), "{name}");
+        }
+        let mut names: Vec<_> = probes.iter().map(|probe| &probe.program).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), probes.len());
+        assert_eq!(probes.iter().filter(|probe| probe.hook.call().is_some()).count(), 2 * Call::ALL.len());
+    }
+}

@@ -1,0 +1,288 @@
+//! [`EbpfSource`]: opens the capture, reads it, counts what was lost.
+//!
+//! Must not: print, exit, wait for events, or apply any meaning to them.
+
+use std::{
+    collections::VecDeque,
+    fs,
+    os::fd::{AsFd as _, BorrowedFd},
+    path::PathBuf,
+};
+
+use aya::maps::{Map, RingBuf};
+use nix::errno::Errno;
+use tracer_common::control::SCOPE_ALL;
+use tracer_model::{
+    event::{Event, EventKind, GapCause, RawTask},
+    ids::Seq,
+};
+
+use super::{
+    Mode, Options,
+    btf::Btf,
+    control::Control,
+    decode::{Decoded, Decoder},
+    load::{self, Loaded},
+    offsets,
+    rings::Rings,
+    scope::Scope,
+    snapshot,
+};
+use crate::{
+    capture::{
+        CaptureError, Description, Item, Loss, Source, boot_now,
+        facts::{self, BTF_PATH, INITIAL_PID_NAMESPACE},
+        procfs, sys,
+    },
+    prebuilt,
+};
+
+/// Oldest kernel that the probes are tested on.
+const OLDEST: (u32, u32) = (6, 1);
+
+/// Command lines read from `/proc` before the rings are looked at again.
+const COMMAND_LINES_AT_ONCE: usize = 256;
+
+/// A running capture.
+pub struct EbpfSource {
+    pub(super) options: Options,
+    pub(super) loaded: Loaded,
+    pub(super) control: Control,
+    /// Follow mode: who is followed, once that has been said.
+    pub(super) scope: Option<Scope>,
+    /// Records up to this number were emitted whomever they concern; whom they do is judged here.
+    pub(super) unscoped_until: Seq,
+    /// What was read and not yielded yet.
+    pub(super) pending: VecDeque<Read>,
+    description: Description,
+    rings: Rings,
+    decoder: Decoder,
+    /// Skip counters of [`Loaded::programs`] when they were last read.
+    misses: Vec<u64>,
+    /// The numbers here are those of `/proc`.
+    proc_has_our_numbers: bool,
+}
+
+/// One thing that was read.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are events")]
+pub(super) enum Read {
+    Event { event: Event, unpaired: Option<Event> },
+    Skip(Seq),
+    Unnumbered(Event),
+}
+
+impl EbpfSource {
+    /// Loads and attaches the probes, and looks at every process. The command that is to be traced must not run yet, or its
+    /// past is unknown.
+    pub fn open(options: Options) -> Result<Self, CaptureError> {
+        Self::open_any(options).map_err(explain)
+    }
+
+    fn open_any(options: Options) -> Result<Self, CaptureError> {
+        let bytes = fs::read(BTF_PATH).map_err(|error| CaptureError::NoBtf {
+            path: PathBuf::from(BTF_PATH),
+            errno: Errno::from_raw(error.raw_os_error().unwrap_or(0)),
+        })?;
+        let btf = Btf::parse(&bytes)?;
+        let layout = offsets::resolve(&btf)
+            .map_err(|fields| CaptureError::MissingFields { release: facts::kernel_release(), fields })?;
+        let mut loaded = load::load(prebuilt::OBJECT, &layout, &options.load)?;
+        loaded.require()?;
+        let Some(Map::Array(words)) = loaded.ebpf.map("CONTROL") else {
+            return Err(CaptureError::Object("it has no array CONTROL".to_owned()));
+        };
+        let control = Control::map(words.fd().as_fd())
+            .map_err(|error| CaptureError::system("map the words of CONTROL", &error, "cap_bpf"))?;
+        let rings = Rings::new(ring(&mut loaded, "CRITICAL")?, ring(&mut loaded, "CHATTY")?);
+        control.set_scope(SCOPE_ALL);
+        let decoder = Decoder::new(boot_now());
+        let misses = vec![0; loaded.programs.len()];
+        let description = Description {
+            backend: "ebpf",
+            tier: "tracepoint",
+            reason: trampoline_reason(&btf),
+            pid_namespace: INITIAL_PID_NAMESPACE,
+        };
+        let mut source = Self {
+            options,
+            loaded,
+            control,
+            scope: None,
+            unscoped_until: Seq(0),
+            pending: VecDeque::new(),
+            description,
+            rings,
+            decoder,
+            misses,
+            proc_has_our_numbers: facts::in_initial_pid_namespace(),
+        };
+        source.lost();
+        source.run_snapshot()?;
+        Ok(source)
+    }
+}
+
+impl EbpfSource {
+    /// Every probe and how it fared: what could not be attached although a capture goes without it.
+    #[must_use]
+    pub fn outcomes(&self) -> &[load::Outcome] {
+        &self.loaded.outcomes
+    }
+
+    /// Detaches the probes. Takes seconds, for the kernel waits for RCU at each tracepoint, and dropping takes as long: the
+    /// process that a shell waits for must not own a source.
+    pub fn close(self) {
+        drop(self);
+    }
+
+    /// Moves what the rings hold to `pending`.
+    pub(super) fn read(&mut self) {
+        let Self { rings, decoder, pending, .. } = self;
+        rings.drain(|bytes| pending.extend(read_one(decoder, bytes)));
+    }
+
+    /// Runs the task iterator and moves what it says to `pending`.
+    fn run_snapshot(&mut self) -> Result<(), CaptureError> {
+        let from = Seq(self.control.last_seq().0 + 1);
+        let lost_before = self.control.snapshots_lost();
+        let (mut last, mut unreadable) = (from, false);
+        let Self { loaded, decoder, pending, .. } = self;
+        snapshot::run(&mut loaded.ebpf, |bytes| {
+            let read = read_one(decoder, bytes);
+            match &read {
+                Some(Read::Event { event, .. }) => {
+                    last = last.max(event.seq);
+                    unreadable |= matches!(event.kind, EventKind::Gap(_));
+                }
+                Some(Read::Skip(seq)) => last = last.max(*seq),
+                Some(Read::Unnumbered(_)) | None => unreadable = true,
+            }
+            pending.extend(read);
+        })?;
+        let whole = !unreadable && self.control.snapshots_lost() == lost_before;
+        // The iterator walks the pid namespace of its reader (kernel/bpf/task_iter.c, `init_seq_pidns`).
+        let complete = whole && self.options.mode == Mode::All && self.proc_has_our_numbers;
+        self.pending.push_back(Read::Unnumbered(Event {
+            seq: Seq(last.0 + 1),
+            at: boot_now(),
+            cpu: 0,
+            actor: RawTask::default(),
+            actor_comm: tracer_model::event::Comm::default(),
+            subject: None,
+            kind: EventKind::SnapshotEnd { from, complete },
+        }));
+        Ok(())
+    }
+
+    /// Yields everything that is pending.
+    fn release(&mut self, out: &mut Vec<Item>) {
+        let mut command_lines = 0;
+        while let Some(read) = self.pending.pop_front() {
+            match read {
+                Read::Skip(seq) => out.push(Item::Skip { seq }),
+                Read::Unnumbered(event) => out.push(Item::Unnumbered(event)),
+                Read::Event { mut event, unpaired } => {
+                    if !self.admit(&mut event) {
+                        out.push(Item::Skip { seq: event.seq });
+                        continue;
+                    }
+                    command_lines += usize::from(self.complete(&mut event));
+                    out.extend(unpaired.map(Item::Unnumbered));
+                    out.push(Item::Event(event));
+                }
+            }
+            if command_lines == COMMAND_LINES_AT_ONCE {
+                self.read();
+                command_lines = 0;
+            }
+        }
+    }
+
+    /// Adds the command line to a snapshot event. Says whether `/proc` was read for it.
+    fn complete(&self, event: &mut Event) -> bool {
+        let wanted = self.options.load.capture_arguments && self.proc_has_our_numbers;
+        match (&mut event.kind, &event.subject) {
+            (EventKind::Snapshot { args }, Some(process)) if wanted && process.exit_state == 0 => {
+                *args = procfs::command_line(process.id.pid);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Source for EbpfSource {
+    fn describe(&self) -> &Description {
+        &self.description
+    }
+
+    fn poll(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError> {
+        self.read();
+        if self.options.mode == Mode::All || self.scope.is_some() {
+            self.release(out);
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self) -> Vec<Loss> {
+        let mut losses = self.control.lost();
+        for ((name, program), seen) in self.loaded.programs.iter().zip(&mut self.misses) {
+            let misses = sys::recursion_misses(program.as_fd()).unwrap_or(*seen);
+            let lost = misses.saturating_sub(std::mem::replace(seen, misses));
+            if lost != 0 {
+                losses.push(Loss { probe: name.clone(), lost, cause: GapCause::Recursion });
+            }
+        }
+        losses
+    }
+
+    fn last_seq(&self) -> Seq {
+        self.control.last_seq()
+    }
+
+    fn resynchronise(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError> {
+        self.run_snapshot()?;
+        self.poll(out)
+    }
+
+    fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        self.rings.fds().to_vec()
+    }
+}
+
+/// Decodes one record.
+fn read_one(decoder: &mut Decoder, bytes: &[u8]) -> Option<Read> {
+    match decoder.decode(bytes) {
+        Decoded::Event { event, unpaired } => Some(Read::Event { event, unpaired }),
+        Decoded::Skip(seq) => Some(Read::Skip(seq)),
+        Decoded::Nothing => None,
+    }
+}
+
+fn ring(loaded: &mut Loaded, name: &'static str) -> Result<RingBuf<aya::maps::MapData>, CaptureError> {
+    let map = loaded.ebpf.take_map(name).ok_or_else(|| CaptureError::Object(format!("it has no map {name}")))?;
+    RingBuf::try_from(map).map_err(|error| CaptureError::Object(format!("{name}: {error}")))
+}
+
+/// Why there is no better tier.
+fn trampoline_reason(btf: &Btf<'_>) -> String {
+    match btf.function_id(facts::TRAMPOLINE_FUNCTION).map(sys::try_trampoline) {
+        Some(Ok(())) => "trampolines are not used yet".to_owned(),
+        Some(Err(_)) => "this kernel refuses trampolines".to_owned(),
+        None => "this kernel does not list its functions".to_owned(),
+    }
+}
+
+/// Says more than EPERM where more is known.
+fn explain(error: CaptureError) -> CaptureError {
+    let release = facts::kernel_release();
+    if facts::kernel_version(&release).is_some_and(|version| version < OLDEST) {
+        return CaptureError::KernelTooOld { release, needs: "6.1" };
+    }
+    if let CaptureError::NotPermitted { what, .. } = &error
+        && facts::lockdown() == facts::Lockdown::Confidentiality
+    {
+        return CaptureError::Lockdown { what: what.clone() };
+    }
+    error
+}

@@ -1,0 +1,148 @@
+//! What this system allows: read-only looks at files that say so.
+//!
+//! Must not: change anything others can see, or judge.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    os::fd::AsFd as _,
+};
+
+use nix::{fcntl, sys::stat::Mode};
+
+use super::sys;
+
+/// Inode of the initial pid namespace (`include/linux/proc_ns.h`, `PROC_PID_INIT_INO`).
+pub const INITIAL_PID_NAMESPACE: u32 = 0xEFFF_FFFC;
+
+/// Where the kernel describes its types.
+pub const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
+
+/// A function that every kernel has, to try a trampoline on.
+pub const TRAMPOLINE_FUNCTION: &str = "ksys_setsid";
+
+/// Capabilities that capture can use (include/uapi/linux/capability.h): number, name, what for.
+pub const CAPABILITIES: [(u32, &str, &str); 4] = [
+    (39, "cap_bpf", "create maps and load programs"),
+    (38, "cap_perfmon", "read kernel memory in programs and attach them"),
+    (19, "cap_sys_ptrace", "look at processes of other users"),
+    (2, "cap_dac_read_search", "read the numbers of tracepoints, and other users' descriptors"),
+];
+
+/// `CAP_SYS_ADMIN`, which includes `cap_bpf` and `cap_perfmon`.
+const CAP_SYS_ADMIN: u32 = 21;
+
+/// Kernel lockdown (`kernel_lockdown(7)`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lockdown {
+    /// Off, or not built in.
+    None,
+    /// Forbids to change the running kernel: trampolines are refused on some kernels, tracepoints are not.
+    Integrity,
+    /// Forbids to read kernel memory too: no probes.
+    Confidentiality,
+    /// Could not be read, for this reason.
+    Unknown(String),
+}
+
+/// `uname -r`.
+#[must_use]
+pub fn kernel_release() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease")
+        .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+}
+
+/// Major and minor version of a release such as `6.18.44-generic`.
+#[must_use]
+pub fn kernel_version(release: &str) -> Option<(u32, u32)> {
+    let mut parts = release.split(|c: char| !c.is_ascii_digit());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// The state of lockdown, from securityfs: where it is mounted, else through a mount that nobody else sees.
+#[must_use]
+pub fn lockdown() -> Lockdown {
+    let read = || -> io::Result<String> {
+        match fs::read_to_string("/sys/kernel/security/lockdown") {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let directory = sys::detached_mount(c"securityfs")?;
+                let flags = fcntl::OFlag::O_RDONLY | fcntl::OFlag::O_CLOEXEC;
+                let mut text = String::new();
+                File::from(fcntl::openat(directory.as_fd(), "lockdown", flags, Mode::empty())?)
+                    .read_to_string(&mut text)?;
+                Ok(text)
+            }
+            read => read,
+        }
+    };
+    match read() {
+        Ok(text) => parse_lockdown(&text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Lockdown::None,
+        Err(error) => Lockdown::Unknown(format!("securityfs is not mounted, and mounting it failed: {error}")),
+    }
+}
+
+/// `none [integrity] confidentiality`: the one in brackets is in force.
+fn parse_lockdown(text: &str) -> Lockdown {
+    match text.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(state, _)| state) {
+        Some("none") => Lockdown::None,
+        Some("integrity") => Lockdown::Integrity,
+        Some("confidentiality") => Lockdown::Confidentiality,
+        _ => Lockdown::Unknown(format!("not understood: {}", text.trim())),
+    }
+}
+
+/// Effective capabilities of this process, as a mask.
+#[must_use]
+pub fn effective_capabilities() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// Whether a mask of capabilities has this one, or the one that includes it.
+#[must_use]
+pub fn has_capability(mask: u64, number: u32) -> bool {
+    let has = |number: u32| mask >> number & 1 != 0;
+    has(number) || matches!(number, 38 | 39) && has(CAP_SYS_ADMIN)
+}
+
+/// A sysctl that holds a number. `None` when this kernel has no such thing.
+#[must_use]
+pub fn sysctl(name: &str) -> Option<i32> {
+    fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).ok()?.trim().parse().ok()
+}
+
+/// Whether this process's numbers are those of the initial pid namespace.
+#[must_use]
+pub fn in_initial_pid_namespace() -> bool {
+    let own = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    own.to_str() == Some(&format!("pid:[{INITIAL_PID_NAMESPACE}]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_of_lockdown_is_the_one_in_brackets() {
+        assert_eq!(parse_lockdown("[none] integrity confidentiality\n"), Lockdown::None);
+        assert_eq!(parse_lockdown("none [integrity] confidentiality\n"), Lockdown::Integrity);
+        assert_eq!(parse_lockdown("none integrity [confidentiality]\n"), Lockdown::Confidentiality);
+        assert!(matches!(parse_lockdown("nonsense"), Lockdown::Unknown(_)));
+    }
+
+    #[test]
+    fn releases_have_versions() {
+        assert_eq!(kernel_version("6.18.44-fc-v669"), Some((6, 18)));
+        assert_eq!(kernel_version("6.1.0-50-cloud-amd64"), Some((6, 1)));
+        assert_eq!(kernel_version("unknown"), None);
+        assert!(kernel_version(&kernel_release()).is_some());
+    }
+
+    #[test]
+    fn sys_admin_stands_for_what_was_split_from_it() {
+        assert!(has_capability(1 << CAP_SYS_ADMIN, 39) && has_capability(1 << 39, 39));
+        assert!(!has_capability(1 << CAP_SYS_ADMIN, 19) && !has_capability(0, 38));
+    }
+}
