@@ -5,6 +5,7 @@
 
 mod compare;
 mod install;
+mod object;
 mod toolchain;
 
 #[path = "../../tracer-user/prebuilt/hash.rs"]
