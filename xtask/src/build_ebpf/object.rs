@@ -51,6 +51,12 @@ pub fn summary(bytes: &[u8]) -> anyhow::Result<Summary> {
     Ok(summary)
 }
 
+/// Names of all symbols.
+pub fn symbol_names(bytes: &[u8]) -> anyhow::Result<Vec<String>> {
+    let file = object::File::parse(bytes).context("the object is not ELF")?;
+    file.symbols().map(|symbol| Ok(symbol.name()?.to_owned())).collect()
+}
+
 /// Says in which way two objects differ, or nothing.
 pub fn compare(old: &Summary, new: &Summary) -> anyhow::Result<()> {
     if old.programs != new.programs {
@@ -74,7 +80,7 @@ struct Btf<'a> {
 struct Type<'a> {
     name: u32,
     kind: u32,
-    size_or_type: u32,
+    size_or_target: u32,
     rest: &'a [u8],
 }
 
@@ -105,7 +111,7 @@ impl<'a> Btf<'a> {
             parsed.push(Type {
                 name: word(types, 0)?,
                 kind,
-                size_or_type: word(types, 8)?,
+                size_or_target: word(types, 8)?,
                 rest: types.get(12..12 + rest)?,
             });
             types = types.get(12 + rest..)?;
@@ -124,7 +130,7 @@ impl<'a> Btf<'a> {
 
     /// Types of the global variables.
     fn variables(&self) -> impl Iterator<Item = u32> {
-        self.types.iter().filter(|one| one.kind == VAR).map(|one| one.size_or_type)
+        self.types.iter().filter(|one| one.kind == VAR).map(|one| one.size_or_target)
     }
 
     /// Adds the layouts of a type and of the types in it. Pointers are not followed.
@@ -137,7 +143,7 @@ impl<'a> Btf<'a> {
                     members.push((self.name(word(member, 0)?)?, (word(member, 8)? & 0xff_ffff) / 8));
                     self.collect(word(member, 4)?, layouts)?;
                 }
-                layouts.insert(self.name(one.name)?, Layout { size: one.size_or_type, members });
+                layouts.insert(self.name(one.name)?, Layout { size: one.size_or_target, members });
             }
             ARRAY => self.collect(word(one.rest, 0)?, layouts)?,
             _ => {}
