@@ -8,9 +8,7 @@ use tracer_common::record::{
 };
 
 use crate::{
-    CHATTY, CRITICAL, emit, global, pids,
-    probes::calls,
-    scope,
+    CALLS, CHATTY, CRITICAL, emit, global, pids, scope,
     task::{self, Ptr},
 };
 
@@ -48,7 +46,6 @@ pub fn exec(task: Ptr, old_tid: u32) {
     let id = task::id(task);
     if old_tid != id.tid {
         // A thread other than the leader executed: it took the leader's place and number.
-        calls::forget(old_tid);
         pids::register(task, id.tgid, id.start);
     }
     if scope::wants(|| scope::follows(id.tgid, id.start)) {
@@ -80,7 +77,7 @@ fn arguments(record: &mut Exec, task: Ptr) -> u32 {
 pub fn exit(task: Ptr, group_dead: Option<bool>) {
     let id = task::id(task);
     // The thread is past all its calls.
-    let open = calls::forget(id.tid);
+    let open = CALLS.remove(id.tid).is_ok();
     if scope::wants(|| open || scope::follows_subject(task, &id)) {
         emit::record(&CRITICAL, |record: &mut Exit| {
             record.group_dead = u32::from(group_dead.unwrap_or_else(|| task::live(task) == 0));
