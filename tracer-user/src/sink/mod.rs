@@ -10,12 +10,14 @@ mod lanes;
 mod layout;
 mod live;
 mod phrase;
+pub mod ps;
 mod report;
 mod row;
 mod story;
 mod style;
 pub mod time;
 mod timeline;
+pub mod tree;
 
 use std::io::{self, Write};
 
