@@ -83,7 +83,14 @@ impl fmt::Display for PsState {
 /// are only referenced are not in it.
 #[must_use]
 pub fn ps(model: &Model) -> Vec<PsRow> {
-    let listed = model.processes().filter(|process| process.knowledge == Knowledge::Seen).map(|process| process.key);
+    ps_of(model, |_| true)
+}
+
+/// [`ps`] of some processes: a process stands below its parent when both are among them.
+#[must_use]
+pub fn ps_of(model: &Model, select: impl Fn(&Process) -> bool) -> Vec<PsRow> {
+    let listed = model.processes().filter(|process| process.knowledge == Knowledge::Seen && select(process));
+    let listed = listed.map(|process| process.key);
     let row = |(key, depth)| model.process(key).map(|process| ps_row(model, process, depth));
     forest(model, listed).into_iter().filter_map(row).collect()
 }

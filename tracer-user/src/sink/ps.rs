@@ -117,6 +117,12 @@ fn line(cells: &[String], columns: &[Column], widths: &[usize], style: Style) ->
 }
 
 impl Column {
+    /// Its usual name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.names.first().copied().unwrap_or_default()
+    }
+
     fn cell(&self, row: &PsRow, style: Style) -> String {
         match self.cell {
             Cell::Number(number) => number(row).to_string(),

@@ -11,7 +11,7 @@ use std::{
 
 use tracer_model::{
     event::{Comm, Event, EventKind, Gap, GapCause, RawTask},
-    ids::Seq,
+    ids::{BootNs, Seq},
 };
 
 use super::{
@@ -88,6 +88,8 @@ pub struct Reader<R: BufRead = Box<dyn BufRead>> {
     last: Option<Position>,
     /// Damaged lines since the last event.
     damaged: u64,
+    /// Records that the recording's own gaps tell as lost.
+    recorded_losses: u64,
     /// An event that waits behind the gap before it.
     held: Option<Event>,
     ended: bool,
@@ -97,7 +99,7 @@ pub struct Reader<R: BufRead = Box<dyn BufRead>> {
 #[derive(Clone, Copy)]
 struct Position {
     seq: Seq,
-    at: tracer_model::ids::BootNs,
+    at: BootNs,
 }
 
 impl Reader {
@@ -136,6 +138,7 @@ impl<R: BufRead> Reader<R> {
             warnings: Warnings::new(newer_minor),
             last: None,
             damaged: 0,
+            recorded_losses: 0,
             held: None,
             ended: false,
         })
@@ -177,13 +180,19 @@ impl<R: BufRead> Reader<R> {
                 Err(e) => self.cut_off(&format!("line {} cannot be read: {}", self.line, cause(&e))),
             }
         }
-        None
+        self.gap_until(self.last.map(|last| last.at))
     }
 
     /// Understands the line in the buffer. `torn`: no newline ends it, so that it may be a part of a line.
     fn understand(&mut self, torn: bool) -> Option<Event> {
         let error = match serde_json::from_slice::<FileEvent>(&self.buffer) {
-            Ok(file) => return Some(file.into_event(self.header.boot_ns)),
+            Ok(file) => {
+                let event = file.into_event(self.header.boot_ns);
+                if let EventKind::Gap(gap) = &event.kind {
+                    self.recorded_losses = self.recorded_losses.saturating_add(gap.lost);
+                }
+                return Some(event);
+            }
             Err(error) => error,
         };
         if let Ok(end) = serde_json::from_slice::<FileEnd>(&self.buffer) {
@@ -207,7 +216,8 @@ impl<R: BufRead> Reader<R> {
         self.warnings.counted(said.events, self.summary.events);
         self.summary.complete = said.complete;
         // What the capture lost it lost, whether or not the gaps that tell it could be read.
-        self.summary.lost = self.summary.lost.max(said.lost).saturating_add(self.damaged);
+        let untold = said.lost.saturating_sub(self.recorded_losses);
+        self.damaged = self.damaged.saturating_add(untold);
         if !matches!(read_line(&mut self.input, &mut self.buffer), Ok(Line::End)) {
             self.warnings.after_end(self.line + 1);
         }
@@ -217,31 +227,41 @@ impl<R: BufRead> Reader<R> {
     fn cut_off(&mut self, how: &str) {
         if !self.ended {
             self.ended = true;
-            self.summary.lost = self.summary.lost.saturating_add(self.damaged);
             self.warnings.ending(format!("{how}: the recording is incomplete, and shown as far as it goes"));
         }
     }
 
     /// Puts a gap before `event` when lines before it were damaged.
     fn behind_gap(&mut self, event: Event) -> Event {
-        let lost = std::mem::take(&mut self.damaged);
-        let before = self.last.replace(Position { seq: event.seq, at: event.at });
-        if lost == 0 {
-            return event;
+        let gap = self.gap_until(Some(event.at));
+        self.last = Some(Position { seq: event.seq, at: event.at });
+        match gap {
+            None => event,
+            Some(gap) => {
+                self.held = Some(event);
+                gap
+            }
         }
-        let before = before.unwrap_or(Position { seq: Seq(0), at: self.header.boot_ns.min(event.at) });
-        let gap = Gap { from: before.at, until: event.at, lost, cause: GapCause::Malformed, probes: Vec::new() };
-        let gap = Event {
-            seq: Seq(before.seq.0.saturating_add(1)),
-            at: event.at,
+    }
+
+    /// The gap for the damaged lines since the last event.
+    fn gap_until(&mut self, until: Option<BootNs>) -> Option<Event> {
+        let lost = std::mem::take(&mut self.damaged);
+        if lost == 0 {
+            return None;
+        }
+        let start = self.header.boot_ns;
+        let until = until.unwrap_or(start);
+        let Position { seq, at: from } = self.last.unwrap_or(Position { seq: Seq(0), at: start.min(until) });
+        Some(Event {
+            seq: Seq(seq.0.saturating_add(1)),
+            at: until,
             cpu: 0,
             actor: RawTask::default(),
             actor_comm: Comm::default(),
             subject: None,
-            kind: EventKind::Gap(gap),
-        };
-        self.held = Some(event);
-        gap
+            kind: EventKind::Gap(Gap { from, until, lost, cause: GapCause::Malformed, probes: Vec::new() }),
+        })
     }
 }
 

@@ -68,15 +68,34 @@ fn damaged_lines_become_one_gap_at_their_place() {
 }
 
 #[test]
-fn damage_with_no_event_behind_it_is_counted_too() {
+fn damage_with_no_event_behind_it_is_a_gap_too() {
     let mut damaged = lines(&recording(&events()));
     damaged[5] = b"garbage\n".to_vec();
     let (read_events, summary, _) = read(&damaged.concat());
-    assert_eq!((read_events.len(), summary.lost, summary.complete), (4, 1, true));
+    assert_eq!((read_events.len(), summary.events, summary.lost, summary.complete), (5, 5, 1, true));
+    assert!(matches!(&read_events[4].kind, EventKind::Gap(gap) if gap.lost == 1 && gap.until == events()[3].at));
     damaged.pop();
     let (_, summary, warnings) = read(&damaged.concat());
     assert_eq!((summary.lost, summary.complete), (1, false));
     assert_eq!(warnings.lines().len(), 2);
+}
+
+#[test]
+fn a_loss_whose_gap_is_damaged_is_a_loss_all_the_same() {
+    let gap = tracer_model::event::Gap {
+        from: events()[1].at,
+        until: events()[2].at,
+        lost: 7,
+        cause: GapCause::MissingSequence,
+        probes: Vec::new(),
+    };
+    let mut events = events();
+    events[2].kind = EventKind::Gap(gap);
+    let mut damaged = lines(&recording(&events));
+    assert_eq!(read(&damaged.concat()).1.lost, 7);
+    damaged[3] = b"garbage\n".to_vec();
+    // The seven that the end record still knows of, and the line.
+    assert_eq!(read(&damaged.concat()).1.lost, 8);
 }
 
 #[test]
