@@ -26,6 +26,8 @@ pub struct Reorder {
     next: u64,
     /// What came early. `None` stands for a record that was read but is no event (out of scope).
     waiting: BTreeMap<u64, Option<Event>>,
+    /// Events without a number of their own, by that of the record that they go before.
+    unnumbered: BTreeMap<u64, Vec<Event>>,
     /// Since when `next` has been missing.
     missing_since: Option<BootNs>,
     /// Time of the last event that was released: where a gap begins.
@@ -36,7 +38,14 @@ impl Reorder {
     /// A buffer that expects `first` next and gives up on a missing number after `window` ns.
     #[must_use]
     pub fn new(first: Seq, window: u64) -> Self {
-        Self { window, next: first.0, waiting: BTreeMap::new(), missing_since: None, last_at: BootNs(0) }
+        Self {
+            window,
+            next: first.0,
+            waiting: BTreeMap::new(),
+            unnumbered: BTreeMap::new(),
+            missing_since: None,
+            last_at: BootNs(0),
+        }
     }
 
     /// Takes what the source read at `seq`: an event, or nothing that concerns us. An event whose number was given up
@@ -47,6 +56,24 @@ impl Reorder {
             return None;
         }
         event.map(|late| gap(late.seq, late.at, self.last_at.max(late.at), 1, GapCause::Late))
+    }
+
+    /// Takes an event without a number of its own (a gap that a record showed, the end of a snapshot, a clock anchor). It
+    /// bears the number of the record that it goes before.
+    pub fn push_unnumbered(&mut self, event: Event) {
+        self.unnumbered.entry(event.seq.0).or_default().push(event);
+    }
+
+    /// The number that must come next: everything before it was released.
+    #[must_use]
+    pub fn next(&self) -> Seq {
+        Seq(self.next)
+    }
+
+    /// Time of the last event that was released.
+    #[must_use]
+    pub fn last_at(&self) -> BootNs {
+        self.last_at
     }
 
     /// Releases into `out` everything that is in order at `now`. `last` is the last number that the probes gave out.
@@ -72,9 +99,11 @@ impl Reorder {
             self.give_up(now, last, out);
             self.release_contiguous(out);
         }
+        out.extend(std::mem::take(&mut self.unnumbered).into_values().flatten());
     }
 
     fn release_contiguous(&mut self, out: &mut Vec<Event>) {
+        self.release_unnumbered(out);
         while let Some(slot) = self.waiting.remove(&self.next) {
             self.next += 1;
             self.missing_since = None;
@@ -82,6 +111,7 @@ impl Reorder {
                 self.last_at = self.last_at.max(event.at);
                 out.push(event);
             }
+            self.release_unnumbered(out);
         }
     }
 
@@ -95,6 +125,15 @@ impl Reorder {
         out.push(gap(Seq(self.next), self.last_at, until.max(self.last_at), lost, GapCause::MissingSequence));
         self.next = end;
         self.missing_since = None;
+    }
+
+    /// Releases the events without a number that belong before `next`.
+    fn release_unnumbered(&mut self, out: &mut Vec<Event>) {
+        if self.unnumbered.is_empty() {
+            return;
+        }
+        let later = self.unnumbered.split_off(&self.next.saturating_add(1));
+        out.extend(std::mem::replace(&mut self.unnumbered, later).into_values().flatten());
     }
 }
 
@@ -202,6 +241,16 @@ mod tests {
         }
         reorder.finish(BootNs(9), Seq(7), &mut out);
         assert_eq!(shown(&out), "1!1 2 3!2 5 6!2");
+    }
+
+    #[test]
+    fn a_gap_without_a_number_goes_before_the_record_that_showed_it() {
+        let (mut reorder, mut out) = (buffer(), Vec::new());
+        reorder.push(Seq(2), Some(event(2, 2)));
+        reorder.push_unnumbered(gap(Seq(2), BootNs(1), BootNs(2), 1, GapCause::UnpairedCall));
+        reorder.push(Seq(1), Some(event(1, 1)));
+        reorder.release(BootNs(2), Seq(2), &mut out);
+        assert_eq!(shown(&out), "1 2!1 2");
     }
 
     #[test]

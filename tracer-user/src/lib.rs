@@ -1,6 +1,9 @@
 //! sesstrace's library: capture, recordings, sinks and the command line.
 
 pub mod capture;
+pub mod cli;
+pub mod live;
+pub mod pipeline;
 pub mod placement;
 pub mod prebuilt;
 pub mod sink;

@@ -1,2 +1,5 @@
 //! The `sesstrace` binary.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    tracer_user::cli::main()
+}

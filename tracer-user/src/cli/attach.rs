@@ -1,0 +1,110 @@
+//! A capture without a command: of the whole machine, or of a process that runs already. This process captures itself.
+//!
+//! Must not: know which verb it serves.
+
+use std::{
+    io::{self, Write as _},
+    os::fd::OwnedFd,
+    process::ExitCode,
+};
+
+use nix::unistd::{ForkResult, fork, setsid};
+use tracer_model::{ids::Pid, state::Phase};
+
+use super::{
+    engine::{About, Engine, Outputs, Pacer, Wake, complaint, runtime},
+    exit::{ExpectedError, INCOMPLETE, lines},
+    target::CaptureArgs,
+};
+use crate::{
+    capture::{
+        Source as _,
+        ebpf::{EbpfSource, Mode},
+    },
+    live::LiveError,
+    trace_file::Scope,
+};
+
+/// 128 + SIGTERM: the end was asked for.
+const TERMINATED: u8 = 143;
+
+/// Captures until SIGINT (the ordinary end), SIGTERM, or the end of the last process that is followed.
+pub fn trace(pid: Option<Pid>, capture: &CaptureArgs, outputs: Outputs) -> anyhow::Result<ExitCode> {
+    let mode = if pid.is_some() { Mode::Follow } else { Mode::All };
+    let mut source = EbpfSource::open(capture.options(mode)?).map_err(ExpectedError::from)?;
+    let scope = match pid {
+        None => Scope::All,
+        Some(root) => {
+            let name = std::fs::read(format!("/proc/{root}/comm")).unwrap_or_default();
+            source.follow(&[root]).map_err(ExpectedError::from)?;
+            Scope::Tree { root, name: name.trim_ascii_end().to_vec() }
+        }
+    };
+    let mut engine = Engine::begin(source, About { scope, command: Vec::new(), user: None }, outputs)?;
+    let captured =
+        runtime().map_err(LiveError::Sink).and_then(|runtime| runtime.block_on(capture_until_end(&mut engine, pid)));
+    let (source, ended) = engine.finish(captured.is_ok()).map_err(ExpectedError::from)?;
+    close_in_background(source);
+    let wake = captured.map_err(ExpectedError::from)?;
+    if let Some(trouble) = complaint(&ended) {
+        let _ = writeln!(io::stderr(), "{trouble}");
+        return Ok(ExitCode::from(INCOMPLETE));
+    }
+    let lost = ended.summary.lost;
+    if lost > 0 {
+        let fix = "--ring-bytes with a larger power of two";
+        let _ = writeln!(
+            io::stderr(),
+            "{}",
+            lines(&format!("{lost} records were lost; the recording says where"), Some(fix))
+        );
+    }
+    Ok(ExitCode::from(match wake {
+        Wake::Terminated => TERMINATED,
+        Wake::Read | Wake::Interrupted if lost > 0 => INCOMPLETE,
+        Wake::Read | Wake::Interrupted => 0,
+    }))
+}
+
+async fn capture_until_end(engine: &mut Engine, pid: Option<Pid>) -> Result<Wake, LiveError> {
+    let mut fds: Vec<OwnedFd> = Vec::new();
+    for fd in engine.live().source().fds() {
+        fds.push(fd.try_clone_to_owned().map_err(LiveError::Sink)?);
+    }
+    let mut pacer = Pacer::new(fds).map_err(LiveError::Sink)?;
+    loop {
+        let wake = pacer.wake().await;
+        engine.pump(engine.last_seq())?;
+        if wake != Wake::Read || (pid.is_some() && nobody_left(engine)) {
+            engine.catch_up(&mut pacer).await?;
+            return Ok(wake);
+        }
+    }
+}
+
+/// Every process that was followed has been reaped.
+fn nobody_left(engine: &Engine) -> bool {
+    let model = engine.live().model();
+    !model.processes().any(|process| process.followed && process.phase != Phase::Reaped)
+}
+
+/// Closing probes waits for RCU, for seconds, wherever their last descriptor is closed. A child takes them over, so that the
+/// shell has its prompt back at once.
+fn close_in_background(source: EbpfSource) {
+    // SAFETY: this process has one thread (the runtime is gone), and the child only closes and exits.
+    match unsafe { fork() } {
+        Ok(ForkResult::Parent { .. }) => std::mem::forget(source),
+        Ok(ForkResult::Child) => {
+            let _ = setsid();
+            for fd in 0..3 {
+                // SAFETY: nothing in the child uses its standard streams any more.
+                let _ = unsafe { libc::close(fd) };
+            }
+            drop(source);
+            // SAFETY: ends the child without running what belongs to its parent.
+            unsafe { libc::_exit(0) }
+        }
+        // No memory for a child: then the shell waits.
+        Err(_) => drop(source),
+    }
+}

@@ -1,0 +1,79 @@
+//! The command line: verbs, and what they share. Chooses source, sinks and filters; nothing else in the library prints,
+//! exits or reads the environment.
+
+mod attach;
+mod command;
+pub mod common;
+mod engine;
+pub mod exit;
+mod live;
+mod record;
+mod run;
+mod store;
+mod target;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use common::ColorChoice;
+
+/// Traces process groups, sessions and job control.
+///
+/// Says who created, joined and left which process group and session, who holds the terminal, who stopped, continued or
+/// killed whom, and what was left behind.
+#[derive(Debug, Parser)]
+#[command(name = "sesstrace", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    /// When to use colour (the environment: `NO_COLOR`, `CLICOLOR_FORCE`)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorChoice,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a command and report on its job control afterwards
+    Run(run::RunArgs),
+    /// Record a command, a process with its descendants, or everything; silent
+    Record(record::RecordArgs),
+    /// Print a line for each event as it happens
+    Live(live::LiveArgs),
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers; the rest is usage. Either may meet a closed pipe.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let color = cli.color;
+    let outcome = match cli.verb {
+        Verb::Run(args) => run::run(&args, color),
+        Verb::Record(args) => record::run(&args),
+        Verb::Live(args) => live::run(&args, color),
+    };
+    outcome.unwrap_or_else(|error| fail(&error))
+}
+
+/// Says what went wrong. The one place where a reader that went away (`| head`) is recognised: it is no error.
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(broken_pipe) {
+        return ExitCode::SUCCESS;
+    }
+    let (text, code) = exit::explain(error);
+    let _ = writeln!(io::stderr(), "{text}");
+    code
+}

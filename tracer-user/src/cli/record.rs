@@ -1,0 +1,38 @@
+//! `sesstrace record`: a recording and nothing else.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use tracer_model::ids::Pid;
+
+use super::{
+    attach,
+    command::{self, Destination},
+    engine::Outputs,
+    target::{CaptureArgs, CommandArgs, TargetArgs, absolute},
+};
+
+/// Arguments of `record`.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    #[command(flatten)]
+    capture: CaptureArgs,
+    #[command(flatten)]
+    command_args: CommandArgs,
+    /// The recording
+    #[arg(short, long, value_name = "REC", default_value = "sesstrace.jsonl")]
+    output: PathBuf,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+/// Records until the command ended, the process and its descendants are gone, or SIGINT.
+pub fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
+    let recording = Some(absolute(&args.output)?);
+    if args.target.command.is_empty() {
+        let outputs = Outputs { recording, sinks: Vec::new() };
+        return attach::trace(args.target.pid.map(Pid), &args.capture, outputs);
+    }
+    let nothing = Box::new(|_| Vec::new());
+    command::trace(&args.target.command, &args.capture, &args.command_args, recording, Destination::Nowhere, nothing)
+}

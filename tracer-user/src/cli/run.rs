@@ -1,0 +1,76 @@
+//! `sesstrace run`: a command under capture, and the report afterwards.
+
+use std::{ffi::OsString, fs::File, io, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::{
+    command::{self, Destination},
+    common::{ColorChoice, sink, style_for},
+    exit::{BEFORE_COMMAND, ExpectedError},
+    store,
+    target::{CaptureArgs, CommandArgs, absolute},
+};
+use crate::{live::unix_now, sink::Style};
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    capture: CaptureArgs,
+    #[command(flatten)]
+    command_args: CommandArgs,
+    /// Write the report here instead of to standard error
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Keep the recording here (otherwise the last ten are kept in the state directory)
+    #[arg(short, long, value_name = "REC")]
+    write: Option<PathBuf>,
+    /// Report the events as JSON, one object a line
+    #[arg(long)]
+    json: bool,
+    /// The command
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Runs the command; returns its status.
+pub fn run(args: &RunArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
+    if args.command_args.in_place && args.output.is_none() {
+        return Err(ExpectedError::usage(
+            "--in-place leaves no standard error for the report: sesstrace becomes the command",
+            "sesstrace run --in-place -o FILE -- COMMAND",
+        )
+        .into());
+    }
+    let (destination, style) = match &args.output {
+        Some(path) => (Destination::File(create(path)?), Style { color: color == ColorChoice::Always, ..Style::PLAIN }),
+        None => (Destination::Stderr, style_for(color, &io::stderr())),
+    };
+    let recording = match &args.write {
+        Some(path) => Some(absolute(path)?),
+        None => unnamed_recording(),
+    };
+    let form = if args.json { "json" } else { "timeline" };
+    let make = Box::new(move |out| sink(form, out, style));
+    command::trace(&args.command, &args.capture, &args.command_args, recording, destination, make)
+}
+
+fn create(path: &std::path::Path) -> Result<File, ExpectedError> {
+    File::create(path).map_err(|error| ExpectedError {
+        what: format!("cannot write the report to {}: {error}", path.display()),
+        fix: Some(format!(
+            "ls -ld {}",
+            path.parent().map_or_else(|| ".".into(), |parent| parent.display().to_string())
+        )),
+        code: BEFORE_COMMAND,
+    })
+}
+
+/// A place in the state directory; none when there is none to be had, which is no reason not to run.
+fn unnamed_recording() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let directory = store::directory(variable("XDG_STATE_HOME"), variable("HOME"))?;
+    let unix_seconds = u64::try_from(unix_now() / 1_000_000_000).unwrap_or_default();
+    store::next(&directory, unix_seconds, std::process::id()).ok()
+}
