@@ -20,6 +20,12 @@ use super::{boot_now, strings};
 /// Nanoseconds in a clock tick of `/proc` (`USER_HZ` is 100 on every architecture that this program knows).
 const TICK_NS: u64 = 10_000_000;
 
+/// Whether a start time of `/proc` can be this one.
+#[must_use]
+pub fn same_tick(proc: BootNs, exact: BootNs) -> bool {
+    proc.0 / TICK_NS == exact.0 / TICK_NS
+}
+
 /// Every process, as snapshot events numbered from 1, and the end of the run. `arguments` adds the command lines.
 #[must_use]
 pub fn snapshot(arguments: bool) -> Vec<Event> {

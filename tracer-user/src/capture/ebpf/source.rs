@@ -13,7 +13,7 @@ use aya::maps::{Map, RingBuf};
 use nix::errno::Errno;
 use tracer_common::control::SCOPE_ALL;
 use tracer_model::{
-    event::{Event, EventKind, GapCause, RawTask},
+    event::{Event, EventKind, GapCause},
     ids::Seq,
 };
 
@@ -26,7 +26,6 @@ use super::{
     offsets,
     rings::Rings,
     scope::Scope,
-    snapshot,
 };
 use crate::{
     capture::{
@@ -56,11 +55,11 @@ pub struct EbpfSource {
     pub(super) pending: VecDeque<Read>,
     description: Description,
     rings: Rings,
-    decoder: Decoder,
+    pub(super) decoder: Decoder,
     /// Skip counters of [`Loaded::programs`] when they were last read.
     misses: Vec<u64>,
     /// The numbers here are those of `/proc`.
-    proc_has_our_numbers: bool,
+    pub(super) proc_has_our_numbers: bool,
 }
 
 /// One thing that was read.
@@ -141,39 +140,6 @@ impl EbpfSource {
         rings.drain(|bytes| pending.extend(read_one(decoder, bytes)));
     }
 
-    /// Runs the task iterator and moves what it says to `pending`.
-    fn run_snapshot(&mut self) -> Result<(), CaptureError> {
-        let from = Seq(self.control.last_seq().0 + 1);
-        let lost_before = self.control.snapshots_lost();
-        let (mut last, mut unreadable) = (from, false);
-        let Self { loaded, decoder, pending, .. } = self;
-        snapshot::run(&mut loaded.ebpf, |bytes| {
-            let read = read_one(decoder, bytes);
-            match &read {
-                Some(Read::Event { event, .. }) => {
-                    last = last.max(event.seq);
-                    unreadable |= matches!(event.kind, EventKind::Gap(_));
-                }
-                Some(Read::Skip(seq)) => last = last.max(*seq),
-                Some(Read::Unnumbered(_)) | None => unreadable = true,
-            }
-            pending.extend(read);
-        })?;
-        let whole = !unreadable && self.control.snapshots_lost() == lost_before;
-        // The iterator walks the pid namespace of its reader (kernel/bpf/task_iter.c, `init_seq_pidns`).
-        let complete = whole && self.options.mode == Mode::All && self.proc_has_our_numbers;
-        self.pending.push_back(Read::Unnumbered(Event {
-            seq: Seq(last.0 + 1),
-            at: boot_now(),
-            cpu: 0,
-            actor: RawTask::default(),
-            actor_comm: tracer_model::event::Comm::default(),
-            subject: None,
-            kind: EventKind::SnapshotEnd { from, complete },
-        }));
-        Ok(())
-    }
-
     /// Yields everything that is pending.
     fn release(&mut self, out: &mut Vec<Item>) {
         let mut command_lines = 0;
@@ -251,7 +217,7 @@ impl Source for EbpfSource {
 }
 
 /// Decodes one record.
-fn read_one(decoder: &mut Decoder, bytes: &[u8]) -> Option<Read> {
+pub(super) fn read_one(decoder: &mut Decoder, bytes: &[u8]) -> Option<Read> {
     match decoder.decode(bytes) {
         Decoded::Event { event, unpaired } => Some(Read::Event { event, unpaired }),
         Decoded::Skip(seq) => Some(Read::Skip(seq)),
