@@ -5,6 +5,7 @@
 
 mod apply;
 pub mod delta;
+pub mod dsl;
 pub mod event;
 pub mod ids;
 pub mod order;
@@ -14,3 +15,6 @@ mod race;
 mod refusal;
 pub mod state;
 pub mod timeline;
+
+#[cfg(test)]
+mod tests;

@@ -97,6 +97,8 @@ impl Model {
     pub(crate) fn announce_orphan(&mut self, cx: &mut Cx, key: PgrpKey, cause: OrphanCause) {
         let Some(group) = self.groups.get_mut(&key) else { return };
         match (group.announced, group.orphaned) {
+            // Of a group that only zombies hold the rule says nothing of use.
+            (false, Orphaned::Yes) if group.living == 0 => {}
             (false, Orphaned::Yes) => {
                 group.announced = true;
                 let stopped = |member: &&ProcKey| self.processes.get(member).is_some_and(|it| it.stopped.is_some());

@@ -206,7 +206,7 @@ impl Model {
         let Some(known) = self.groups.get_mut(&group) else { return };
         let Some(process) = self.processes.get_mut(&key) else { return };
         known.members.insert(key);
-        known.living += usize::from(process.phase <= Phase::Exiting);
+        known.living += usize::from(process.counts_for_orphan_rule());
         if known.key.number.0 == key.number.0 {
             known.leader = Some(key);
         }
@@ -225,12 +225,11 @@ impl Model {
     pub(super) fn leave_group(&mut self, cx: &mut Cx, key: ProcKey, end: GroupEnd, bounds: Bounds) {
         self.uncount(cx, key);
         let Some(process) = self.processes.get_mut(&key) else { return };
-        let phase = process.phase;
+        let was_living = process.counts_for_orphan_rule();
         process.session = None;
         let Some(group) = process.group.take() else { return };
         let Some(known) = self.groups.get_mut(&group) else { return };
         known.members.remove(&key);
-        let was_living = phase <= Phase::Exiting;
         known.living = known.living.saturating_sub(usize::from(was_living));
         let (leader, living, members) = (known.leader, known.living, known.members.len());
         if members == 0 {

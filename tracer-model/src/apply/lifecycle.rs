@@ -125,10 +125,7 @@ impl Model {
         process.phase = Phase::Released;
         process.stopped = None;
         process.book.released_at = Some(cx.event.at);
-        let (group, parent) = (process.group, process.parent.filter(|_| !process.parent_exited));
-        if let Some(group) = group.and_then(|group| self.groups.get_mut(&group)) {
-            group.living = group.living.saturating_sub(1);
-        }
+        let parent = process.parent.filter(|_| !process.parent_exited);
         let parent = parent.and_then(|parent| self.processes.get(&parent));
         if parent.is_some_and(|parent| parent.knowledge == Knowledge::Seen && parent.facts.auto_reaps_children) {
             self.reap_unseen(cx, key, ReapEvidence::AutoReap);
@@ -148,8 +145,7 @@ impl Model {
         if !found {
             cx.push(Change::Zombie { process: key });
         }
-        let Some(group) = own.and_then(|group| self.groups.get_mut(&group)) else { return };
-        group.living = group.living.saturating_sub(1);
+        let Some(group) = own.and_then(|group| self.groups.get(&group)) else { return };
         let (group, leader, living) = (group.key, group.leader, group.living);
         if found {
             return;
@@ -169,6 +165,9 @@ impl Model {
             return;
         }
         let children: Vec<_> = process.children.iter().copied().collect();
+        if let Some(group) = process.group.and_then(|group| self.groups.get_mut(&group)) {
+            group.living = group.living.saturating_sub(1);
+        }
         let reaper = self.adopter(key).filter(|_| !children.is_empty());
         for child in children {
             match reaper {

@@ -51,7 +51,7 @@ pub struct ProcessGroup {
     pub(crate) qualifying: usize,
     /// Members of which that is not known.
     pub(crate) undecided: usize,
-    /// Members that are not zombies.
+    /// Members that have not come to the end of their exit.
     pub(crate) living: usize,
     /// It was said to be orphaned.
     pub(crate) announced: bool,
