@@ -68,9 +68,9 @@ pub const fn loss_slot(kind: u16, call: Option<Call>) -> u32 {
         None => kind as u32,
     }
 }
-/// Loss counter of tasks that the full pid table could not take.
+/// Loss counter of numbers of processes that the full pid table could not take.
 pub const LOSS_PID_TABLE: u32 = 80;
-/// Loss counter of processes that the full followed set could not take.
+/// Loss counter of processes and sessions that the full followed set could not take.
 pub const LOSS_FOLLOWED: u32 = 81;
 /// Loss counter of calls whose arguments the full table of open calls could not take.
 pub const LOSS_CALLS: u32 = 82;

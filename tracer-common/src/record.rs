@@ -7,15 +7,17 @@ use crate::wire::wire_structs;
 
 /// The subject's state could not be read (a null pointer on the way): what [`State`] holds is partly zero.
 pub const FLAG_STATE_UNREADABLE: u32 = 1 << 0;
-/// The target of the call was not found in the probes' pid table; [`State`] is the caller's.
+/// The target of the call was not found in the probes' pid table, and [`State`] is the caller's; or the process that a
+/// wait returned was not found there.
 pub const FLAG_TARGET_UNKNOWN: u32 = 1 << 1;
 /// LEAVE without a saved ENTER on this thread: the call began before the probes did, or its ENTER was lost.
 pub const FLAG_ENTER_MISSING: u32 = 1 << 2;
 /// The ENTER of this LEAVE was seen but not emitted: it did not concern the followed set.
 pub const FLAG_ENTER_NOT_EMITTED: u32 = 1 << 3;
-/// ENTER on a thread whose previous ENTER never had its LEAVE: a record was lost.
+/// ENTER or EXIT on a thread whose previous ENTER never had its LEAVE: a record was lost.
 pub const FLAG_PREVIOUS_LEAVE_MISSING: u32 = 1 << 4;
-/// A value in user memory (wait status, `siginfo`, `*pgrp`, arguments) could not be read; it is zero here.
+/// A value in user memory (wait status, `siginfo`, `*pgrp`, arguments) could not be read, or is at an address that only
+/// the missing ENTER knew; it is zero here.
 pub const FLAG_USER_UNREADABLE: u32 = 1 << 5;
 /// [`Exec::args`] was cut at its size.
 pub const FLAG_ARGS_TRUNCATED: u32 = 1 << 6;
@@ -135,7 +137,7 @@ wire_structs! {
         pub comm: [u8; 16],
     }
 
-    /// `task_newtask`: a process or thread was made. Subject: the new task.
+    /// `task_newtask`: a process was made. Subject: the new process. Threads have no record when they are made.
     pub struct NewTask {
         /// Header.
         pub header: Header,
@@ -187,7 +189,7 @@ wire_structs! {
         pub state: State,
     }
 
-    /// `sched_process_free`: after the RCU grace period that follows the reap, 1 to 50 ms later.
+    /// `sched_process_free` of a thread group leader: after the RCU grace period that follows the reap, 1 to 50 ms later.
     pub struct Freed {
         /// Header. The actor is whatever the softirq came upon.
         pub header: Header,
@@ -267,7 +269,7 @@ wire_structs! {
         pub value: u64,
         /// Return value, negative errno on failure; -512 to -516 when the kernel will restart the call.
         pub ret: i64,
-        /// `seq` of its ENTER, whether that was emitted or not; 0 when it was not seen.
+        /// `seq` of its ENTER; the last number given out before it when it was not emitted, 0 when it was not seen.
         pub enter_seq: u64,
         /// Time of its ENTER; 0 when it was not seen.
         pub enter_at: u64,
@@ -279,11 +281,11 @@ wire_structs! {
         pub waited_pid: u32,
     }
 
-    /// One task of the task iterator, stamped from the same counter.
+    /// One process of the task iterator, stamped from the same counter.
     pub struct Snapshot {
         /// Header; the actor is the process that reads the iterator.
         pub header: Header,
-        /// The task.
+        /// Its thread group leader.
         pub state: State,
     }
 }
@@ -327,17 +329,17 @@ pub trait Kind {
 }
 
 records! {
-    1 => NewTask, "A task was made.";
+    1 => NewTask, "A process was made.";
     2 => Exec, "A process executed a program.";
     3 => Exit, "A thread begins to exit.";
     4 => Dead, "A thread has exited.";
     5 => Stopped, "A thread stopped for job control.";
-    6 => Freed, "The kernel frees a task.";
+    6 => Freed, "The kernel frees a process.";
     7 => SignalGenerated, "A signal was sent to a process or thread.";
     8 => SignalDelivered, "A signal was taken by its target.";
     9 => Enter, "A watched call begins.";
     10 => Leave, "A watched call returns.";
-    11 => Snapshot, "A task as the iterator saw it.";
+    11 => Snapshot, "A process as the iterator saw it.";
 }
 
 /// Defines the watched calls.

@@ -51,6 +51,12 @@ macro_rules! wire_structs {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
 
+        impl $name {
+            /// Name and offset of every field.
+            pub const FIELDS: &'static [(&'static str, usize)] =
+                &[$((stringify!($field), core::mem::offset_of!($name, $field)),)*];
+        }
+
         const _: () = assert!(size_of::<$name>() == 0 $(+ size_of::<$type>())*, "padding would leak kernel memory");
 
         impl $crate::Wire for $name {

@@ -12,11 +12,11 @@ use aya_ebpf::{
 };
 use tracer_common::{
     control::{LOST, SEQUENCE, loss_slot},
-    record::{Call, Header, Kind},
+    record::{self, Call, Header, Kind},
 };
 
 use crate::{
-    CONTROL,
+    CONTROL, impossible,
     task::{self, Ptr},
 };
 
@@ -35,23 +35,49 @@ pub trait Layout: Kind + Sized + 'static {
 }
 
 macro_rules! layouts {
-    ($($record:ident),*) => {$(
-        impl Layout for tracer_common::record::$record {
+    ($($field:ident: $record:ident,)*) => {
+        $(impl Layout for record::$record {
             #[inline(always)]
             fn header(&mut self) -> &mut Header {
                 &mut self.header
             }
-        }
-    )*};
+        })*
+
+        /// Every record.
+        #[repr(C)]
+        union AnyRecord { $($field: record::$record,)* }
+    };
 }
-layouts!(NewTask, Exec, Exit, Dead, Stopped, Freed, SignalGenerated, SignalDelivered, Enter, Leave, Snapshot);
+
+layouts! {
+    new_task: NewTask,
+    exec: Exec,
+    exit: Exit,
+    dead: Dead,
+    stopped: Stopped,
+    freed: Freed,
+    signal_generated: SignalGenerated,
+    signal_delivered: SignalDelivered,
+    enter: Enter,
+    leave: Leave,
+    snapshot: Snapshot,
+}
+
+/// Nothing reads this. It puts the layout of every record into the object's BTF, where a test compares it with the Rust
+/// types.
+#[unsafe(no_mangle)]
+// SAFETY: every record is made of integers, for which zero is a value.
+static RECORDS: AnyRecord = unsafe { core::mem::zeroed() };
 
 /// Takes the next number of the sequence.
 #[inline(always)]
 pub fn next_number() -> u64 {
     match CONTROL.get_ptr_mut(SEQUENCE) {
         Some(counter) => fetch_add_one(counter) + 1,
-        None => 0,
+        None => {
+            impossible!("the map CONTROL has no word {}", SEQUENCE);
+            0
+        }
     }
 }
 
@@ -88,7 +114,7 @@ pub fn numbered<T: Layout>(ring: &RingBuf, seq: u64, call: Option<Call>, fill: i
     write_header(record.header(), seq, T::KIND, task::current());
     let flags = fill(record);
     record.header().flags |= flags;
-    slot.submit(wakeup(ring));
+    slot.submit(wakeup(ring, seq));
 }
 
 /// Writes a header without flags.
@@ -105,10 +131,15 @@ pub fn write_header(header: &mut Header, seq: u64, kind: u16, actor: Ptr) {
     header.actor_comm = task::comm(actor);
 }
 
-/// Wakes the consumer when a quarter of the ring waits for it.
+/// Wakes the consumer when a quarter of the ring waits for it. Asking costs as much as a few fields, so only every
+/// sixteenth record does.
 #[inline(always)]
-fn wakeup(ring: &RingBuf) -> u64 {
-    if ring.query(AVAILABLE_DATA) > ring.query(RING_SIZE) / 4 { FORCE_WAKEUP } else { NO_WAKEUP }
+fn wakeup(ring: &RingBuf, seq: u64) -> u64 {
+    if seq.is_multiple_of(16) && ring.query(AVAILABLE_DATA) > ring.query(RING_SIZE) / 4 {
+        FORCE_WAKEUP
+    } else {
+        NO_WAKEUP
+    }
 }
 
 /// core has no atomics that fetch for this target. Needs Linux 5.12.

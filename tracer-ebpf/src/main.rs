@@ -64,7 +64,7 @@ static SESSIONS: HashMap<u32, u64> = HashMap::with_max_entries(16_384, 0);
 #[map]
 static TASKS: HashMap<pids::Number, pids::Known> = HashMap::with_max_entries(65_536, 0);
 
-/// Watched calls that have begun, by thread number.
+/// The watched call that each thread is in, by thread number.
 #[map]
 static CALLS: HashMap<u32, probes::calls::Saved> = HashMap::with_max_entries(32_768, 0);
 
@@ -76,6 +76,15 @@ macro_rules! global {
     }};
 }
 pub(crate) use global;
+
+/// Reports what cannot happen, in objects built with the feature `log`; what can happen is a flag or a counter.
+macro_rules! impossible {
+    ($($message:tt)*) => {{
+        #[cfg(feature = "log")]
+        aya_log_ebpf::error!((), $($message)*);
+    }};
+}
+pub(crate) use impossible;
 
 /// A new process or thread, hashed and not yet running.
 #[btf_tracepoint(function = "task_newtask")]

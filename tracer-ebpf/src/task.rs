@@ -16,7 +16,7 @@ use tracer_common::{
     },
 };
 
-use crate::{global, pids::Number};
+use crate::{global, impossible, pids::Number};
 
 /// An address in the kernel. The verifier tracks its type, Rust does not.
 pub type Ptr = *const u8;
@@ -264,8 +264,11 @@ fn fill<L: Load>(load: &mut L, out: &mut State, task: Ptr) -> u32 {
         let blocked = load.load(task, global!(OFFSETS.task_blocked));
         out.bits |= dispositions(load, sighand, blocked);
     }
-    let Some(leader) = load.follow(task, global!(OFFSETS.task_group_leader)) else { return FLAG_STATE_UNREADABLE };
-    let Some(signal) = load.follow(task, global!(OFFSETS.task_signal)) else { return FLAG_STATE_UNREADABLE };
+    let leader = load.follow(task, global!(OFFSETS.task_group_leader));
+    let (Some(leader), Some(signal)) = (leader, load.follow(task, global!(OFFSETS.task_signal))) else {
+        impossible!("task {} has no group leader or no signal_struct", out.id.tid);
+        return FLAG_STATE_UNREADABLE;
+    };
     process(load, out, leader);
     job(load, out, signal, leader);
     if let Some(tty) = load.follow(signal, global!(OFFSETS.signal_tty)) {

@@ -5,6 +5,7 @@
 
 mod compare;
 mod install;
+mod object;
 mod toolchain;
 
 #[path = "../../tracer-user/prebuilt/hash.rs"]
@@ -110,11 +111,27 @@ fn build(root: &Path, toolchain: &Toolchain, log: bool) -> anyhow::Result<PathBu
     let linked = target.join(toolchain::TARGET).join("release/sesstrace-probes");
     let stripped = target.join(if log { "sesstrace-log.bpf.o" } else { "sesstrace.bpf.o" });
     let mut objcopy = std::process::Command::new(&toolchain.objcopy);
-    objcopy.arg("--strip-debug").arg(&linked).arg(&stripped);
+    objcopy.arg("--strip-debug").args(renames(&linked)?).arg(&linked).arg(&stripped);
     if !objcopy.status().with_context(|| format!("cannot run {}", toolchain.objcopy.display()))?.success() {
         bail!("{} could not strip {}", toolchain.objcopy.display(), linked.display());
     }
     Ok(stripped)
+}
+
+/// Options that take the hash of the crate out of mangled names: cargo computes it from the absolute path of tracer-common,
+/// which is outside of the probes' workspace.
+fn renames(linked: &Path) -> anyhow::Result<Vec<String>> {
+    let bytes = fs::read(linked).with_context(|| format!("cannot read {}", linked.display()))?;
+    let names = object::symbol_names(&bytes)?;
+    Ok(names.iter().filter_map(|name| Some(format!("--redefine-sym={name}={}", without_hash(name)?))).collect())
+}
+
+/// `_RNvNtCsHASH_5crate4item` as `_RNvNtC5crate4item` (RFC 2603: no disambiguator is the first one).
+fn without_hash(name: &str) -> Option<String> {
+    let (before, after) = name.strip_prefix("_R")?.split_once("Cs")?;
+    let (hash, rest) = after.split_once('_')?;
+    let is_hash = !hash.is_empty() && hash.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_hash.then(|| format!("_R{before}C{rest}"))
 }
 
 fn manifest(sources: &str, toolchain: &Toolchain) -> String {
@@ -123,4 +140,16 @@ fn manifest(sources: &str, toolchain: &Toolchain) -> String {
          sources = \"{sources}\"\nrustc = \"{}\"\nlinker = \"{}\"\n",
         toolchain.rustc_version, toolchain.linker_version
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_hash;
+
+    #[test]
+    fn the_hash_of_the_crate_goes_and_the_rest_stays() {
+        let stable = without_hash("_RNvNtCsTcgiKTOpJO_16sesstrace_probes4task5state");
+        assert_eq!(stable.as_deref(), Some("_RNvNtC16sesstrace_probes4task5state"));
+        assert_eq!(without_hash("enter_setpgid"), None);
+    }
 }

@@ -27,7 +27,8 @@ const TARGET_UNKNOWN: u32 = 4;
 /// `PR_SET_PDEATHSIG` and `PR_SET_CHILD_SUBREAPER`.
 const WATCHED_OPTIONS: [u64; 2] = [1, 36];
 
-/// Value of the map `CALLS`: an ENTER whose LEAVE is to come.
+/// Value of the map `CALLS`: an ENTER whose LEAVE is to come. The entry stays, with call 0, until its thread exits:
+/// inserting and removing would cost more than all the rest of a call that is not recorded.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Saved {
@@ -68,11 +69,34 @@ impl Saved {
     }
 }
 
-/// The open call of the running thread.
+/// The entry of the running thread, with the call that is open or 0.
 #[inline(always)]
-pub fn open() -> Option<&'static mut Saved> {
+pub fn entry(tid: u32) -> Option<&'static mut Saved> {
     // SAFETY: a value of a map that lives as long as the program; only this thread changes it.
-    CALLS.get_ptr_mut(task::current_tid()).and_then(|saved| unsafe { saved.as_mut() })
+    CALLS.get_ptr_mut(tid).and_then(|saved| unsafe { saved.as_mut() })
+}
+
+/// Forgets a thread. True when a call of it was open.
+#[inline(always)]
+pub fn forget(tid: u32) -> bool {
+    let Some(saved) = entry(tid) else { return false };
+    let open = saved.call != 0;
+    let _ = CALLS.remove(tid);
+    open
+}
+
+/// Saves the call that a thread begins. False when the map is full, which is counted.
+#[inline(always)]
+fn save(entry: Option<&mut Saved>, tid: u32, call: Saved) -> bool {
+    if let Some(entry) = entry {
+        *entry = call;
+        return true;
+    }
+    let room = CALLS.insert(tid, call, 0).is_ok();
+    if !room {
+        emit::count(LOST + LOSS_CALLS);
+    }
+    room
 }
 
 /// A word of the running process's memory, or zero and a flag.
@@ -98,17 +122,15 @@ pub fn enter(call: Call, args: &[u64; 4]) {
     let id = task::id(caller);
     let (target, unknown) = if call == Call::Setpgid { target(args, caller, id.tgid) } else { (CALLER, 0) };
     let (value, unreadable) = tty::group_given(call, args).map_or((0, 0), user_word);
-    let previous = open().is_some();
+    let entry = entry(id.tid);
+    let previous = entry.as_ref().is_some_and(|saved| saved.call != 0);
     let wanted = has_enter_record(call) && scope::wants(|| previous || concerns(call, args, caller, &id, &target));
     let seq = if wanted { emit::next_number() } else { emit::last_number() };
     // SAFETY: the helper has no precondition.
     let at = unsafe { bpf_ktime_get_boot_ns() };
     let marks = unknown | if wanted { EMITTED } else { 0 };
     let saved = Saved { seq, at, args: *args, value: u64::from(value), target, call: call as u32, marks };
-    let full = CALLS.insert(id.tid, saved, 0).is_err();
-    if full {
-        emit::count(LOST + LOSS_CALLS);
-    }
+    let room = save(entry, id.tid, saved);
     if wanted {
         emit::numbered(ring(call), seq, Some(call), |record: &mut Enter| {
             record.call = call as u32;
@@ -117,7 +139,7 @@ pub fn enter(call: Call, args: &[u64; 4]) {
             subject(&mut record.state, &target, unknown, caller)
                 | unreadable
                 | if previous { FLAG_PREVIOUS_LEAVE_MISSING } else { 0 }
-                | if full { FLAG_MAP_FULL } else { 0 }
+                | if room { 0 } else { FLAG_MAP_FULL }
         });
     }
 }
@@ -125,30 +147,32 @@ pub fn enter(call: Call, args: &[u64; 4]) {
 /// `sys_exit` of a watched call.
 #[inline(never)]
 pub fn leave(call: Call, ret: i64) {
-    let mut saved = NOT_SEEN;
-    let mut flags = FLAG_ENTER_MISSING;
-    if let Some(open) = open() {
-        saved = *open;
-        flags = if saved.marks & EMITTED == 0 { FLAG_ENTER_NOT_EMITTED } else { 0 };
-    }
-    if saved.call != call as u32 {
-        if is_filtered(call) {
-            return;
-        }
-        saved = NOT_SEEN;
-        flags = FLAG_ENTER_MISSING;
-    }
     let caller = task::current();
     let id = task::id(caller);
-    let _ = CALLS.remove(id.tid);
-    if !has_result(call, ret, caller) {
+    let mut saved = NOT_SEEN;
+    if let Some(entry) = entry(id.tid) {
+        if entry.call == call as u32 {
+            saved = *entry;
+            entry.call = 0;
+        } else if !is_filtered(call) {
+            // Neither the LEAVE of that call nor the ENTER of this one was seen.
+            entry.call = 0;
+        }
+    }
+    let seen = saved.call != 0;
+    if !seen && is_filtered(call) || !has_result(call, ret, caller) {
         return;
     }
+    let mut flags = match (seen, saved.marks & EMITTED != 0) {
+        (false, _) => FLAG_ENTER_MISSING,
+        (true, false) => FLAG_ENTER_NOT_EMITTED,
+        (true, true) => 0,
+    };
     let followed = scope::follows(id.tgid, id.start);
     if call == Call::Setsid && ret > 0 && followed && !scope::add_session(id.tgid) {
         flags |= FLAG_MAP_FULL;
     }
-    let waited = wait::result(call, &saved.args, ret, caller, id.tgid);
+    let waited = wait::result(call, seen.then_some(&saved.args), ret, caller, id.tgid);
     let concerned = || {
         followed
             || saved.marks & (EMITTED | TOUCHED) != 0

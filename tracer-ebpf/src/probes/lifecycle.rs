@@ -8,7 +8,9 @@ use tracer_common::record::{
 };
 
 use crate::{
-    CALLS, CHATTY, CRITICAL, emit, global, pids, scope,
+    CHATTY, CRITICAL, emit, global, pids,
+    probes::calls,
+    scope,
     task::{self, Ptr},
 };
 
@@ -46,6 +48,7 @@ pub fn exec(task: Ptr, old_tid: u32) {
     let id = task::id(task);
     if old_tid != id.tid {
         // A thread other than the leader executed: it took the leader's place and number.
+        calls::forget(old_tid);
         pids::register(task, id.tgid, id.start);
     }
     if scope::wants(|| scope::follows(id.tgid, id.start)) {
@@ -77,7 +80,7 @@ fn arguments(record: &mut Exec, task: Ptr) -> u32 {
 pub fn exit(task: Ptr, group_dead: Option<bool>) {
     let id = task::id(task);
     // The thread is past all its calls.
-    let open = CALLS.remove(id.tid).is_ok();
+    let open = calls::forget(id.tid);
     if scope::wants(|| open || scope::follows_subject(task, &id)) {
         emit::record(&CRITICAL, |record: &mut Exit| {
             record.group_dead = u32::from(group_dead.unwrap_or_else(|| task::live(task) == 0));

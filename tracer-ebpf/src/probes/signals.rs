@@ -46,13 +46,13 @@ fn info_kind(info: Ptr) -> (u32, i32) {
 #[inline(always)]
 pub fn generated(signal: u32, info: Ptr, target: Ptr, process_directed: u32, result: u32) {
     let (info_kind, code) = info_kind(info);
-    let open = calls::open();
-    let sent_by_call = open.as_ref().is_some_and(|saved| saved.is_kill());
+    let call = calls::entry(task::current_tid());
+    let sent_by_call = call.as_ref().is_some_and(|saved| saved.is_kill());
     if !is_watched(signal, code) && !sent_by_call {
         return;
     }
     let concerned = scope::follows_subject(target, &task::id(target));
-    if let Some(saved) = open
+    if let Some(saved) = call
         && concerned
     {
         saved.touch();

@@ -34,22 +34,31 @@ pub struct Waited {
 
 const NOBODY: TaskId = TaskId { tgid: 0, tid: 0, start: 0 };
 
-/// Reads the result of a call that returned; nobody for a call that is not a wait.
+/// Reads the result of a call that returned; nobody for a call that is not a wait. Without its arguments, which were
+/// saved at ENTER, a wait4 still tells whom it was about.
 #[inline(always)]
-pub fn result(call: Call, args: &[u64; 4], ret: i64, caller: Ptr, tgid: u32) -> Waited {
+pub fn result(call: Call, args: Option<&[u64; 4]>, ret: i64, caller: Ptr, tgid: u32) -> Waited {
     let mut waited = Waited { id: NOBODY, status: 0, code: 0, pid: 0, flags: 0 };
-    let (number, ended) = match call {
-        Call::Wait4 if ret > 0 => {
+    let (number, ended) = match (call, args) {
+        (Call::Wait4, Some(args)) if ret > 0 => {
             let status = word(&mut waited, args[1]);
             waited.status = u64::from(status);
             let stopped_or_continued = status & 0xff == 0x7f || status == 0xffff;
             (ret as u32, if args[1] == 0 { args[2] & STOPS_TOO == 0 } else { !stopped_or_continued })
         }
-        Call::Waitid if ret == 0 && args[2] != 0 => {
+        (Call::Wait4, None) if ret > 0 => {
+            waited.flags = FLAG_USER_UNREADABLE;
+            (ret as u32, false)
+        }
+        (Call::Waitid, Some(args)) if ret == 0 && args[2] != 0 => {
             waited.code = word(&mut waited, args[2] + SI_CODE) as i32;
             waited.pid = word(&mut waited, args[2] + SI_PID);
             waited.status = u64::from(word(&mut waited, args[2] + SI_STATUS));
             (waited.pid, CHILD_ENDED.contains(&waited.code))
+        }
+        (Call::Waitid, None) if ret == 0 => {
+            waited.flags = FLAG_USER_UNREADABLE;
+            return waited;
         }
         _ => return waited,
     };
