@@ -8,11 +8,14 @@ use std::{
     process::ExitCode,
 };
 
-use nix::unistd::{ForkResult, fork, setsid};
+use nix::{
+    sys::signal::{SigHandler, Signal, signal},
+    unistd::{ForkResult, fork, setsid},
+};
 use tracer_model::{ids::Pid, state::Phase};
 
 use super::{
-    engine::{About, Engine, Outputs, Pacer, Wake, complaint, runtime},
+    engine::{About, EndSignals, Engine, Outputs, Pacer, Wake, complaint, runtime},
     exit::{ExpectedError, INCOMPLETE, lines},
     target::CaptureArgs,
 };
@@ -30,6 +33,14 @@ const TERMINATED: u8 = 143;
 
 /// Captures until SIGINT (the ordinary end), SIGTERM, or the end of the last process that is followed.
 pub fn trace(pid: Option<Pid>, capture: &CaptureArgs, outputs: Outputs) -> anyhow::Result<ExitCode> {
+    let runtime = runtime().map_err(LiveError::Sink).map_err(ExpectedError::from)?;
+    let end = EndSignals::catch(&runtime).map_err(LiveError::Sink).map_err(ExpectedError::from)?;
+    if outputs.recording.is_some() {
+        // A recording outlives the terminal that it was begun on.
+        // SAFETY: ignoring a signal runs no code.
+        unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }
+            .map_err(|errno| anyhow::anyhow!("cannot ignore SIGHUP: {errno}"))?;
+    }
     let mode = if pid.is_some() { Mode::Follow } else { Mode::All };
     let mut source = EbpfSource::open(capture.options(mode)?).map_err(ExpectedError::from)?;
     let scope = match pid {
@@ -41,8 +52,8 @@ pub fn trace(pid: Option<Pid>, capture: &CaptureArgs, outputs: Outputs) -> anyho
         }
     };
     let mut engine = Engine::begin(source, About { scope, command: Vec::new(), user: None }, outputs)?;
-    let captured =
-        runtime().map_err(LiveError::Sink).and_then(|runtime| runtime.block_on(capture_until_end(&mut engine, pid)));
+    let captured = runtime.block_on(capture_until_end(&mut engine, pid, end));
+    drop(runtime);
     let (source, ended) = engine.finish(captured.is_ok()).map_err(ExpectedError::from)?;
     close_in_background(source);
     let wake = captured.map_err(ExpectedError::from)?;
@@ -66,12 +77,12 @@ pub fn trace(pid: Option<Pid>, capture: &CaptureArgs, outputs: Outputs) -> anyho
     }))
 }
 
-async fn capture_until_end(engine: &mut Engine, pid: Option<Pid>) -> Result<Wake, LiveError> {
+async fn capture_until_end(engine: &mut Engine, pid: Option<Pid>, end: EndSignals) -> Result<Wake, LiveError> {
     let mut fds: Vec<OwnedFd> = Vec::new();
     for fd in engine.live().source().fds() {
         fds.push(fd.try_clone_to_owned().map_err(LiveError::Sink)?);
     }
-    let mut pacer = Pacer::new(fds).map_err(LiveError::Sink)?;
+    let mut pacer = Pacer::new(fds, end).map_err(LiveError::Sink)?;
     loop {
         let wake = pacer.wake().await;
         engine.pump(engine.last_seq())?;

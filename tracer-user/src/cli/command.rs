@@ -22,7 +22,7 @@ use tracer_model::{
 };
 
 use super::{
-    engine::{About, Engine, Outputs, Pacer, Wake, complaint, runtime},
+    engine::{About, EndSignals, Engine, Outputs, Pacer, Wake, complaint, runtime},
     exit::{BEFORE_COMMAND, ExpectedError, lines},
     target::{CaptureArgs, CommandArgs},
 };
@@ -128,7 +128,10 @@ fn begin(
 impl Session {
     /// Until the command ended and everything is written; then closes the probes, which takes seconds that nobody waits for.
     fn run(mut self, mut side: CaptureSide) {
-        let captured = runtime().map_err(LiveError::Sink).and_then(|runtime| runtime.block_on(self.capture(&mut side)));
+        let captured = runtime().map_err(LiveError::Sink).and_then(|runtime| {
+            let end = EndSignals::catch(&runtime).map_err(LiveError::Sink)?;
+            runtime.block_on(self.capture(&mut side, end))
+        });
         let complete = captured.is_ok();
         let mut messages = self.messages.take();
         let finished = self.engine.finish(complete);
@@ -147,13 +150,13 @@ impl Session {
         drop(finished);
     }
 
-    async fn capture(&mut self, side: &mut CaptureSide) -> Result<(), LiveError> {
+    async fn capture(&mut self, side: &mut CaptureSide, end: EndSignals) -> Result<(), LiveError> {
         let readable = |error| LiveError::Sink(error);
         let mut fds: Vec<OwnedFd> = vec![side.as_fd().try_clone_to_owned().map_err(readable)?];
         for fd in self.engine.live().source().fds() {
             fds.push(fd.try_clone_to_owned().map_err(readable)?);
         }
-        let mut pacer = Pacer::new(fds).map_err(readable)?;
+        let mut pacer = Pacer::new(fds, end).map_err(readable)?;
         loop {
             let wake = pacer.wake().await;
             self.engine.pump(self.engine.last_seq())?;

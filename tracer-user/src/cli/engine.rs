@@ -122,12 +122,26 @@ fn header(source: &EbpfSource, about: About) -> Header {
     }
 }
 
+/// The signals that ask a capture to end.
+pub struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    /// Catches them from now on: to be called before the probes are loaded, which takes a while in which nobody's request to
+    /// end is to be lost.
+    pub fn catch(runtime: &Runtime) -> io::Result<Self> {
+        let _inside = runtime.enter();
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
+
 /// Wakes the engine: by timer, by full rings, by whatever else is readable, or by a signal that asks it to end.
 pub struct Pacer {
     tick: Interval,
     readable: Vec<AsyncFd<OwnedFd>>,
-    terminate: Signal,
-    interrupt: Signal,
+    end: EndSignals,
 }
 
 /// Why the engine woke.
@@ -143,17 +157,12 @@ pub enum Wake {
 
 impl Pacer {
     /// Watches these descriptors beside the timer. To be called inside the runtime.
-    pub fn new(readable: Vec<OwnedFd>) -> io::Result<Self> {
+    pub fn new(readable: Vec<OwnedFd>, end: EndSignals) -> io::Result<Self> {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // SAFETY: an `OwnedFd` keeps its descriptor open, the same one, until it is dropped with the registration.
         let watch = |fd: OwnedFd| unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
-        Ok(Self {
-            tick,
-            readable: readable.into_iter().map(watch).collect::<Result<_, _>>()?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Self { tick, readable: readable.into_iter().map(watch).collect::<Result<_, _>>()?, end })
     }
 
     /// Waits for the timer only.
@@ -163,7 +172,7 @@ impl Pacer {
 
     /// Waits for something to do.
     pub async fn wake(&mut self) -> Wake {
-        let Self { tick, readable, terminate, interrupt } = self;
+        let Self { tick, readable, end: EndSignals { terminate, interrupt } } = self;
         tokio::select! {
             _ = tick.tick() => Wake::Read,
             () = any_readable(readable) => Wake::Read,
