@@ -2,7 +2,12 @@
 
 use std::process::ExitCode;
 
-use crate::{capture::CaptureError, live::LiveError, placement::LaunchError, trace_file::WriteError};
+use crate::{
+    capture::CaptureError,
+    live::LiveError,
+    placement::LaunchError,
+    trace_file::{ReadError, WriteError},
+};
 
 /// Wrong usage.
 pub const USAGE: u8 = 2;
@@ -55,7 +60,13 @@ impl From<LaunchError> for ExpectedError {
 
 impl From<WriteError> for ExpectedError {
     fn from(error: WriteError) -> Self {
-        Self { what: error.to_string(), fix: None, code: INTERNAL }
+        Self { what: error.to_string(), fix: error.hint(), code: INTERNAL }
+    }
+}
+
+impl From<ReadError> for ExpectedError {
+    fn from(error: ReadError) -> Self {
+        Self { what: error.to_string(), fix: error.hint(), code: USAGE }
     }
 }
 

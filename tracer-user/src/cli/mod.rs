@@ -1,16 +1,21 @@
 //! The command line: verbs, and what they share. Chooses source, sinks and filters; nothing else in the library prints,
 //! exits or reads the environment.
 
+mod at;
 mod attach;
 mod command;
 pub mod common;
 mod engine;
 pub mod exit;
 mod live;
+mod ps;
 mod record;
+mod replay;
 mod run;
+mod state;
 mod store;
 mod target;
+mod tree;
 
 use std::{
     io::{self, Write as _},
@@ -43,6 +48,12 @@ enum Verb {
     Record(record::RecordArgs),
     /// Print a line for each event as it happens
     Live(live::LiveArgs),
+    /// Print what `run` printed, from its recording
+    Replay(replay::ReplayArgs),
+    /// List processes with their groups, sessions and terminals, now or at an instant of a recording
+    Ps(ps::PsArgs),
+    /// Show sessions, their groups and processes as a tree, now or at an instant of a recording
+    Tree(tree::TreeArgs),
 }
 
 /// Runs the program.
@@ -61,6 +72,9 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args, color),
         Verb::Record(args) => record::run(&args),
         Verb::Live(args) => live::run(&args, color),
+        Verb::Replay(args) => replay::run(&args, color),
+        Verb::Ps(args) => ps::run(&args, color),
+        Verb::Tree(args) => tree::run(&args, color),
     };
     outcome.unwrap_or_else(|error| fail(&error))
 }

@@ -47,8 +47,8 @@ pub const COLUMNS: &[Column] = &[
         let shown = row.state.to_string();
         if style.ascii { shown.replace('·', ".") } else { shown }
     }),
-    word(&["leader"], "LEADER", 6, |row, _| leader(row.leader).to_owned()),
-    word(&["orphaned"], "ORPHANED", 8, |row, _| orphaned(row.orphaned).to_owned()),
+    word(&["leader"], "LEADER", 6, |row, _| of_group(row, leader(row.leader))),
+    word(&["orphaned"], "ORPHANED", 8, |row, _| of_group(row, orphaned(row.orphaned))),
     word(&["comm", "ucmd", "ucomm"], "COMMAND", 15, |row, style| {
         format!("{:1$}{2}", "", 2 * row.depth, style.clean(&row.comm.0))
     }),
@@ -133,6 +133,11 @@ impl Column {
 
 fn tty(row: &PsRow, _: Style) -> String {
     row.tty.map_or_else(|| "?".to_owned(), |tty| tty.to_string())
+}
+
+/// Kernel threads are in group 0, which is none (kernel/fork.c, `init_struct_pid`).
+fn of_group(row: &PsRow, fact: &str) -> String {
+    if row.pgid.0 == 0 { "-" } else { fact }.to_owned()
 }
 
 /// State of a group's leader in a word.

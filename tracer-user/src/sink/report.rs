@@ -1,17 +1,20 @@
 //! What stands below the timeline: groups, sessions, what was left behind, races, and in the last line the losses.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use tracer_model::{
-    delta::{GroupBirth, GroupEnd, LeaderRace, OrphanCause, RaceWinner, TtyChange},
-    ids::{BootNs, ProcKey},
+    delta::{GroupBirth, GroupEnd, LeaderRace, LeaderState, RaceWinner, TtyChange},
+    ids::{BootNs, PgrpKey, ProcKey},
     state::{Model, Phase},
-    timeline::{GroupLife, Interval, Lives, SessionLife},
+    timeline::{GroupLife, Lives, SessionLife},
 };
 
 use super::{
     Style, Tone,
-    phrase::{cause, count},
+    phrase::{cause, count, has_living_members},
     story::{Losses, Story},
     time,
 };
@@ -22,8 +25,8 @@ const NAMES: usize = 4;
 
 /// Writes everything below the timeline.
 pub(super) fn write(story: Story, model: &Model, summary: Summary, out: &mut dyn Write) -> io::Result<()> {
-    let Story { style, base, root, lives, races, losses: lost, .. } = story;
-    let report = Report { style, base, model };
+    let Story { style, base, root, lives, races, losses: lost, orphaned, .. } = story;
+    let report = Report { style, base, model, orphaned };
     let lives = lives.finish(model);
     report.section("groups", &report.groups(&lives), out)?;
     report.section("sessions", &report.sessions(&lives), out)?;
@@ -38,6 +41,7 @@ struct Report<'a> {
     style: Style,
     base: BootNs,
     model: &'a Model,
+    orphaned: BTreeMap<PgrpKey, BootNs>,
 }
 
 impl Report<'_> {
@@ -68,22 +72,20 @@ impl Report<'_> {
         time::ms(at, self.base)
     }
 
-    /// `3.902–305.902 ms`, `from 3.902 ms`, `until 305.902 ms`, `throughout`.
+    /// `3.902–305.902 ms`, `3.902 ms, lives on`, `was there–305.902 ms`, `was there, lives on`.
     fn interval(&self, born: Option<BootNs>, until: Option<BootNs>) -> String {
         match (born, until) {
             (Some(born), Some(until)) => format!("{}{}{} ms", self.ms(born), self.style.dash(), self.ms(until)),
-            (Some(born), None) => format!("from {} ms", self.ms(born)),
-            (None, Some(until)) => format!("until {} ms", self.ms(until)),
-            (None, None) => "throughout".to_owned(),
+            (Some(born), None) => format!("{} ms, lives on", self.ms(born)),
+            (None, Some(until)) => format!("was there{}{} ms", self.style.dash(), self.ms(until)),
+            (None, None) => "was there, lives on".to_owned(),
         }
     }
 
     fn groups(&self, lives: &Lives) -> Vec<Vec<String>> {
         // Groups of others that only were there say nothing about what happened.
         let told = |life: &&GroupLife| {
-            life.followed
-                || life.birth != GroupBirth::Found
-                || life.orphaned.iter().any(|o| o.what != OrphanCause::Found)
+            life.followed || life.birth != GroupBirth::Found || self.orphaned.contains_key(&life.key)
         };
         let has_terminal = |life: &GroupLife| {
             lives.sessions.iter().any(|session| session.key == life.session && !session.terminals.is_empty())
@@ -101,27 +103,34 @@ impl Report<'_> {
         let mut members: Vec<ProcKey> = life.members.iter().map(|member| member.process).collect();
         members.sort_unstable();
         members.dedup();
-        let end = match life.end {
-            Some((_, GroupEnd::LastReaped { .. })) => "ended: last member reaped",
-            Some((_, GroupEnd::LastMoved { .. })) => "ended: last member moved away",
-            Some((_, GroupEnd::NotSeen)) => "ended, unseen",
-            None => "lives on",
+        let mut end: Vec<String> = match life.end {
+            Some((_, GroupEnd::LastReaped { .. })) => vec!["ended: last member reaped".to_owned()],
+            Some((_, GroupEnd::LastMoved { .. })) => vec!["ended: last member moved away".to_owned()],
+            Some((_, GroupEnd::NotSeen)) => vec!["ended unseen".to_owned()],
+            None => self.state(life.key).into_iter().collect(),
         };
-        let orphaned = |o: &&Interval<OrphanCause>| o.until.is_none() || o.what != OrphanCause::Found;
-        let orphaned = life.orphaned.iter().find(orphaned).map(|o| match o.what {
-            OrphanCause::Found => "; orphaned".to_owned(),
-            OrphanCause::Exit(_) | OrphanCause::Setpgid(_) | OrphanCause::Setsid(_) => {
-                format!("; orphaned from {} ms", self.ms(o.from))
-            }
-        });
+        end.extend(self.orphaned.get(&life.key).map(|at| format!("orphaned at {} ms", self.ms(*at))));
         vec![
             life.key.number.to_string(),
             self.names(life),
             self.interval(born, life.end.map(|(bounds, _)| bounds.until)),
             ground.to_owned(),
             count(members.len(), "process", "processes"),
-            format!("{end}{}", orphaned.unwrap_or_default()),
+            end.join("; "),
         ]
+    }
+
+    /// What is worth saying of a group that lives on.
+    fn state(&self, key: PgrpKey) -> Option<String> {
+        if !has_living_members(self.model, key) {
+            return Some("held by zombies alone".to_owned());
+        }
+        match self.model.leader_state(self.model.group(key)?) {
+            LeaderState::Zombie => Some("its leader is a zombie".to_owned()),
+            LeaderState::Reaped => Some("its leader is reaped".to_owned()),
+            LeaderState::MovedAway => Some("its leader is in another group".to_owned()),
+            LeaderState::Alive | LeaderState::Unknown => None,
+        }
     }
 
     /// The last names of the members: `sleep, cat`, `cc1 ×12`.
@@ -163,17 +172,10 @@ impl Report<'_> {
             terminals.push(format!("{}{lost}", interval.what.tty));
         }
         let terminals = if terminals.is_empty() { "no terminal".to_owned() } else { terminals.join(", ") };
-        let end = if life.until.is_some() { "ended" } else { "lives on" };
-        let leader = life.leader_exited.map(|at| format!("; its leader exited at {} ms", self.ms(at)));
+        let leader = life.leader_exited.map(|at| format!("its leader exited at {} ms", self.ms(at)));
         let name = self.style.clean(&life.name.0).into_owned();
         let born = life.born.then_some(life.from);
-        vec![
-            life.key.number.to_string(),
-            name,
-            self.interval(born, life.until),
-            terminals,
-            format!("{end}{}", leader.unwrap_or_default()),
-        ]
+        vec![life.key.number.to_string(), name, self.interval(born, life.until), terminals, leader.unwrap_or_default()]
     }
 
     fn left_behind(&self, lives: &Lives) -> Vec<Vec<String>> {
@@ -255,5 +257,5 @@ pub(super) fn losses(losses: &Losses, summary: Summary, base: BootNs, style: Sty
         parts.push("incomplete: the capture was cut off".to_owned());
     }
     let tone = if summary.lost > 0 || !summary.complete { Tone::Trouble } else { Tone::Plain };
-    style.paint(tone, &parts.join("; ")).to_string()
+    style.paint(tone, &parts.join(", ")).to_string()
 }

@@ -8,7 +8,7 @@ use tracer_model::ids::{BootNs, PgrpKey, SessionKey};
 
 use super::{
     Tone,
-    phrase::{Anchor, Fold, Phrase, Place, Scene, Who, phrases},
+    phrase::{Fold, Phrase, Place, Scene, Who, phrases},
 };
 
 /// Lines of the same kind are folded when each follows the one before it within this time.
@@ -124,8 +124,8 @@ impl Row {
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     all: Vec<Row>,
-    /// Lines that later events may have a remark on. Empty when lines are printed at once.
-    anchors: BTreeMap<Anchor, usize>,
+    /// Lines that tell the birth of a group, on which later events may have a remark. Empty when lines are printed at once.
+    births: BTreeMap<PgrpKey, usize>,
     keeps: bool,
     /// The last line is (also) about the event at hand.
     current: bool,
@@ -146,13 +146,10 @@ impl Rows {
     }
 
     fn add_phrase(&mut self, scene: &Scene<'_>, phrase: Phrase) {
-        if let Place::Margin { of, alone } = phrase.place {
-            let row = self.anchors.get(&of).and_then(|row| self.all.get_mut(*row));
-            match row {
-                Some(row) => row.remark(&phrase.head),
-                None if alone => self.push(scene, phrase),
-                None => {}
-            }
+        if let Place::Birth(group) = phrase.place
+            && let Some(row) = self.births.get(&group).and_then(|row| self.all.get_mut(*row))
+        {
+            row.remark(&phrase.head);
             return;
         }
         if let Some(last) = self.all.last_mut() {
@@ -169,8 +166,8 @@ impl Rows {
     }
 
     fn push(&mut self, scene: &Scene<'_>, phrase: Phrase) {
-        if let Some(anchor) = phrase.anchor.filter(|_| self.keeps) {
-            self.anchors.insert(anchor, self.all.len());
+        if let Some(group) = phrase.opens.filter(|_| self.keeps) {
+            self.births.insert(group, self.all.len());
         }
         let mut row = Row::new(scene, phrase);
         row.continues = self.current && self.all.last().is_some_and(|last| last.who == row.who && last.at == row.at);
@@ -180,7 +177,7 @@ impl Rows {
 
     /// The lines so far, which are no longer kept.
     pub(super) fn take(&mut self) -> Vec<Row> {
-        self.anchors.clear();
+        self.births.clear();
         std::mem::take(&mut self.all)
     }
 }

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use tracer_model::{
-    delta::{Change, Delta, LeaderRace},
+    delta::{Change, Delta, LeaderRace, OrphanCause},
     event::{Event, EventKind, GapCause},
-    ids::{BootNs, Pid},
+    ids::{BootNs, PgrpKey, Pid},
     state::Model,
     timeline::Lifetimes,
 };
 
 use super::{
     Style,
-    phrase::Scene,
+    phrase::{Scene, has_living_members},
     row::{Row, Rows},
 };
 use crate::trace_file::{Header, Scope};
@@ -28,6 +28,10 @@ pub(super) struct Story {
     pub lives: Lifetimes,
     pub races: Vec<LeaderRace>,
     pub losses: Losses,
+    /// Groups that were orphaned while members lived, and since when.
+    pub orphaned: BTreeMap<PgrpKey, BootNs>,
+    /// Groups all of whose members have exited, and since when.
+    zombies_since: BTreeMap<PgrpKey, BootNs>,
     rows: Rows,
 }
 
@@ -54,6 +58,8 @@ impl Story {
             lives: Lifetimes::new(),
             races: Vec::new(),
             losses: Losses::default(),
+            orphaned: BTreeMap::new(),
+            zombies_since: BTreeMap::new(),
             rows: if kept { Rows::kept() } else { Rows::default() },
         }
     }
@@ -62,12 +68,30 @@ impl Story {
     pub(super) fn tell(&mut self, event: &Event, delta: &Delta, model: &Model) {
         self.lives.observe(event, delta, model);
         self.losses.observe(event);
-        let Self { style, base, root, .. } = *self;
-        self.rows.add(&Scene { event, delta, model, lives: &self.lives, root, base, style });
+        let Self { style, base, root, ref lives, ref zombies_since, .. } = *self;
+        self.rows.add(&Scene { event, delta, model, lives, zombies_since, root, base, style });
         for change in &delta.changes {
-            if let Change::LeaderRace(race) = change {
-                self.races.push(*race);
+            self.note(change, model, event.at);
+        }
+    }
+
+    /// Keeps what is told later.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the changes that are told later are few")]
+    fn note(&mut self, change: &Change, model: &Model, at: BootNs) {
+        match *change {
+            Change::LeaderRace(race) => self.races.push(race),
+            Change::HeldByZombies { group } => {
+                self.zombies_since.entry(group).or_insert(at);
             }
+            Change::Orphaned { group, cause, .. }
+                if cause != OrphanCause::Found && has_living_members(model, group) =>
+            {
+                self.orphaned.entry(group).or_insert(at);
+            }
+            Change::GroupEnded { group, .. } => {
+                self.zombies_since.remove(&group);
+            }
+            _ => {}
         }
     }
 

@@ -35,7 +35,7 @@ pub enum ReadError {
         source: io::Error,
     },
     /// It is a directory.
-    #[error("cannot read {}: it is a directory; name a recording in it", path.display())]
+    #[error("cannot read {}: it is a directory", path.display())]
     Directory {
         /// The path.
         path: PathBuf,
@@ -47,10 +47,7 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// It is something else.
-    #[error(
-        "{} is not a recording of sesstrace: line 1 is not its header ({why}); make one with `sesstrace record -o FILE -- CMD`",
-        path.display()
-    )]
+    #[error("{} is not a recording of sesstrace: line 1 is not its header ({why})", path.display())]
     Foreign {
         /// The path.
         path: PathBuf,
@@ -59,7 +56,7 @@ pub enum ReadError {
     },
     /// It has another major version.
     #[error(
-        "{} has recording format {major}.{minor}, and this sesstrace {} reads {FORMAT_MAJOR}.x; replay it with sesstrace {tool}, which recorded it",
+        "{} has recording format {major}.{minor}, and this sesstrace {} reads {FORMAT_MAJOR}.x",
         path.display(),
         env!("CARGO_PKG_VERSION")
     )]
@@ -73,6 +70,24 @@ pub enum ReadError {
         /// The release that wrote it.
         tool: String,
     },
+}
+
+impl ReadError {
+    /// What the user can do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Open { path, source } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some(format!("sudo sesstrace replay {}    recordings are for their owner's eyes only", path.display()))
+            }
+            Self::Open { .. } => None,
+            Self::Directory { .. } => Some("name a recording in it".to_owned()),
+            Self::Empty { .. } | Self::Foreign { .. } => {
+                Some("sesstrace record -o FILE -- COMMAND    makes a recording".to_owned())
+            }
+            Self::Major { tool, .. } => Some(format!("replay it with sesstrace {tool}, which recorded it")),
+        }
+    }
 }
 
 /// A recording being read: an iterator of its events.

@@ -25,10 +25,7 @@ const BATCH: usize = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The path is a symbolic link.
-    #[error(
-        "cannot record to {}: it is a symbolic link, and recordings are not written through links; name the file itself",
-        path.display()
-    )]
+    #[error("cannot record to {}: it is a symbolic link, and recordings are not written through links", path.display())]
     Link {
         /// The path.
         path: PathBuf,
@@ -43,8 +40,7 @@ pub enum WriteError {
     },
     /// It could not be written to the end.
     #[error(
-        "the recording {} ends early: {}. Its first {kept} events are there and can be replayed; the command goes on. \
-         Record to a file system with more space",
+        "the recording {} ends early: {}. Its first {kept} events are there and can be replayed; the command goes on",
         path.display(), cause(source)
     )]
     CutOff {
@@ -55,6 +51,18 @@ pub enum WriteError {
         /// Why.
         source: io::Error,
     },
+}
+
+impl WriteError {
+    /// What the user can do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Link { .. } => Some("name the file itself".to_owned()),
+            Self::Create { .. } => None,
+            Self::CutOff { .. } => Some("-w FILE (record: -o FILE) on a file system with more space".to_owned()),
+        }
+    }
 }
 
 /// A recording being written.

@@ -3,9 +3,13 @@
 use tracer_model::{
     delta::{Change, GroupBirth, GroupEnd, LeaderRace, LeaderState, OrphanCause, RaceWinner},
     ids::{PgrpKey, ProcKey},
+    state::{Model, Process},
 };
 
-use super::{Anchor, Phrase, Scene, Tone, Who, words};
+use super::{Phrase, Scene, Tone, Who, words};
+
+/// Zombies hold every group for a moment, until they are reaped. Longer than this is worth a word.
+const LONG_NS: u64 = 20_000_000;
 
 pub(super) fn born(scene: &Scene<'_>, group: PgrpKey, leader: Option<ProcKey>, birth: GroupBirth) -> Option<Phrase> {
     let leader = leader?;
@@ -22,7 +26,7 @@ pub(super) fn born(scene: &Scene<'_>, group: PgrpKey, leader: Option<ProcKey>, b
         GroupBirth::Found => return None,
     };
     phrase.opens = Some(group);
-    Some(phrase.tone(Tone::Birth).anchor(Anchor::Birth(group)))
+    Some(phrase.tone(Tone::Birth))
 }
 
 fn is_told_by_session(scene: &Scene<'_>, leader: ProcKey) -> bool {
@@ -77,30 +81,22 @@ pub(super) fn ended(scene: &Scene<'_>, group: PgrpKey, end: GroupEnd) -> Phrase 
         GroupEnd::NotSeen => Phrase::new(Who::Nobody, format!("{text}, unseen")),
     };
     phrase.closes = Some(group);
-    phrase.tone(Tone::End).clause()
+    let held = scene.zombies_since.get(&group).map(|since| scene.event.at.since(*since)).filter(|ns| *ns >= LONG_NS);
+    let note = held.map(|ns| format!("zombies alone held it for {}", scene.span(ns)));
+    phrase.note(note.unwrap_or_default()).tone(Tone::End).clause()
 }
 
 pub(super) fn leaderless(scene: &Scene<'_>, group: PgrpKey, leader: LeaderState) -> Option<Phrase> {
     let key = scene.model.group(group)?.leader?;
     let number = group.number;
     match leader {
-        LeaderState::Zombie => {
-            let text = format!("group {number} goes on without its leader");
-            Some(Phrase::of(key, text).margin(Anchor::Exit(key), false))
-        }
         LeaderState::Reaped => Some(Phrase::of(key, format!("group {number} goes on, its leader reaped")).clause()),
         LeaderState::MovedAway => {
             Some(Phrase::of(key, format!("leaves group {number}, which goes on without its leader")).clause())
         }
-        LeaderState::Alive | LeaderState::Unknown => None,
+        // A zombie leads its group still.
+        LeaderState::Alive | LeaderState::Zombie | LeaderState::Unknown => None,
     }
-}
-
-/// Every pipeline passes through this state on its way out: a remark beside the last exit.
-pub(super) fn held_by_zombies(scene: &Scene<'_>, group: PgrpKey) -> Option<Phrase> {
-    let last = scene.delta.subject?;
-    let text = format!("zombies alone hold group {}", group.number);
-    Some(Phrase::of(last, text).margin(Anchor::Exit(last), false))
 }
 
 pub(super) fn orphaned(
@@ -109,6 +105,10 @@ pub(super) fn orphaned(
     cause: OrphanCause,
     stopped_members: usize,
 ) -> Option<Phrase> {
+    // A group of zombies is orphaned too, and nobody is left whom that concerns.
+    if !has_living_members(scene.model, group) {
+        return None;
+    }
     let stopped = format!("{} stopped", words::count(stopped_members, "member is", "members are"));
     let (by, what, note) = match cause {
         OrphanCause::Exit(by) if stopped_members > 0 => {
@@ -134,6 +134,12 @@ pub(super) fn orphaned(
     Some(Phrase::of(by, text).note(note).tone(tone))
 }
 
+/// A member can still be signalled or stopped.
+pub(in crate::sink) fn has_living_members(model: &Model, group: PgrpKey) -> bool {
+    let members = model.group(group).into_iter().flat_map(|group| &group.members);
+    members.filter_map(|member| model.process(*member)).any(Process::counts_for_orphan_rule)
+}
+
 pub(super) fn no_longer_orphaned(group: PgrpKey) -> Phrase {
     Phrase::new(Who::Nobody, format!("group {} is no longer orphaned", group.number))
 }
@@ -146,5 +152,5 @@ pub(super) fn leader_race(scene: &Scene<'_>, race: LeaderRace) -> Phrase {
         RaceWinner::Parent => (format!("parent first{by}"), race.child),
         RaceWinner::Undecided => ("parent and child at once".to_owned(), race.parent),
     };
-    Phrase::of(caller, text).margin(Anchor::Birth(race.group), true)
+    Phrase::of(caller, text).at_birth_of(race.group)
 }

@@ -11,6 +11,8 @@ mod terminal;
 mod trouble;
 mod words;
 
+use std::collections::BTreeMap;
+
 use tracer_model::{
     delta::{Change, Delta, SignalPath},
     event::Event,
@@ -19,7 +21,7 @@ use tracer_model::{
     timeline::Lifetimes,
 };
 
-pub(super) use self::{trouble::cause, words::count};
+pub(super) use self::{group::has_living_members, trouble::cause, words::count};
 use super::{Style, Tone, time};
 
 /// An event with all that its wording may look at.
@@ -30,6 +32,8 @@ pub(super) struct Scene<'a> {
     pub model: &'a Model,
     /// Lifetimes up to this event.
     pub lives: &'a Lifetimes,
+    /// Groups all of whose members have exited, and since when.
+    pub zombies_since: &'a BTreeMap<PgrpKey, BootNs>,
     /// The process whose descendants are followed.
     pub root: Option<Pid>,
     /// Time 0.
@@ -53,16 +57,7 @@ pub(super) enum Place {
     Line,
     /// Appended to the line of the change before it in the same event, or a line of its own.
     Clause,
-    /// In the margin of an earlier line; `alone`: or a line of its own, where earlier lines are out of reach.
-    Margin { of: Anchor, alone: bool },
-}
-
-/// An earlier line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Anchor {
-    /// The one that tells the exit of this process.
-    Exit(ProcKey),
-    /// The one that tells the birth of this group.
+    /// In the margin of the line that tells the birth of this group; a line of its own where that is out of reach.
     Birth(PgrpKey),
 }
 
@@ -89,8 +84,6 @@ pub(super) struct Phrase {
     pub fold: Option<Fold>,
     /// Cut off rather than wrapped on a narrow terminal.
     pub clip: bool,
-    /// The line can be referred to as.
-    pub anchor: Option<Anchor>,
     /// The group whose bracket begins, or ends, here.
     pub opens: Option<PgrpKey>,
     pub closes: Option<PgrpKey>,
@@ -107,7 +100,6 @@ impl Phrase {
             place: Place::Line,
             fold: None,
             clip: false,
-            anchor: None,
             opens: None,
             closes: None,
         }
@@ -132,19 +124,14 @@ impl Phrase {
         self
     }
 
-    fn margin(mut self, of: Anchor, alone: bool) -> Self {
-        self.place = Place::Margin { of, alone };
+    fn at_birth_of(mut self, group: PgrpKey) -> Self {
+        self.place = Place::Birth(group);
         self
     }
 
     fn folds(mut self, fold: Fold, object: String) -> Self {
         self.fold = Some(fold);
         self.objects.push(object);
-        self
-    }
-
-    fn anchor(mut self, anchor: Anchor) -> Self {
-        self.anchor = Some(anchor);
         self
     }
 }
@@ -160,8 +147,6 @@ fn phrase(scene: &Scene<'_>, change: &Change) -> Option<Phrase> {
         Change::Found { process, .. } => process::found(scene, *process),
         Change::Executed { process } => process::executed(scene, *process),
         Change::Exited { process, status } => Some(process::exited(*process, *status)),
-        // Its exit was told, and its reap will be.
-        Change::Zombie { .. } => None,
         Change::Reaped { process, by, evidence, bounds } => {
             Some(process::reaped(scene, *process, *by, *evidence, *bounds))
         }
@@ -172,7 +157,8 @@ fn phrase(scene: &Scene<'_>, change: &Change) -> Option<Phrase> {
         Change::Joined { process, group, from, leader } => Some(group::joined(scene, *process, *group, *from, *leader)),
         Change::GroupEnded { group, end } => Some(group::ended(scene, *group, *end)),
         Change::Leaderless { group, leader } => group::leaderless(scene, *group, *leader),
-        Change::HeldByZombies { group } => group::held_by_zombies(scene, *group),
+        // The exit was told, and the reap and the end of the group will be.
+        Change::Zombie { .. } | Change::HeldByZombies { .. } => None,
         Change::Orphaned { group, cause, stopped_members } => group::orphaned(scene, *group, *cause, *stopped_members),
         Change::NoLongerOrphaned { group } => Some(group::no_longer_orphaned(*group)),
         Change::LeaderRace(race) => Some(group::leader_race(scene, *race)),

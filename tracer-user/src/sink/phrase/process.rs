@@ -6,7 +6,7 @@ use tracer_model::{
     ids::ProcKey,
 };
 
-use super::{Anchor, Fold, Phrase, Scene, Tone, Who, words};
+use super::{Fold, Phrase, Scene, Tone, Who, words};
 
 pub(super) fn forked(scene: &Scene<'_>, child: ProcKey, parent: ProcKey) -> Phrase {
     if Some(child.number) == scene.root {
@@ -53,7 +53,7 @@ pub(super) fn executed(scene: &Scene<'_>, process: ProcKey) -> Option<Phrase> {
 }
 
 pub(super) fn exited(process: ProcKey, status: WaitStatus) -> Phrase {
-    Phrase::of(process, words::death(status)).tone(Tone::End).anchor(Anchor::Exit(process))
+    Phrase::of(process, words::death(status)).tone(Tone::End)
 }
 
 pub(super) fn reaped(

@@ -10,8 +10,10 @@ use tracer_model::{
 use super::{Phrase, Scene, Tone, Who, words};
 
 pub(super) fn refused(scene: &Scene<'_>, call: &Call, errno: i32, reason: Refusal) -> Option<Phrase> {
-    // The signal that interrupted it is told.
-    if reason == Refusal::Restarted {
+    // The signal that interrupted a call is told. A call that only asks changes nothing, refused or not: shells ask every
+    // descriptor whether it is a terminal of theirs.
+    let asks = matches!(call, Call::TtyIoctl { request: TtyRequest::GetForeground | TtyRequest::GetSession, .. });
+    if reason == Refusal::Restarted || asks {
         return None;
     }
     let tone = if reason == Refusal::AlreadyThereAfterExec { Tone::Plain } else { Tone::Trouble };

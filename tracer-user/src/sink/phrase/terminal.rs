@@ -3,10 +3,10 @@
 use tracer_model::{
     delta::{Change, ForegroundGroup, TtyChange},
     event::{Call, EventKind, TtyRequest},
-    ids::{ProcKey, SessionKey, TtyKey},
+    ids::{PgrpKey, ProcKey, SessionKey, TtyKey},
 };
 
-use super::{Anchor, Phrase, Scene, Tone, Who};
+use super::{Phrase, Scene, Tone, Who};
 
 pub(super) fn session_born(scene: &Scene<'_>, session: SessionKey, leader: ProcKey) -> Phrase {
     let left = scene.delta.changes.iter().find_map(|change| {
@@ -18,7 +18,6 @@ pub(super) fn session_born(scene: &Scene<'_>, session: SessionKey, leader: ProcK
         .tone(Tone::Birth);
     if let Some(group) = scene.group_of(leader).filter(|group| group.number.0 == session.number.0) {
         phrase.opens = Some(group);
-        phrase.anchor = Some(Anchor::Birth(group));
     }
     phrase
 }
@@ -84,34 +83,43 @@ pub(super) fn foreground(
     from: Option<ForegroundGroup>,
     to: Option<ForegroundGroup>,
 ) -> Option<Phrase> {
+    // The group of that number was born or has ended; who holds the terminal is the same.
+    if from.map(|from| from.number) == to.map(|to| to.number) {
+        return None;
+    }
     let name =
         |group: Option<ForegroundGroup>| group.map_or_else(|| "none".to_owned(), |group| group.number.to_string());
-    let caller = scene.delta.by.filter(|_| {
-        matches!(&scene.event.kind, EventKind::Leave(leave)
-            if matches!(leave.call, Call::TtyIoctl { request: TtyRequest::SetForeground, .. }))
-    });
     let mut note = format!("foreground {} {} {}", name(from), scene.style.arrow(), name(to));
-    let Some(to) = to else {
-        // A terminal that is lost has no foreground: the loss says it.
-        let lost = |c: &Change| matches!(c, Change::TtyLost { tty: of, .. } | Change::SessionLeaderExited { tty: Some(of), .. } if *of == tty);
-        let told = scene.delta.changes.iter().any(lost);
-        return (!told).then(|| {
-            Phrase::new(Who::Terminal(tty), "has no foreground group any more").note(note).tone(Tone::Terminal)
-        });
-    };
+    let Some(to) = to else { return without_foreground(scene, tty).map(|phrase| phrase.note(note)) };
     if to.group.is_none() {
         note.push_str(": no such group yet");
     }
-    let text = match caller {
-        Some(caller) if to.group.is_some() && scene.group_of(caller) == to.group => {
-            let before = to.group.and_then(|group| scene.lives.group_life(group));
-            let back = before.is_some_and(|life| life.foreground.iter().any(|interval| interval.until.is_some()));
-            format!("takes {}{}", tty.tty, if back { " back" } else { "" })
-        }
-        Some(_) => format!("gives {} to group {}", tty.tty, to.number),
-        None => return Some(noticed(scene, tty, to).note(note)),
+    let Some(caller) = caller_of_tcsetpgrp(scene) else { return Some(noticed(scene, tty, to).note(note)) };
+    let text = match to.group.filter(|group| scene.group_of(caller) == Some(*group)) {
+        Some(own) if held_before(scene, own) => format!("takes {} back", tty.tty),
+        Some(_) => format!("takes {}", tty.tty),
+        None => format!("gives {} to group {}", tty.tty, to.number),
     };
-    Some(Phrase::new(caller.map_or(Who::Nobody, Who::Process), text).note(note).tone(Tone::Terminal))
+    Some(Phrase::of(caller, text).note(note).tone(Tone::Terminal))
+}
+
+fn caller_of_tcsetpgrp(scene: &Scene<'_>) -> Option<ProcKey> {
+    let EventKind::Leave(leave) = &scene.event.kind else { return None };
+    let is_tcsetpgrp = matches!(leave.call, Call::TtyIoctl { request: TtyRequest::SetForeground, .. });
+    scene.delta.by.filter(|_| is_tcsetpgrp)
+}
+
+/// The group was in the foreground, and then was not.
+fn held_before(scene: &Scene<'_>, group: PgrpKey) -> bool {
+    let life = scene.lives.group_life(group);
+    life.is_some_and(|life| life.foreground.iter().any(|interval| interval.until.is_some()))
+}
+
+/// A terminal that is lost has no foreground: the loss says it.
+fn without_foreground(scene: &Scene<'_>, tty: TtyKey) -> Option<Phrase> {
+    let lost = |c: &Change| matches!(c, Change::TtyLost { tty: of, .. } | Change::SessionLeaderExited { tty: Some(of), .. } if *of == tty);
+    let told = scene.delta.changes.iter().any(lost);
+    (!told).then(|| Phrase::new(Who::Terminal(tty), "has no foreground group any more").tone(Tone::Terminal))
 }
 
 /// The foreground group changed and this event only shows it.

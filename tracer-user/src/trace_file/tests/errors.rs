@@ -23,27 +23,23 @@ fn what_is_no_recording_is_refused_and_named() {
         let said = refusal(bytes);
         assert!(said.starts_with("rec.jsonl is not a recording of sesstrace: line 1 is not its header ("), "{said}");
         assert!(said.contains(why), "{said}\n  lacks: {why}");
-        assert!(said.contains("sesstrace record -o FILE -- CMD"), "{said}");
     }
 }
 
 #[test]
 fn another_major_version_is_refused_with_the_release_that_reads_it() {
-    assert_eq!(
-        refusal(b"{\"kind\":\"header\",\"sesstrace\":\"2.1\",\"tool\":\"0.9.4\\u001b[31m\",\"what\":\"ever\"}\n"),
-        format!(
-            "rec.jsonl has recording format 2.1, and this sesstrace {} reads 1.x; \
-             replay it with sesstrace 0.9.4\\x1b[31m, which recorded it",
-            env!("CARGO_PKG_VERSION")
-        )
-    );
+    let line = b"{\"kind\":\"header\",\"sesstrace\":\"2.1\",\"tool\":\"0.9.4\\u001b[31m\",\"what\":\"ever\"}\n";
+    let error = Reader::new(Path::new("rec.jsonl"), &line[..]).err().expect("refused");
+    let this = env!("CARGO_PKG_VERSION");
+    assert_eq!(error.to_string(), format!("rec.jsonl has recording format 2.1, and this sesstrace {this} reads 1.x"));
+    assert_eq!(error.hint().expect("a way out"), "replay it with sesstrace 0.9.4\\x1b[31m, which recorded it");
 }
 
 #[test]
 fn directories_and_missing_files_are_named_with_the_errno() {
     let dir = tempfile::tempdir().expect("a directory");
     let said = Reader::open(dir.path()).err().expect("refused").to_string();
-    assert!(said.ends_with("it is a directory; name a recording in it"), "{said}");
+    assert!(said.ends_with("it is a directory"), "{said}");
     let said = Reader::open(&dir.path().join("none")).err().expect("refused").to_string();
     assert!(said.contains("none: ENOENT: No such file or directory"), "{said}");
 }
@@ -86,7 +82,7 @@ fn a_full_disk_is_told_once_with_what_was_kept() {
     assert_eq!(
         told[0].to_string(),
         "the recording rec.jsonl ends early: ENOSPC: No space left on device. Its first 2 events are there and can be \
-         replayed; the command goes on. Record to a file system with more space"
+         replayed; the command goes on"
     );
     assert!(!writer.finish(true).expect("the failure was told already").complete);
     let (read_events, summary, _) = read(&data);

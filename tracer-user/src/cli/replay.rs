@@ -1,0 +1,40 @@
+//! `sesstrace replay`: what `run` printed, from its recording.
+
+use std::{io, path::PathBuf, process::ExitCode};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::{
+    common::{ColorChoice, sink, stdout, style_for},
+    exit::INCOMPLETE,
+    state,
+};
+use crate::{pipeline::Pipeline, trace_file::Reader};
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The recording, `-` for standard input
+    #[arg(value_name = "REC")]
+    recording: PathBuf,
+    /// Print the events as JSON, one object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the report. A recording that is not whole is shown as far as it goes, with exit code 3.
+pub fn run(args: &ReplayArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
+    let mut reader = Reader::open(&args.recording).map_err(super::exit::ExpectedError::from)?;
+    let form = if args.json { "json" } else { "timeline" };
+    let sinks = sink(form, stdout(), style_for(color, &io::stdout()));
+    let mut pipeline = Pipeline::begin(reader.header(), None, sinks).context("cannot write the report")?;
+    for event in &mut reader {
+        pipeline.event(&event).context("cannot write the report")?;
+    }
+    let ended = pipeline.end(reader.summary().complete).context("cannot write the report")?;
+    let warnings = reader.warnings().lines();
+    state::warn(&warnings);
+    let whole = ended.summary.complete && ended.summary.lost == 0 && warnings.is_empty();
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+}

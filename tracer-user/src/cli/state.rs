@@ -1,0 +1,136 @@
+//! The state that `ps` and `tree` show: of the machine now, or of a recording at an instant.
+//!
+//! Must not: know how the state is shown.
+
+use std::{
+    io::{self, Write as _},
+    path::Path,
+};
+
+use tracer_model::{
+    event::{Event, EventKind},
+    ids::{Pid, SessionKey},
+    state::{Model, Process},
+};
+
+use super::{
+    at::{At, Limit},
+    exit::ExpectedError,
+};
+use crate::{
+    capture::procfs,
+    trace_file::{Reader, Scope},
+};
+
+/// A state and whence it is.
+pub struct Instant {
+    /// The state.
+    pub model: Model,
+    /// Sessions that are shown unless all are asked for: those of the followed processes of a recording, that of the caller
+    /// now. `None`: every session.
+    pub sessions: Option<Vec<SessionKey>>,
+    /// What the user must know of the recording.
+    pub warnings: Vec<String>,
+}
+
+impl Instant {
+    /// Whether a process is shown unless all are asked for.
+    pub fn shows(&self, process: &Process) -> bool {
+        process.session.map_or(self.sessions.is_none(), |session| self.shows_session(session))
+    }
+
+    /// Whether a session is shown unless all are asked for.
+    pub fn shows_session(&self, session: SessionKey) -> bool {
+        self.sessions.as_ref().is_none_or(|sessions| sessions.contains(&session))
+    }
+}
+
+/// Tells the user what a recording lacks.
+pub fn warn(warnings: &[String]) {
+    let mut err = io::stderr().lock();
+    for warning in warnings {
+        // Nobody is left to tell that standard error is closed.
+        let _ = writeln!(err, "sesstrace: {warning}");
+    }
+}
+
+/// The state of the machine, from `/proc`.
+pub fn now() -> Instant {
+    let mut model = Model::new();
+    let mut events = procfs::snapshot(true);
+    // Whoever sees pid 1 sees every process of the namespace (hidepid hides that of others first of all).
+    let sees_all = events.iter().any(|event| event.subject.as_ref().is_some_and(|state| state.id.pid == Pid(1)));
+    for event in &mut events {
+        if let EventKind::SnapshotEnd { complete, .. } = &mut event.kind {
+            *complete = sees_all;
+        }
+        model.apply(event);
+    }
+    let caller = model.process_by_pid(Pid(std::process::id()));
+    let sessions = caller.and_then(|process| process.session).map(|session| vec![session]);
+    Instant { model, sessions, warnings: Vec::new() }
+}
+
+/// The state of a recording, at its end or earlier.
+pub fn of_recording(path: &Path, at: Option<At>) -> Result<Instant, ExpectedError> {
+    let mut reader = Reader::open(path)?;
+    let mut model = Model::new();
+    let followed = matches!(reader.header().scope, Scope::Tree { .. });
+    if let Scope::Tree { root, .. } = reader.header().scope {
+        model.follow(root);
+    }
+    let mut limit = at.map(|at| Limit::new(at, reader.header()));
+    let mut snapshot = Snapshot::default();
+    let (mut beyond, mut reached) = (false, true);
+    for event in &mut reader {
+        beyond = beyond || limit.as_mut().is_some_and(|limit| limit.is_before(&event));
+        reached = beyond || limit.is_none_or(|limit| limit.is_reached(&event));
+        if beyond && snapshot.is_over() {
+            break;
+        }
+        if snapshot.take(&event) || !beyond {
+            model.apply(&event);
+        }
+    }
+    let mut warnings = reader.warnings().lines();
+    if !reached {
+        warnings.push("the recording ends before that instant: this is its end".to_owned());
+    }
+    if reader.summary().events == 0 {
+        warnings.push("the recording has no events".to_owned());
+    }
+    let sessions = followed.then(|| {
+        let mut sessions: Vec<SessionKey> =
+            model.processes().filter(|process| process.followed).filter_map(|process| process.session).collect();
+        sessions.sort_unstable();
+        sessions.dedup();
+        sessions
+    });
+    Ok(Instant { model, sessions, warnings })
+}
+
+/// The snapshot at the start of a recording. It takes some milliseconds and counts as a whole: an instant within it has the
+/// processes that its rest shows.
+#[derive(Debug, Default)]
+struct Snapshot {
+    begun: bool,
+    ended: bool,
+}
+
+impl Snapshot {
+    /// Whether the event belongs to it.
+    fn take(&mut self, event: &Event) -> bool {
+        if self.ended {
+            return false;
+        }
+        let is_end = matches!(event.kind, EventKind::SnapshotEnd { .. });
+        let is_part = is_end || matches!(event.kind, EventKind::Snapshot { .. });
+        self.begun |= is_part;
+        self.ended = is_end;
+        is_part
+    }
+
+    fn is_over(&self) -> bool {
+        self.ended
+    }
+}
