@@ -67,12 +67,17 @@ pub(super) fn restore_closed_fds() {
     }
 }
 
-/// Sends this process again what was pending and blocked when it was started, and is pending no more: Rust's runtime
-/// discards a pending SIGPIPE when it starts to ignore that signal. Call it after [`restore_signals`].
+/// What was pending, and blocked, when this process was started.
+pub(super) fn pending_at_start() -> impl Iterator<Item = i32> {
+    let set = PENDING.load(Ordering::Relaxed) & MASK.load(Ordering::Relaxed);
+    (1..=LAST_SIGNAL).filter(move |signal| set & bit(*signal) != 0)
+}
+
+/// Sends this process again what was pending when it was started and is no more: Rust's runtime discards a pending SIGPIPE
+/// when it starts to ignore that signal. Call it after [`restore_signals`], which blocks these signals.
 pub(super) fn restore_pending() {
-    let lost = PENDING.load(Ordering::Relaxed) & MASK.load(Ordering::Relaxed) & !pending();
-    for signal in (1..=LAST_SIGNAL).filter(|signal| lost & bit(*signal) != 0) {
-        // It is blocked, so that it only becomes pending.
+    let lost = !pending();
+    for signal in pending_at_start().filter(|signal| lost & bit(*signal) != 0) {
         signal_self(signal);
     }
 }

@@ -111,6 +111,21 @@ pub(super) fn unblock(signal: i32) {
     set_mask(mask() & !bit(signal));
 }
 
+/// Takes a blocked signal out of those that are pending, if it is there.
+pub(super) fn take_pending(signal: i32) {
+    let (set, now) = (bit(signal), libc::timespec { tv_sec: 0, tv_nsec: 0 });
+    // SAFETY: the kernel reads SIGSET_BYTES bytes from `set` and one timespec; no siginfo is asked for.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigtimedwait,
+            std::ptr::from_ref(&set),
+            std::ptr::null_mut::<libc::siginfo_t>(),
+            std::ptr::from_ref(&now),
+            SIGSET_BYTES,
+        )
+    };
+}
+
 /// Sends a signal to this process.
 pub(super) fn signal_self(signal: i32) {
     // SAFETY: neither call has memory arguments.

@@ -103,6 +103,13 @@ impl Waiter {
             }
             pid => Pid::from_raw(pid),
         };
+        // The fork did not copy what was pending; the command blocks it, as this process did.
+        let inherited: Vec<i32> = init_hook::pending_at_start().collect();
+        for signal in &inherited {
+            // SAFETY: kill has no memory arguments; the command is not reaped, so that its number is its own.
+            unsafe { libc::kill(command.as_raw(), *signal) };
+            raw_signals::take_pending(*signal);
+        }
         raw_signals::set_mask(!0);
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let signals = SignalFd::with_flags(&SigSet::all(), flags).map_err(failed("make a signalfd"))?;

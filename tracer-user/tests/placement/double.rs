@@ -1,0 +1,85 @@
+//! How tests start the example `place`, which has the placement of sesstrace and no capture, and what it wrote in its log.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use crate::pty::eventually;
+
+/// Where the command stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Untraced,
+    InPlace,
+    Wrapper,
+}
+
+/// Placements to compare an untraced run with.
+pub const PLACEMENTS: [Mode; 2] = [Mode::InPlace, Mode::Wrapper];
+
+impl Mode {
+    /// The words that start `command` in this mode.
+    pub fn words(self, options: &[&str], command: &[&str]) -> Vec<String> {
+        let place = place();
+        let place = place.to_str().unwrap();
+        let front: &[&str] = match self {
+            Self::Untraced => return command.iter().map(ToString::to_string).collect(),
+            Self::InPlace => &[place, "--at", "in-place"],
+            Self::Wrapper => &[place, "--at", "wrapper"],
+        };
+        [front, options, &["--"], command].concat().into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// The example. Building the tests builds it, unless only this test was asked for.
+pub fn place() -> PathBuf {
+    let deps = std::env::current_exe().unwrap();
+    let place = deps.parent().and_then(Path::parent).unwrap().join("examples/place");
+    let built = modified(&place);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = fs::read_dir(root.join("src/placement")).unwrap().map(|entry| entry.unwrap().path());
+    for source in sources.chain([root.join("examples/place.rs")]) {
+        assert!(built >= modified(&source), "examples/place is old or missing: cargo build -p tracer-user --examples");
+    }
+    place
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).ok()?.modified().ok()
+}
+
+/// The log of a capture process.
+pub struct Log {
+    pub path: PathBuf,
+}
+
+impl Log {
+    pub fn new(directory: &Path) -> Self {
+        Self { path: directory.join("log") }
+    }
+
+    pub fn text(&self) -> String {
+        fs::read_to_string(&self.path).unwrap_or_default()
+    }
+
+    /// Waits for a whole line that begins with `start`, and returns the rest of it.
+    pub fn expect(&self, start: &str) -> String {
+        eventually(&format!("{start:?} in the log of the capture process"), || {
+            let text = self.text();
+            let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+            whole.lines().find_map(|line| line.strip_prefix(start)).map(|rest| rest.trim().to_owned())
+        })
+    }
+
+    /// The capture process's pid.
+    pub fn capture(&self) -> i32 {
+        self.expect("capture ").split(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// The command's pid.
+    pub fn root(&self) -> i32 {
+        self.expect("root ").parse().unwrap()
+    }
+}

@@ -1,0 +1,235 @@
+//! A terminal for tests: a pseudo-terminal whose screen is read, and a process that leads a session on it. Everything waits
+//! for what the screen shows, with a deadline; nothing sleeps.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    num::NonZero,
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    fcntl::{FcntlArg, FdFlag, fcntl},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    pty::{Winsize, openpty},
+    sys::{
+        stat::fstat,
+        termios::{LocalFlags, tcgetattr},
+    },
+};
+
+use crate::proc::processes;
+
+/// Long enough for a loaded machine.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// So many rows that nothing scrolls away.
+const ROWS: NonZero<u16> = NonZero::new(120).unwrap();
+const COLUMNS: NonZero<u16> = NonZero::new(120).unwrap();
+
+pub struct Terminal {
+    master: File,
+    parser: vt100::Parser,
+    /// The leader of the session.
+    pub child: Child,
+    /// Device number, as stat(2) has it.
+    device: u64,
+    prompts: usize,
+}
+
+impl Terminal {
+    /// Starts a process as the leader of a session on a new terminal.
+    pub fn start(words: &[&str], environment: &[(&str, &str)]) -> Self {
+        let size = Winsize { ws_row: ROWS.get(), ws_col: COLUMNS.get(), ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = openpty(&size, None).unwrap();
+        // A copy in any other child would keep the terminal from hanging up.
+        close_on_exec(&pty.master);
+        close_on_exec(&pty.slave);
+        let stdio = || Stdio::from(pty.slave.try_clone().unwrap());
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).env_clear().envs(environment.iter().copied());
+        command.stdin(stdio()).stdout(stdio()).stderr(stdio());
+        // SAFETY: both calls are async-signal-safe.
+        unsafe {
+            command.pre_exec(|| {
+                nix::unistd::setsid()?;
+                if libc::ioctl(0, libc::TIOCSCTTY, 0) == -1 {
+                    return Err(std::io::Error::last_os_error());
+                }
+                Ok(())
+            });
+        }
+        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {words:?}: {error}"));
+        let device = fstat(&pty.slave).unwrap().st_rdev;
+        let parser = vt100::Parser::new(ROWS, COLUMNS, 0);
+        Self { master: pty.master.into(), parser, child, device, prompts: 0 }
+    }
+
+    /// What the screen shows, without what is blank at the ends.
+    pub fn screen(&self) -> String {
+        self.parser.screen().contents().trim_end().to_owned()
+    }
+
+    /// Reads for a moment; whether there may be more.
+    fn pump(&mut self) -> bool {
+        let ready = poll(&mut [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)], PollTimeout::from(20u8));
+        if ready.is_ok_and(|ready| ready > 0) {
+            let mut bytes = [0; 4096];
+            // EIO: no process has the terminal open any more.
+            let Ok(length) = self.master.read(&mut bytes) else { return false };
+            self.parser.process(&bytes[..length]);
+        }
+        true
+    }
+
+    /// Waits until the condition holds for the screen.
+    pub fn wait_until(&mut self, what: &str, condition: impl Fn(&vt100::Screen) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !condition(self.parser.screen()) {
+            assert!(Instant::now() < deadline, "waited in vain for {what}; the screen:\n{}", self.screen());
+            self.pump();
+        }
+    }
+
+    /// Waits until the screen shows `text`.
+    pub fn expect(&mut self, text: &str) {
+        self.wait_until(&format!("{text:?}"), |screen| screen.contents().contains(text));
+    }
+
+    /// Waits until the screen has `count` lines that are `line`.
+    pub fn expect_lines(&mut self, line: &str, count: usize) {
+        self.wait_until(&format!("{line:?}, {count} times"), |screen| {
+            screen.contents().lines().filter(|shown| shown.trim_end() == line).count() >= count
+        });
+    }
+
+    /// Waits for one more line that begins with `prompt` (which has no blanks), with the cursor right behind it.
+    pub fn expect_prompt(&mut self, prompt: &str) {
+        self.prompts += 1;
+        let wanted = self.prompts;
+        self.wait_until(&format!("prompt {prompt:?} number {wanted}"), |screen| {
+            let contents = screen.contents();
+            let (row, column) = screen.cursor_position();
+            contents.lines().nth(row.into()) == Some(prompt)
+                && usize::from(column) == prompt.len()
+                && contents.lines().filter(|line| line.starts_with(prompt)).count() == wanted
+        });
+    }
+
+    /// Waits until a process of this name is in the foreground and waits for input, in a terminal that gives it whole lines.
+    /// What is typed earlier may still go to the shell.
+    pub fn expect_foreground(&mut self, name: &str) -> i32 {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let canonical = tcgetattr(&self.master).is_ok_and(|mode| mode.local_flags.contains(LocalFlags::ICANON));
+            let mut foreground = processes().into_iter().filter(|process| {
+                process.name == name
+                    && process.tty == self.device
+                    && process.pgid == process.tpgid
+                    && process.state == 'S'
+            });
+            if let Some(process) = foreground.next().filter(|_| canonical) {
+                return process.pid;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{name} does not come to the foreground; the screen:\n{}",
+                self.screen()
+            );
+            self.pump();
+        }
+    }
+
+    /// Waits until the terminal has echoed the typed line and the cursor stands below it. A key that makes a signal discards
+    /// output that was not yet read (termios(3), `NOFLSH`), and the echo with it.
+    pub fn expect_echo(&mut self, line: &str) {
+        self.wait_until(&format!("the echo of {line:?}"), |screen| {
+            let (row, column) = screen.cursor_position();
+            let above = usize::from(row).checked_sub(1);
+            column == 0
+                && above.and_then(|row| screen.contents().lines().nth(row).map(|shown| shown.ends_with(line)))
+                    == Some(true)
+        });
+    }
+
+    /// From now on another shell prompts.
+    pub fn forget_prompts(&mut self) -> usize {
+        std::mem::take(&mut self.prompts)
+    }
+
+    /// Goes on counting.
+    pub fn remember_prompts(&mut self, count: usize) {
+        self.prompts = count;
+    }
+
+    /// Types.
+    pub fn send(&mut self, text: &str) {
+        self.master.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Types a line.
+    pub fn line(&mut self, line: &str) {
+        self.send(line);
+        self.send("\r");
+    }
+
+    /// Waits for the session leader's end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                while self.pump() && self.has_more() {}
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the session leader does not end; the screen:\n{}", self.screen());
+            self.pump();
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        poll(&mut [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|n| n > 0)
+    }
+
+    /// Hangs up, and waits for the session leader's end.
+    pub fn hang_up(self) -> ExitStatus {
+        let Self { master, mut child, .. } = self;
+        drop(master);
+        wait_child(&mut child)
+    }
+}
+
+/// Waits for a child, with a deadline.
+pub fn wait_child(child: &mut Child) -> ExitStatus {
+    eventually("the end of a child", || child.try_wait().unwrap())
+}
+
+/// Asks again and again until there is an answer.
+pub fn eventually<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(answer) = answer() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        // Gives way to others; what is waited for is asked for anew each time.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// `exit 3` or `signal 15`.
+pub fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit {code}"),
+        (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+    }
+}
+
+fn close_on_exec(fd: &OwnedFd) {
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+    assert!(fd.as_raw_fd() > 2);
+}
