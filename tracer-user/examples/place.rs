@@ -7,6 +7,7 @@
 //! * `--ready TEXT`: the line for the user
 //! * `--fail TEXT`: the capture cannot start; `--fail-late TEXT`: it cannot follow the command
 //! * `--vanish yes`: the capture process ends without a word
+//! * `--hold FIFO`: it is not ready until somebody has opened and closed this
 //! * `--report TEXT`: written to the user's standard error after the command ended
 //! * `--log FILE`: what the capture process does and learns, a line each
 //! * `--orders FIFO`: what the capture process is to do meanwhile, a line each: `alone N`, `both N` (what it says about signal
@@ -86,6 +87,9 @@ impl Double<'_> {
         }
         if options.contains_key("--vanish") {
             return;
+        }
+        if let Some(path) = options.get("--hold") {
+            let _ = std::fs::read(path);
         }
         let Ok(root) = self.side.ready(options.get("--ready").map(String::as_str)) else {
             return self.note("waiter gone before the command");

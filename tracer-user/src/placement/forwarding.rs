@@ -1,8 +1,9 @@
 //! Which signals the waiter passes on to the command: those that the command would have got, had the shell started it itself,
 //! and that it did not get with its group.
 //!
-//! A signal does not say to whom else it was sent. The capture process, which sees the call, says so; only when it is gone,
-//! or silent for [`PATIENCE`], the waiter goes by the sender and the signal. Must not: send anything.
+//! A signal does not say to whom else it was sent. Most often it is clear all the same, and the waiter decides at once. When it
+//! is not, the capture process, which sees the call, says so; only when it is gone, or silent for [`PATIENCE`], the waiter
+//! goes by what is likely. Must not: send anything.
 
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,13 @@ pub(super) struct Standing {
     pub(super) same_group: bool,
     /// The waiter leads its session: the kernel sends the hangup of the terminal to it alone.
     pub(super) leads_session: bool,
+}
+
+/// Whether the signal itself leaves open if the command got it too: a process may have sent it to the waiter or to the group
+/// that both are in. The kernel sends terminal signals to groups (a hangup to the session leader), and all others to one
+/// process; and what is sent to a group does not reach a command that has left it.
+pub(super) fn is_ambiguous(incoming: Incoming, standing: Standing) -> bool {
+    incoming.code <= 0 && standing.same_group
 }
 
 /// Whether a signal is passed on when nobody says whom else it reached.
@@ -131,6 +139,14 @@ mod tests {
         for (signal, code, standing, expected, why) in table {
             assert_eq!(by_own_judgement(Incoming { signal, code }, standing), expected, "{signal}: {why}");
         }
+    }
+
+    #[test]
+    fn only_a_process_can_send_to_either() {
+        let term = Incoming { signal: libc::SIGTERM, code: USER };
+        assert!(is_ambiguous(term, TOGETHER));
+        assert!(!is_ambiguous(term, APART));
+        assert!(!is_ambiguous(Incoming { signal: libc::SIGINT, code: KERNEL }, TOGETHER));
     }
 
     #[test]

@@ -27,7 +27,7 @@ use super::{
     detach::exit_now,
     error::LaunchError,
     exec::{ExecFailure, Program},
-    forwarding::{Incoming, Ledger, Standing, by_own_judgement},
+    forwarding::{Incoming, Ledger, Standing, by_own_judgement, is_ambiguous},
     init_hook,
     pidfd::pidfd_open,
     protocol::{Channel, Received, ToCapture, ToWaiter},
@@ -104,11 +104,10 @@ impl Waiter {
             pid => Pid::from_raw(pid),
         };
         // The fork did not copy what was pending; the command blocks it, as this process did.
-        let inherited: Vec<i32> = init_hook::pending_at_start().collect();
-        for signal in &inherited {
+        for signal in init_hook::pending_at_start() {
             // SAFETY: kill has no memory arguments; the command is not reaped, so that its number is its own.
-            unsafe { libc::kill(command.as_raw(), *signal) };
-            raw_signals::take_pending(*signal);
+            unsafe { libc::kill(command.as_raw(), signal) };
+            raw_signals::take_pending(signal);
         }
         raw_signals::set_mask(!0);
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
@@ -246,7 +245,7 @@ impl Waiter {
             if own || incoming.signal == libc::SIGCHLD {
                 continue;
             }
-            if self.channel.is_some() {
+            if self.channel.is_some() && is_ambiguous(incoming, self.standing()) {
                 self.ledger.received(incoming, Instant::now());
             } else {
                 self.judge(incoming);
@@ -295,12 +294,15 @@ impl Waiter {
         }
     }
 
-    fn judge(&mut self, incoming: Incoming) {
-        let standing = Standing {
+    fn standing(&self) -> Standing {
+        Standing {
             same_group: getpgid(Some(self.command)) == Ok(getpgrp()),
             leads_session: getsid(None) == Ok(getpid()),
-        };
-        if by_own_judgement(incoming, standing) {
+        }
+    }
+
+    fn judge(&mut self, incoming: Incoming) {
+        if by_own_judgement(incoming, self.standing()) {
             self.pass_on(incoming.signal);
             self.ledger.passed_on(incoming.signal, Instant::now());
         }

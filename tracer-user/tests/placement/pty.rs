@@ -23,14 +23,14 @@ use nix::{
     },
 };
 
-use crate::proc::processes;
+use crate::proc::{Stat, processes};
 
 /// Long enough for a loaded machine.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// So many rows that nothing scrolls away.
 const ROWS: NonZero<u16> = NonZero::new(120).unwrap();
-const COLUMNS: NonZero<u16> = NonZero::new(120).unwrap();
+const COLUMNS: NonZero<u16> = NonZero::new(400).unwrap();
 
 pub struct Terminal {
     master: File,
@@ -96,11 +96,6 @@ impl Terminal {
         }
     }
 
-    /// Waits until the screen shows `text`.
-    pub fn expect(&mut self, text: &str) {
-        self.wait_until(&format!("{text:?}"), |screen| screen.contents().contains(text));
-    }
-
     /// Waits until the screen has `count` lines that are `line`.
     pub fn expect_lines(&mut self, line: &str, count: usize) {
         self.wait_until(&format!("{line:?}, {count} times"), |screen| {
@@ -155,6 +150,11 @@ impl Terminal {
                 && above.and_then(|row| screen.contents().lines().nth(row).map(|shown| shown.ends_with(line)))
                     == Some(true)
         });
+    }
+
+    /// The process of this name that has this terminal as its controlling terminal.
+    pub fn process(&self, name: &str) -> Option<Stat> {
+        processes().into_iter().find(|process| process.name == name && process.tty == self.device)
     }
 
     /// From now on another shell prompts.

@@ -85,9 +85,14 @@ impl Setup {
 
     /// Starts `command` in a process group of its own, as a shell's job. Its working directory is that of the run.
     pub fn start(self, mode: Mode, command: &[&str]) -> Run {
-        let Self { directory, options, prepare, stdout, stderr } = self;
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
         let words = mode.words(&options, command);
+        self.start_words(&words)
+    }
+
+    /// Starts these words, whatever they are.
+    pub fn start_words(self, words: &[String]) -> Run {
+        let Self { directory, prepare, stdout, stderr, .. } = self;
         let mut starting = Command::new(&words[0]);
         starting.args(&words[1..]).current_dir(directory.path()).process_group(0);
         starting.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
@@ -102,11 +107,6 @@ impl Run {
     /// The process that was started.
     pub fn pid(&self) -> i32 {
         self.child.id() as i32
-    }
-
-    /// The command's process.
-    pub fn command(&self, mode: Mode) -> i32 {
-        if mode == Mode::Untraced { self.pid() } else { self.log.root() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -164,10 +164,10 @@ pub fn read_to_end(reader: OwnedFd) -> String {
 
 /// Puts a copy of `fd` at `number`, inheritable; for [`Setup::prepare`].
 pub fn inherit_as(fd: &OwnedFd, number: i32) -> impl Fn() -> io::Result<()> + Send + Sync + 'static {
-    let fd = fd.as_raw_fd();
+    let fd = fd.try_clone().unwrap();
     move || {
-        // SAFETY: dup2 has no memory arguments; the descriptor is open in the parent, and so in the child.
-        if unsafe { libc::dup2(fd, number) } == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        // SAFETY: dup2 has no memory arguments.
+        if unsafe { libc::dup2(fd.as_raw_fd(), number) } == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }
 
