@@ -166,8 +166,9 @@ pub fn read_to_end(reader: OwnedFd) -> String {
 pub fn inherit_as(fd: &OwnedFd, number: i32) -> impl Fn() -> io::Result<()> + Send + Sync + 'static {
     let fd = fd.try_clone().unwrap();
     move || {
-        // SAFETY: dup2 has no memory arguments.
-        if unsafe { libc::dup2(fd.as_raw_fd(), number) } == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        // SAFETY: neither call has memory arguments. When the copy has this number already, dup2 leaves it close-on-exec.
+        let failed = unsafe { libc::dup2(fd.as_raw_fd(), number) == -1 || libc::fcntl(number, libc::F_SETFD, 0) == -1 };
+        if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }
 
