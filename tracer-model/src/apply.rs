@@ -19,7 +19,7 @@ use crate::{
     delta::{Change, Delta, OrphanCause},
     event::{Event, EventKind},
     ids::{PgrpKey, ProcKey},
-    state::{Model, Stamp},
+    state::{Knowledge, Model, Stamp},
 };
 
 /// What one application carries along.
@@ -92,7 +92,8 @@ impl Model {
     fn take_actor(&mut self, cx: &mut Cx) -> Option<ProcKey> {
         let event = cx.event;
         cx.delta.by = self.reference(cx, event.actor);
-        if let Some(actor) = cx.delta.by.and_then(|key| self.processes.get_mut(&key)) {
+        let actor = cx.delta.by.and_then(|key| self.processes.get_mut(&key));
+        if let Some(actor) = actor.filter(|actor| actor.knowledge == Knowledge::Referenced) {
             actor.comm.clone_from(&event.actor_comm);
         }
         cx.delta.by

@@ -41,10 +41,10 @@ impl Model {
         if state.facts.unreadable {
             return;
         }
-        process.comm.clone_from(&state.comm);
         process.facts = state.facts;
-        // Every new thread has the flag; the one that counts is the leader thread's.
-        if state.id.tid.0 == state.id.pid.0 {
+        // Threads have names of their own, and every new one has the flag: the leader thread's count.
+        if state.id.tid.0 == state.id.pid.0 || process.comm.0.is_empty() {
+            process.comm.clone_from(&state.comm);
             process.not_yet_execed = state.not_yet_execed();
         }
         process.kernel_thread = state.task_flags & PF_KTHREAD != 0;
@@ -95,7 +95,7 @@ impl Model {
         let Some(process) = self.processes.get_mut(&key) else { return };
         match (process.stopped.is_some(), state.is_stopped()) {
             (false, true) => {
-                let last = process.book.last_stop;
+                let last = process.book.last_stop.take();
                 let signal = if let EventKind::Stopped { signal } = cx.event.kind {
                     signal
                 } else {
@@ -110,7 +110,7 @@ impl Model {
             (true, false) => {
                 process.stopped = None;
                 let by_this = matches!(&cx.event.kind, EventKind::SignalGenerated(sent) if sent.signal == Signal::CONT);
-                let sent = if by_this { Some(cx.event.seq) } else { process.book.last_cont };
+                let sent = by_this.then_some(cx.event.seq);
                 if state.signal_flags & SIGNAL_GROUP_EXIT == 0 {
                     cx.push(Change::Continued { process: key, sent });
                 }

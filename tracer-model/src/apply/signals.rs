@@ -35,7 +35,8 @@ impl Model {
         let dropped = matches!(sent.outcome, SignalOutcome::Ignored | SignalOutcome::Overflow);
         let Some(process) = self.processes.get_mut(&target) else { return };
         if sent.signal == Signal::CONT {
-            process.book.last_cont = Some(cx.event.seq);
+            // It takes pending stop signals with it, ignored or not.
+            process.book.last_stop = None;
         } else if sent.signal.stops() && !dropped {
             process.book.last_stop = Some((sent.signal, cx.event.seq));
         }
@@ -196,9 +197,15 @@ impl Model {
         let exiting = actor.and_then(|actor| self.processes.get(&actor)).filter(|actor| actor.phase >= Phase::Exiting);
         let lost_tty = tty_before.is_some() && process.tty.is_none();
         let leads = process.facts.session_leader;
+        let hung_up = |by: ProcKey| {
+            let by = self.processes.get(&by);
+            by.is_some_and(|by| by.book.exit.hung_up.contains(&(target, Signal::HUP)) && !by.book.exit.notified)
+        };
         match exiting.map(|exiting| (exiting.key, exiting.hangs_up(signal, process.group, target))) {
             Some((by, true)) => SignalPath::Hangup { by: Some(by) },
-            Some((by, false)) if leads && (lost_tty || by == target) => SignalPath::Hangup { by: Some(by) },
+            Some((by, false)) if leads && (lost_tty || by == target || hung_up(by)) => {
+                SignalPath::Hangup { by: Some(by) }
+            }
             Some((exiting, false)) => SignalPath::OrphanRule { exiting },
             None if leads => {
                 let by = self.take_actor(cx).filter(|by| self.processes.get(by).is_some_and(|by| !by.kernel_thread));

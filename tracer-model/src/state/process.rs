@@ -189,10 +189,8 @@ pub(crate) struct Book {
     pub exit: ExitProgress,
     /// See [`FirstSetpgid`].
     pub first_setpgid: Option<FirstSetpgid>,
-    /// The last stop signal that was sent to it.
+    /// The stop signal that was last sent to it and has not stopped it yet.
     pub last_stop: Option<(Signal, Seq)>,
-    /// The last SIGCONT that was sent to it.
-    pub last_cont: Option<Seq>,
     /// What it was counted as in its group's orphan rule.
     pub qualifies: Qualifies,
     /// It is the initial namespace's init, as its children's bundles say; `None` when none was seen.

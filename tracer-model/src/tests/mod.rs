@@ -1,7 +1,16 @@
 //! Tests of the model as a whole: histories in the DSL with what must be said of them, and properties.
+#![expect(clippy::format_push_string, reason = "short texts, written once per test")]
 
+mod calls;
 mod dsl;
+mod gaps;
+mod groups;
+mod lifetimes;
+mod reaps;
+mod seeds;
 mod sequences;
+mod signals;
+mod terminals;
 
 use expect_test::Expect;
 

@@ -1,0 +1,215 @@
+//! Reaps: their evidence, their bounds, and numbers that are used again.
+
+use expect_test::expect;
+
+use super::check;
+
+#[test]
+fn a_parent_that_is_quicker_than_the_last_record_has_reaped_it() {
+    check(
+        "
+        10: fork 20
+        10: > wait4(-1,0)
+        20: exit 0
+        20: SIGCHLD -> 10 code=1
+        20: dead released
+        10: < wait4(-1,0) = 20 got 20~5000 exited:0
+        0: freed 20~5000
+        10: fork 21
+        10: > wait4(-1,0)
+        21: exit 0
+        21: SIGCHLD -> 10 code=1
+        10: < wait4(-1,0) = 21 got 21 exited:0
+        21: dead released {fresh id=21~12000}
+        0: freed 21~12000
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #7 20 exits exited:0
+            #8 SIGCHLD to 10 by child 20
+            #10 20 reaped by 10 (Wait 8–9)
+            #12 10 forks 21
+            #14 21 exits exited:0
+            #15 SIGCHLD to 10 by child 21
+            #16 21 reaped by 10 (Wait 15–16)
+        "]],
+    );
+}
+
+#[test]
+fn without_a_wait_the_kernels_freeing_is_the_upper_bound() {
+    check(
+        "
+        10: fork 20
+        10: fork 21
+        20: exit 0
+        20: dead
+        21: exit 0
+        21: dead released
+        0: freed 20
+        0: freed 21~6000
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #6 10 forks 21
+            #7 20 exits exited:0
+            #8 20 is a zombie
+            #9 21 exits exited:0
+            #11 20 reaped by nobody (Freed 8–11)
+            #12 21 reaped by nobody (AutoReap 9–10)
+        "]],
+    );
+}
+
+#[test]
+fn a_new_process_of_the_number_proves_the_reap_and_the_groups_end() {
+    check(
+        "
+        10: fork 20
+        20: setsid() = 20
+        20: fork 21
+        20: exit 0
+        20: dead
+        21: exit 0
+        21: dead
+        50: fork 20
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #7 session 20 of 20; group 20 of 20 by setsid
+            #8 20 forks 21
+            #9 20 exits exited:0; session 20 loses its leader, with no terminal
+            #10 21 goes from parent 20 to 1; 20 is a zombie; group 20 is leaderless: Zombie
+            #11 21 exits exited:0
+            #12 21 is a zombie; group 20 is held by zombies
+            #13 20 reaped by nobody (NumberReused 10–13); group 20 is leaderless: Reaped; 21 reaped by nobody (NumberReused 12–13); group 20 ends: 21 was reaped; session 20 ends; 50 forks 20'2
+        "]],
+    );
+}
+
+#[test]
+fn a_number_that_is_in_use_by_a_living_process_is_an_anomaly() {
+    check(
+        "
+        10: fork 20
+        20: setpgid(0,0) = 0
+        20: fork 21
+        50: fork 20
+        21: takes SIGWINCH 0 {pg=10 pp=1}
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #7 group 20 of 20 by itself
+            #8 20 forks 21
+            #9 anomaly: number of 20 in use; 21 goes from parent 20 to 1; 20 reaped by nobody (NumberReused 7–9); group 20 is leaderless: Reaped; group 20 ends: not seen; 50 forks 20'2
+        "]],
+    );
+}
+
+#[test]
+fn waits_that_are_no_reaps() {
+    check(
+        "
+        10: fork 20
+        20: exit 0
+        20: dead
+        10: waitid(0,0,0x1000004) = 0 got 20 exited:0 waitable
+        10: fork 21
+        10: wait4(-1,10) = 21 got 21 unknown-or-stop
+        10: wait4(-1,8) = 21 got 21 continued
+        10: wait4(-1,0) = 20 got 20 unknown
+        21: exit 0
+        21: dead
+        10: wait4(-1,10) = 21 got 21 unknown-or-stop
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #6 20 exits exited:0
+            #7 20 is a zombie
+            #9 wait reports 20 exited:0
+            #10 10 forks 21
+            #12 wait reports 21 unknown-or-stop
+            #14 wait reports 21 continued
+            #16 20 reaped by 10 (Wait 15–16)
+            #17 21 exits exited:0
+            #18 21 is a zombie
+            #20 21 reaped by 10 (Wait 19–20)
+        "]],
+    );
+}
+
+#[test]
+fn a_wait_inside_a_namespace_names_the_child_by_the_waiters_number() {
+    check(
+        "
+        10: fork 20 {ns=77/1/1}
+        20: fork 21 {ns=77/1/2}
+        21: exit 0
+        21: dead
+        20: wait4(-1,0) = 2 got 2~0 exited:0
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #6 20 forks 21
+            #7 21 exits exited:0
+            #8 21 is a zombie
+            #10 21 reaped by 20 (Wait 9–10)
+        "]],
+    );
+}
+
+#[test]
+fn a_process_that_acts_after_its_reap_is_believed() {
+    check(
+        "
+        10: fork 20
+        20: exit 0
+        20: dead
+        10: wait4(-1,0) = 20 got 20 exited:0
+        20~5000: takes SIGWINCH 0 {fresh id=20~5000 pg=10 sid=10 pp=10 ino=1003}
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #6 20 exits exited:0
+            #7 20 is a zombie
+            #9 20 reaped by 10 (Wait 8–9)
+            #10 anomaly: 20'2 acted after its reap; found 20'2 (inferred)
+        "]],
+    );
+}
+
+#[test]
+fn late_records_of_an_earlier_life_say_nothing() {
+    check(
+        "
+        10: fork 20
+        20: exit 0
+        10: wait4(-1,0) = 20 got 20 exited:0
+        10: fork 20
+        20~5000: dead {id=20~5000 ino=1003 es=0x10}
+        0: freed 20~5000
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #6 20 exits exited:0
+            #8 20 reaped by 10 (Wait 7–8)
+            #9 10 forks 20'2
+        "]],
+    );
+}
+
+#[test]
+fn the_freeing_of_a_thread_is_not_that_of_the_process() {
+    check(
+        "
+        10: fork 20
+        20: thread 25
+        20/25: exit-thread
+        20/25: dead {tes=0x10}
+        0: freed 20/25
+        ",
+        expect![[r"
+            #5 10 forks 20
+        "]],
+    );
+}
