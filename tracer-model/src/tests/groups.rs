@@ -178,10 +178,10 @@ fn the_classic_daemon_leaves_by_fork_setsid_fork() {
         "]],
     );
     expect![[r"
-           1    0    1    1    -1 ?     ·s   init (Alive Yes)
-          10    1   10   10    10 pts/0 ·s+    bash (Alive Yes)
-          50    1   50   50    -1 ?     ·s     tmux (Alive Yes)
-          22    1   21   21    -1 ?     ·      daemon (Reaped Yes)
+        1       0    1    1    -1 ?     ·s   init (Alive Yes)
+        10      1   10   10    10 pts/0 ·s+    bash (Alive Yes)
+        50      1   50   50    -1 ?     ·s     tmux (Alive Yes)
+        22      1   21   21    -1 ?     ·      daemon (Reaped Yes)
     "]]
     .assert_eq(&ps(&model));
 }

@@ -65,7 +65,7 @@ fn model(text: &str) -> Model {
 fn ps(model: &Model) -> String {
     let line = |row: query::PsRow| {
         let tty = row.tty.map_or_else(|| "?".into(), |tty| tty.to_string());
-        let numbers = format!("{:>4} {:>4} {:>4} {:>4} {:>5}", row.pid, row.ppid, row.pgid, row.sid, row.tpgid);
+        let numbers = format!("{:<4} {:>4} {:>4} {:>4} {:>5}", row.pid, row.ppid, row.pgid, row.sid, row.tpgid);
         let name = String::from_utf8_lossy(&row.comm.0).into_owned();
         let marks = format!("{:?} {:?}", row.leader, row.orphaned);
         format!("{numbers} {tty:<5} {:<4} {:indent$}{name} ({marks})\n", row.state, "", indent = 2 * row.depth)

@@ -23,12 +23,12 @@ const JOBS: &str = "
 #[test]
 fn a_pipeline_is_a_group_and_ps_shows_it() {
     expect![[r"
-           1    0    1    1    -1 ?     ·s   init (Alive Yes)
-          10    1   10   10    30 pts/0 ·s     bash (Alive Yes)
-          20   10   20   10    30 pts/0 ·        cat (Alive No)
-          21   10   20   10    30 pts/0 ·        sed (Alive No)
-          30   10   30   10    30 pts/0 ·+       ps (Alive No)
-          50    1   50   50    -1 ?     ·s     tmux (Alive Yes)
+        1       0    1    1    -1 ?     ·s   init (Alive Yes)
+        10      1   10   10    30 pts/0 ·s     bash (Alive Yes)
+        20     10   20   10    30 pts/0 ·        cat (Alive No)
+        21     10   20   10    30 pts/0 ·        sed (Alive No)
+        30     10   30   10    30 pts/0 ·+       ps (Alive No)
+        50      1   50   50    -1 ?     ·s     tmux (Alive Yes)
     "]]
     .assert_eq(&ps(&model(JOBS)));
 }
@@ -70,11 +70,11 @@ fn a_signal_to_one_child_leaves_a_zombie_until_its_parent_waits() {
         21: dead
     ";
     expect![[r"
-           1    0    1    1    -1 ?     ·s   init (Alive Yes)
-          10    1   10   10    10 pts/0 ·s+    bash (Alive Yes)
-          20   10   20   10    10 pts/0 ·        python (Alive No)
-          21   20   20   10    10 pts/0 Z          python (Alive No)
-          50    1   50   50    -1 ?     ·s     tmux (Alive Yes)
+        1       0    1    1    -1 ?     ·s   init (Alive Yes)
+        10      1   10   10    10 pts/0 ·s+    bash (Alive Yes)
+        20     10   20   10    10 pts/0 ·        python (Alive No)
+        21     20   20   10    10 pts/0 Z          python (Alive No)
+        50      1   50   50    -1 ?     ·s     tmux (Alive Yes)
     "]]
     .assert_eq(&ps(&model(text)));
 }
@@ -95,10 +95,10 @@ fn a_child_whose_parent_ended_goes_to_init_and_stays_in_session_and_group() {
         10: wait4(-1,0) = 20 got 20 exited:0
     ";
     expect![[r"
-           1    0    1    1    -1 ?     ·s   init (Alive Yes)
-          10    1   10   10    10 pts/0 ·s+    bash (Alive Yes)
-          50    1   50   50    -1 ?     ·s     tmux (Alive Yes)
-          21    1   20   10    10 pts/0 ·      python (Reaped Yes)
+        1       0    1    1    -1 ?     ·s   init (Alive Yes)
+        10      1   10   10    10 pts/0 ·s+    bash (Alive Yes)
+        50      1   50   50    -1 ?     ·s     tmux (Alive Yes)
+        21      1   20   10    10 pts/0 ·      python (Reaped Yes)
     "]]
     .assert_eq(&ps(&model(text)));
 }
@@ -117,12 +117,12 @@ fn a_background_reader_stops_its_whole_group_by_sigttin() {
     );
     let model = model(&text);
     expect![[r"
-           1    0    1    1    -1 ?     ·s   init (Alive Yes)
-          10    1   10   10    30 pts/0 ·s     bash (Alive Yes)
-          20   10   20   10    30 pts/0 T        cat (Alive No)
-          21   10   20   10    30 pts/0 T        sed (Alive No)
-          30   10   30   10    30 pts/0 ·+       ps (Alive No)
-          50    1   50   50    -1 ?     ·s     tmux (Alive Yes)
+        1       0    1    1    -1 ?     ·s   init (Alive Yes)
+        10      1   10   10    30 pts/0 ·s     bash (Alive Yes)
+        20     10   20   10    30 pts/0 T        cat (Alive No)
+        21     10   20   10    30 pts/0 T        sed (Alive No)
+        30     10   30   10    30 pts/0 ·+       ps (Alive No)
+        50      1   50   50    -1 ?     ·s     tmux (Alive Yes)
     "]]
     .assert_eq(&ps(&model));
     assert!(model.process_by_pid(Pid(21)).unwrap().stopped.is_some());
