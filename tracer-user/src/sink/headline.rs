@@ -15,7 +15,10 @@ pub(super) fn headline(header: &Header, style: Style) -> String {
         if header.tier_reason.is_empty() { String::new() } else { format!(" ({})", clean(&header.tier_reason)) };
     let scope = match &header.scope {
         Scope::All => "every process of the machine".to_owned(),
-        Scope::Tree { root, name } => format!("following {root} {} and all its descendants", style.clean(name)),
+        Scope::Tree { root, name } => {
+            let program = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
+            format!("following {root} {} and all its descendants", style.clean(program))
+        }
     };
     let user = header.user.as_ref().map(|user| format!(" {} as user {}", style.dot(), clean(user))).unwrap_or_default();
     format!("sesstrace: {backend}{tier}{reason} {} {scope}{user}", style.dot())

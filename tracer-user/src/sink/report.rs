@@ -196,8 +196,16 @@ impl Report<'_> {
         };
         let parent = process.parent.and_then(|parent| self.model.process(parent));
         let parent = parent.map_or_else(
-            || "parent unknown".to_owned(),
-            |parent| format!("child of {} {}", parent.key.number, self.style.clean(&parent.comm.0)),
+            || if process.parent_exited { "its parent exited" } else { "parent unknown" }.to_owned(),
+            |parent| {
+                let name = format!("{} {}", parent.key.number, self.style.clean(&parent.comm.0));
+                let name = name.trim_end();
+                if parent.phase == Phase::Alive {
+                    format!("child of {name}")
+                } else {
+                    format!("its parent {name} exited")
+                }
+            },
         );
         let number = |number: Option<u32>| number.map_or_else(|| "unknown".to_owned(), |number| number.to_string());
         let terminal = process.tty.map_or_else(|| "no terminal".to_owned(), |tty| tty.tty.to_string());

@@ -165,16 +165,16 @@ fn phrase(scene: &Scene<'_>, change: &Change) -> Option<Phrase> {
 
         Change::SessionBorn { session, leader } => Some(terminal::session_born(scene, *session, *leader)),
         Change::SessionEnded { session } => Some(terminal::session_ended(*session)),
-        Change::SessionLeaderExited { session, tty } => Some(terminal::session_leader_exited(scene, *session, *tty)),
+        Change::SessionLeaderExited { session, .. } => Some(terminal::session_leader_exited(scene, *session)),
         Change::TtyGained { session, tty, how } => terminal::gained(scene, *session, *tty, *how),
-        Change::TtyLost { session, tty, how } => terminal::lost(scene, *session, *tty, *how),
+        Change::TtyLost { session, tty, how } => Some(terminal::lost(scene, *session, *tty, *how)),
         Change::TtyLeft { process, tty } => terminal::left(scene, *process, *tty),
         Change::Foreground { tty, from, to } => terminal::foreground(scene, *tty, *from, *to),
 
         Change::Refused { call, errno, reason } => refusal::refused(scene, call, *errno, *reason),
         Change::SignalSent { target, signal, path } => signal::sent(scene, *target, *signal, *path),
-        Change::Stopped { process, signal, .. } => Some(signal::stopped(scene, *process, *signal)),
-        Change::Continued { process, .. } => Some(signal::continued(*process)),
+        Change::Stopped { process, signal, .. } => Some(signal::stopped(*process, *signal)),
+        Change::Continued { process, .. } => signal::continued(scene, *process),
 
         Change::UnseenCall { process, what } => Some(trouble::unseen_call(scene, *process, *what)),
         Change::Gap { .. } => trouble::gap(scene),

@@ -3,7 +3,7 @@
 use tracer_model::{
     delta::{Change, SignalPath},
     event::{Disposition, SignalGenerated, SignalOutcome},
-    ids::{Pgid, ProcKey, Signal},
+    ids::{PgrpKey, Pid, ProcKey, Signal},
     state::Phase,
 };
 
@@ -11,41 +11,68 @@ use super::{Fold, Phrase, Scene, Tone, Who};
 
 pub(super) fn sent(scene: &Scene<'_>, target: ProcKey, generated: SignalGenerated, path: SignalPath) -> Option<Phrase> {
     let signal = generated.signal;
-    let actor = scene.delta.by.map_or(Who::Nobody, Who::Process);
-    let (who, head, note) = match path {
-        SignalPath::KillProcess { sender, .. } if sender == target => {
-            (Who::Process(sender), format!("{signal} to itself, "), "")
-        }
-        SignalPath::KillProcess { sender, .. } => {
-            (Who::Process(sender), format!("kill {signal}: to "), "to the process, not to its group")
-        }
-        SignalPath::KillGroup { sender, group, .. } => {
-            let group = group.map_or_else(|| "its group".to_owned(), |group| format!("group {}", group.number));
-            (Who::Process(sender), format!("kill {signal} to {group}: "), "")
-        }
-        SignalPath::KillAll { sender, .. } => (Who::Process(sender), format!("kill(-1, {signal}): to "), ""),
-        SignalPath::TerminalCharacter { tty } => {
-            let who = tty.map_or(Who::Nobody, Who::Terminal);
-            (who, format!("{}{signal} to the foreground group{}: ", key(signal), foreground_number(scene, target)), "")
-        }
-        SignalPath::BackgroundAccess { by } => {
-            (Who::Process(by), format!("{}: {signal} to its group: ", access(signal)), "it is in the background")
-        }
-        SignalPath::TerminalIoctl { by } => {
-            (Who::Process(by), format!("{}: {signal} to the foreground group: ", ioctl(signal)), "")
-        }
-        SignalPath::Hangup { by } => (by.map_or(actor, Who::Process), format!("{signal} to "), "the terminal is gone"),
-        SignalPath::OrphanRule { exiting } => {
-            (Who::Process(exiting), format!("{signal} to the orphaned group: "), "a member is stopped")
-        }
-        // A child's state is told where it changes.
-        SignalPath::ChildStatus { .. } => return None,
-        SignalPath::ParentDeath { parent } => (Who::Process(parent), format!("{signal} to "), "PR_SET_PDEATHSIG"),
-        SignalPath::Kernel => (Who::Process(target), format!("{signal} from the kernel, to "), ""),
-        SignalPath::Unknown => (actor, format!("{signal} to "), "its sender was not seen"),
-    };
+    let (who, head, note) = origin(scene, target, signal, path)?;
     let object = format!("{}{}", scene.name(target), fate(scene, target, generated));
     Some(Phrase::new(who, head).folds(Fold::Signal(signal, path), object).note(note).tone(Tone::Signal))
+}
+
+/// Who sends it, by what, and the remark. The target's name follows.
+fn origin(scene: &Scene<'_>, target: ProcKey, signal: Signal, path: SignalPath) -> Option<(Who, String, String)> {
+    let actor = scene.delta.by.map_or(Who::Nobody, Who::Process);
+    let group = group_number(scene.group_of(target));
+    let none = String::new();
+    Some(match path {
+        SignalPath::KillProcess { sender, .. } if sender == target => {
+            (Who::Process(sender), format!("kill {signal}: to itself, "), none)
+        }
+        SignalPath::KillProcess { sender, .. } => {
+            let note = if is_alone(scene, target) { none } else { format!("to the process, not to its {group}") };
+            (Who::Process(sender), format!("kill {signal}: to "), note)
+        }
+        SignalPath::KillGroup { sender, group, .. } => {
+            (Who::Process(sender), format!("kill {signal} to {}: ", group_number(group)), none)
+        }
+        SignalPath::KillAll { sender, .. } => (Who::Process(sender), format!("kill(-1, {signal}): to "), none),
+        SignalPath::TerminalCharacter { tty } => {
+            let who = tty.map_or(Who::Nobody, Who::Terminal);
+            (who, format!("{}{signal} to foreground {group}: ", key(signal)), none)
+        }
+        SignalPath::BackgroundAccess { by } => {
+            let (access, note) = (access(scene, by, signal), foreground(scene, by));
+            (Who::Process(by), format!("{access} from the background: {signal} to {group}: "), note)
+        }
+        SignalPath::TerminalIoctl { by } => {
+            let cause = if signal == Signal::WINCH { "resizes the terminal" } else { "ioctl" };
+            (Who::Process(by), format!("{cause}: {signal} to foreground {group}: "), none)
+        }
+        SignalPath::Hangup { by } => {
+            let exits = by.and_then(|by| scene.model.process(by)).is_some_and(|by| by.phase > Phase::Alive);
+            let note = if exits { "its session leader exits" } else { "the terminal is hung up" };
+            (by.map_or(actor, Who::Process), format!("{signal} to {group}: "), note.to_owned())
+        }
+        SignalPath::OrphanRule { exiting } => (
+            Who::Process(exiting),
+            format!("{signal} to {group}: "),
+            "newly orphaned, with a stopped member".to_owned(),
+        ),
+        // A child's state is told where it changes.
+        SignalPath::ChildStatus { .. } => return None,
+        SignalPath::ParentDeath { parent } => {
+            (Who::Process(parent), format!("{signal} to "), "asked for by PR_SET_PDEATHSIG".to_owned())
+        }
+        SignalPath::Kernel => (Who::Process(target), format!("{signal} from the kernel: to "), none),
+        SignalPath::Unknown => (actor, format!("{signal} to "), "its sender was not seen".to_owned()),
+    })
+}
+
+fn group_number(group: Option<PgrpKey>) -> String {
+    group.map_or_else(|| "group unknown".to_owned(), |group| format!("group {}", group.number))
+}
+
+/// The only member of its group.
+fn is_alone(scene: &Scene<'_>, process: ProcKey) -> bool {
+    let group = scene.group_of(process).and_then(|group| scene.model.group(group));
+    group.is_none_or(|group| group.members.len() < 2)
 }
 
 /// What the signal meets, where that is not its default action.
@@ -84,39 +111,31 @@ fn key(signal: Signal) -> &'static str {
     }
 }
 
-fn foreground_number(scene: &Scene<'_>, target: ProcKey) -> String {
-    scene.group_of(target).map(|group| format!(" {}", group.number)).unwrap_or_default()
-}
-
 /// What a background process does to be stopped.
-fn access(signal: Signal) -> &'static str {
-    if signal == Signal::TTIN { "reads the terminal" } else { "writes to the terminal or changes it" }
+fn access(scene: &Scene<'_>, process: ProcKey, signal: Signal) -> String {
+    let tty = scene.model.process(process).and_then(|process| process.tty);
+    let tty = tty.map_or_else(|| "its terminal".to_owned(), |tty| tty.tty.to_string());
+    if signal == Signal::TTIN { format!("reads {tty}") } else { format!("writes to {tty}, or changes it,") }
 }
 
-fn ioctl(signal: Signal) -> &'static str {
-    if signal == Signal::WINCH { "the window changed" } else { "ioctl" }
+/// Who has the terminal instead.
+fn foreground(scene: &Scene<'_>, process: ProcKey) -> String {
+    let terminal = scene.model.process(process).and_then(|process| process.tty);
+    let foreground = terminal.and_then(|tty| scene.model.terminal(tty)).and_then(|terminal| terminal.foreground);
+    let Some(foreground) = foreground else { return String::new() };
+    let leader = scene.model.process_by_pid(Pid(foreground.number.0)).filter(|_| foreground.group.is_some());
+    let name = leader.map_or_else(|| foreground.number.to_string(), |leader| scene.name(leader.key));
+    format!("in the foreground: {name}")
 }
 
-pub(super) fn stopped(scene: &Scene<'_>, process: ProcKey, signal: Signal) -> Phrase {
-    let terminal =
-        scene.model.process(process).and_then(|process| process.tty).and_then(|tty| scene.model.terminal(tty));
-    let foreground = terminal.and_then(|terminal| terminal.foreground);
-    let note = match (foreground, terminal) {
-        (Some(foreground), Some(terminal)) if matches!(signal, Signal::TTIN | Signal::TTOU) => {
-            let owner = foreground.group.and_then(|_| scene.model.process_by_pid(leader_number(foreground.number)));
-            let owner = owner.map_or_else(|| foreground.number.to_string(), |owner| scene.name(owner.key));
-            format!("{} belongs to group {owner}", terminal.key.tty)
-        }
-        _ => String::new(),
-    };
+pub(super) fn stopped(process: ProcKey, signal: Signal) -> Phrase {
     let text = if signal.0 == 0 { "stops".to_owned() } else { format!("stops: {signal}") };
-    Phrase::of(process, text).note(note).tone(Tone::Signal)
+    Phrase::of(process, text).tone(Tone::Signal)
 }
 
-fn leader_number(group: Pgid) -> tracer_model::ids::Pid {
-    tracer_model::ids::Pid(group.0)
-}
-
-pub(super) fn continued(process: ProcKey) -> Phrase {
-    Phrase::of(process, "continues").tone(Tone::Signal)
+pub(super) fn continued(scene: &Scene<'_>, process: ProcKey) -> Option<Phrase> {
+    // The signal that continued it says so.
+    let told = |c: &Change| matches!(c, Change::SignalSent { target, signal, .. } if *target == process && signal.signal == Signal::CONT);
+    let told = scene.delta.changes.iter().any(told);
+    (!told).then(|| Phrase::of(process, "continues").tone(Tone::Signal))
 }

@@ -26,11 +26,11 @@ pub(super) fn session_ended(session: SessionKey) -> Phrase {
     Phrase::new(Who::Nobody, format!("session {} ends", session.number)).tone(Tone::End).clause()
 }
 
-pub(super) fn session_leader_exited(scene: &Scene<'_>, session: SessionKey, tty: Option<TtyKey>) -> Phrase {
+/// The terminal is lost a moment later, and that is told then.
+pub(super) fn session_leader_exited(scene: &Scene<'_>, session: SessionKey) -> Phrase {
     let leader = scene.model.session(session).and_then(|session| session.leader);
     let who = leader.map_or(Who::Nobody, Who::Process);
-    let loss = tty.map(|tty| format!(", and loses {}", tty.tty)).unwrap_or_default();
-    Phrase::new(who, format!("session {} goes on without its leader{loss}", session.number)).tone(Tone::Terminal)
+    Phrase::new(who, format!("session {} goes on without its leader", session.number)).tone(Tone::Terminal)
 }
 
 pub(super) fn gained(scene: &Scene<'_>, session: SessionKey, tty: TtyKey, how: Option<TtyChange>) -> Option<Phrase> {
@@ -45,14 +45,7 @@ pub(super) fn gained(scene: &Scene<'_>, session: SessionKey, tty: TtyKey, how: O
     Some(Phrase::new(who, text).note(by).tone(Tone::Terminal))
 }
 
-pub(super) fn lost(scene: &Scene<'_>, session: SessionKey, tty: TtyKey, how: Option<TtyChange>) -> Option<Phrase> {
-    let leader_exit = scene.delta.changes.iter();
-    if leader_exit
-        .into_iter()
-        .any(|c| matches!(c, Change::SessionLeaderExited { session: of, tty: Some(_) } if *of == session))
-    {
-        return None;
-    }
+pub(super) fn lost(scene: &Scene<'_>, session: SessionKey, tty: TtyKey, how: Option<TtyChange>) -> Phrase {
     let why = match how {
         Some(TtyChange::Hangup) => "it was hung up",
         Some(TtyChange::LeaderExit) => "its leader exited",
@@ -62,7 +55,7 @@ pub(super) fn lost(scene: &Scene<'_>, session: SessionKey, tty: TtyKey, how: Opt
     };
     let who = scene.delta.by.map_or(Who::Terminal(tty), Who::Process);
     let text = format!("session {} loses its controlling terminal {}", session.number, tty.tty);
-    Some(Phrase::new(who, text).note(why).tone(Tone::Terminal))
+    Phrase::new(who, text).note(why).tone(Tone::Terminal)
 }
 
 pub(super) fn left(scene: &Scene<'_>, process: ProcKey, tty: TtyKey) -> Option<Phrase> {
