@@ -1,6 +1,9 @@
 //! `cargo xtask`: automation that is more than one cargo command. A verb is a file and a line of [`Verb`].
 
 mod build_ebpf;
+mod golden;
+mod test;
+mod tidy;
 
 use std::path::PathBuf;
 
@@ -12,11 +15,20 @@ use clap::Parser;
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Verb {
     BuildEbpf(build_ebpf::Arguments),
+    Record(golden::Record),
+    Replay(golden::Replay),
+    Test(test::Arguments),
+    /// Check rules of the house that no other tool checks.
+    Tidy,
 }
 
 fn main() -> anyhow::Result<()> {
     match Verb::parse() {
         Verb::BuildEbpf(arguments) => build_ebpf::run(&arguments),
+        Verb::Record(arguments) => golden::record(&arguments),
+        Verb::Replay(arguments) => golden::replay(&arguments),
+        Verb::Test(arguments) => test::run(&arguments),
+        Verb::Tidy => tidy::run(),
     }
 }
 

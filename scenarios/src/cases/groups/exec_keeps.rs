@@ -1,0 +1,36 @@
+//! A new process image keeps the process group and the session of the old one (POSIX exec).
+
+use nix::unistd::getsid;
+
+use crate::kit::{
+    prelude::*,
+    shell::{Programs, execute},
+};
+
+pub const CASE: Scenario = Scenario {
+    name: "exec-keeps",
+    shows: "a new process image keeps process group and session",
+    run,
+    expect: "
+        then group after-exec is born by itself
+        with after-exec: group after-exec, session shell
+        then after-exec execs
+        with after-exec: group after-exec, session shell, leader alive
+        then after-exec exits 0
+        then group after-exec ends, after-exec reaped
+        once group after-exec is born *
+    ",
+    ..Scenario::DEFAULT
+};
+
+fn run() -> Result<()> {
+    let programs = Programs::install()?;
+    in_session("shell", || {
+        let job = spawn("before-exec", || {
+            setpgid(SELF, SELF)?;
+            let session = getsid(None)?;
+            execute(&["after-exec", &getpgrp().to_string(), &session.to_string()], &programs)
+        })?;
+        job.succeeds()
+    })
+}

@@ -1,0 +1,34 @@
+//! Every scenario, one file each. A family lists its own.
+
+use crate::Scenario;
+
+mod groups;
+mod orphans;
+mod outsiders;
+mod races;
+mod sessions;
+mod shells;
+mod terminal;
+
+/// All of them, family by family.
+pub fn all() -> impl Iterator<Item = &'static Scenario> {
+    [groups::ALL, races::ALL, sessions::ALL, orphans::ALL, terminal::ALL, shells::ALL, outsiders::ALL]
+        .into_iter()
+        .flatten()
+        .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_every_scenario_says_something() {
+        let mut names = BTreeSet::new();
+        for scenario in super::all() {
+            assert!(names.insert(scenario.name), "two scenarios are named {}", scenario.name);
+            assert!(!scenario.shows.is_empty(), "{} shows nothing", scenario.name);
+            assert!(!scenario.expect.is_empty(), "{} asserts nothing", scenario.name);
+        }
+    }
+}

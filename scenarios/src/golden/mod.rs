@@ -1,0 +1,68 @@
+//! Golden recordings: real runs of scenarios under `tests/golden/NAME`, what sesstrace prints of them, and pictures of single
+//! instants.
+//!
+//! `recording.jsonl` is made by [`record`], `timeline.txt` and `ps-PICTURE.txt` by [`replay`] with blessing. What a recording
+//! must say is not here: it stands beside each scenario.
+
+mod diff;
+mod picture;
+pub mod record;
+pub mod replay;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use tracer_model::event::Event;
+use tracer_user::trace_file::Reader;
+
+use crate::Scenario;
+
+/// The programs under test: where this one was built.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// Folder of `sesstrace` and `scenarios`.
+    folder: PathBuf,
+}
+
+impl Tools {
+    /// In the folder of `program`, an executable of this crate.
+    pub fn beside(program: &Path) -> Result<Self> {
+        let folder = program.parent().context("the program has no folder")?.to_owned();
+        for name in ["sesstrace", "scenarios"] {
+            let path = folder.join(name);
+            ensure!(path.exists(), "{} is not there; run `cargo build -p tracer-user -p scenarios`", path.display());
+        }
+        Ok(Self { folder })
+    }
+
+    /// `sesstrace`.
+    fn sesstrace(&self) -> PathBuf {
+        self.folder.join("sesstrace")
+    }
+
+    /// A `PATH` in which both are found first, so that recordings hold no folder of this machine.
+    fn path(&self) -> String {
+        format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", self.folder.display())
+    }
+}
+
+/// The folder of all golden recordings.
+#[must_use]
+pub fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden"))
+}
+
+/// The golden recording of a scenario.
+#[must_use]
+pub fn recording(scenario: &Scenario) -> PathBuf {
+    root().join(scenario.name).join("recording.jsonl")
+}
+
+/// Reads a recording, which must be complete.
+pub fn read(path: &Path) -> Result<Vec<Event>> {
+    let mut reader = Reader::open(path)?;
+    let events: Vec<Event> = reader.by_ref().collect();
+    let warnings = reader.warnings().lines();
+    ensure!(warnings.is_empty(), "{}: {}", path.display(), warnings.join("; "));
+    Ok(events)
+}

@@ -1,0 +1,111 @@
+//! Records a scenario with `sesstrace record`, as a user would: as root, with kernel probes.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt as _},
+    },
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::{
+    fcntl::{FcntlArg, FdFlag, fcntl},
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::Tools;
+use crate::{Follow, Scenario, kit::follow};
+
+/// How long a recorder may take to begin, and to end.
+const DEADLINE: Duration = Duration::from_mins(1);
+/// The name of the recording in the recorder's folder: relative, so that it holds no folder of this machine.
+const FILE: &str = "recording.jsonl";
+
+/// Runs the scenario under the recorder; the recording is `folder/recording.jsonl` afterwards. The scenario must succeed.
+pub fn record(scenario: &Scenario, folder: &Path, tools: &Tools) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    match scenario.follow {
+        Follow::Everything => everything(scenario, folder, tools),
+        Follow::Named => named(scenario, folder, tools),
+    }
+    .with_context(|| format!("recording {}", scenario.name))
+}
+
+/// `sesstrace record`, in a session of its own without a terminal, whatever this process has.
+fn recorder(scenario: &Scenario, folder: &Path, tools: &Tools) -> Command {
+    let mut command = Command::new(tools.sesstrace());
+    command.arg0("sesstrace").args(["record", "-b", "ebpf", "-o", FILE]).args(scenario.options);
+    alone(&mut command, tools);
+    command.current_dir(folder);
+    command
+}
+
+fn alone(command: &mut Command, tools: &Tools) {
+    command.env("PATH", tools.path()).stdin(Stdio::null());
+    let setsid = || nix::unistd::setsid().map(drop).map_err(std::io::Error::from);
+    // SAFETY: setsid is async-signal-safe.
+    unsafe { command.pre_exec(setsid) };
+}
+
+fn everything(scenario: &Scenario, folder: &Path, tools: &Tools) -> Result<()> {
+    let mut command = recorder(scenario, folder, tools);
+    let status = command.args(["--", "scenarios", "run", scenario.name]).status().context("sesstrace")?;
+    ensure!(status.success(), "sesstrace, or the scenario under it, ended with {status}");
+    Ok(())
+}
+
+fn named(scenario: &Scenario, folder: &Path, tools: &Tools) -> Result<()> {
+    let (ours, theirs) = UnixStream::pair().context("socketpair")?;
+    let theirs = OwnedFd::from(theirs);
+    fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty())).context("clearing FD_CLOEXEC")?;
+    let mut command = Command::new(tools.folder.join("scenarios"));
+    command.arg0("scenarios").args(["run", scenario.name]);
+    command.env(follow::VARIABLE, theirs.as_raw_fd().to_string());
+    alone(&mut command, tools);
+    let mut program = command.spawn().context("scenarios")?;
+    drop(theirs);
+    let mut line = String::new();
+    BufReader::new(ours.try_clone()?).read_line(&mut line).context("reading whom to follow")?;
+    let file = folder.join(FILE);
+    if file.exists() {
+        std::fs::remove_file(&file).context("removing the old recording")?;
+    }
+    let mut recorder = recorder(scenario, folder, tools).args(["-p", line.trim()]).spawn().context("sesstrace")?;
+    // The recording is made when the capture has begun.
+    wait_until("the capture has begun", || {
+        let begun = file.metadata().is_ok_and(|data| data.len() > 0);
+        if let (false, Some(status)) = (begun, recorder.try_wait()?) {
+            bail!("sesstrace ended with {status}");
+        }
+        Ok(begun)
+    })?;
+    (&ours).write_all(&[0]).context("telling the scenario to go on")?;
+    let status = program.wait().context("waiting for the scenario")?;
+    let recorded = end(&mut recorder)?;
+    ensure!(status.success(), "the scenario ended with {status}");
+    ensure!(recorded.success(), "sesstrace ended with {recorded}");
+    Ok(())
+}
+
+/// The recorder ends by itself when nobody is left whom it follows; if not, it is asked to.
+fn end(recorder: &mut Child) -> Result<ExitStatus> {
+    let ended = wait_until("sesstrace ends", || Ok(recorder.try_wait()?.is_some()));
+    if ended.is_err() {
+        kill(Pid::from_raw(recorder.id() as i32), Signal::SIGINT).context("asking sesstrace to end")?;
+    }
+    recorder.wait().context("waiting for sesstrace")
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let begin = Instant::now();
+    while !holds()? {
+        ensure!(begin.elapsed() < DEADLINE, "gave up waiting until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! What the tests need besides cargo: shells, ps, parts of the toolchain. Installs it as root on Debian, else names it.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+
+/// Programs, and the Debian packages that have them.
+const PROGRAMS: [(&str, &str); 6] =
+    [("bash", "bash"), ("dash", "dash"), ("zsh", "zsh"), ("ps", "procps"), ("setpriv", "util-linux"), ("git", "git")];
+
+/// Parts of the Rust toolchain: the cargo command and the rustup component.
+const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")];
+
+/// Installs what is missing, or says how to.
+pub fn install() -> anyhow::Result<()> {
+    let packages: Vec<&str> = PROGRAMS.iter().filter(|(name, _)| !has(name)).map(|(_, package)| *package).collect();
+    if !packages.is_empty() {
+        let wanted = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
+        if !has("apt-get") || !is_root() {
+            bail!("the tests need {}; as root: {wanted}", packages.join(", "));
+        }
+        run(Command::new("apt-get").arg("update"))?;
+        run(Command::new("sh").args(["-c", &wanted]).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    }
+    for (command, component) in COMPONENTS {
+        if !has_cargo(command) {
+            run(Command::new("rustup").args(["component", "add", component]))
+                .with_context(|| format!("the tests need the component {component}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether `cargo NAME` is there.
+pub fn has_cargo(name: &str) -> bool {
+    let mut command = Command::new("cargo");
+    succeeds(command.args([name, "--version"]))
+}
+
+fn has(program: &str) -> bool {
+    succeeds(Command::new("sh").args(["-c", "command -v \"$0\"", program]))
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.stdout(Stdio::null()).status().with_context(|| format!("cannot run {command:?}"))?;
+    if status.success() { Ok(()) } else { bail!("{command:?} ended with {status}") }
+}
