@@ -566,7 +566,8 @@ pub struct Gap {
     pub lost: u64,
     /// How it is known.
     pub cause: GapCause,
-    /// Which probes lost how many, by the probe's name, as far as the counters tell. Sums to `lost` or less.
+    /// What the probes' loss counters showed since a gap of this cause last named any, by the probe's name: they do not say
+    /// which hole a loss made. Over a whole recording they sum to what was lost.
     pub probes: Vec<(String, u64)>,
 }
 

@@ -21,6 +21,9 @@ use crate::{
 /// Wall time may move by this much against the boot clock (slewing by NTP) before a new anchor is recorded.
 const CLOCK_STEP_NS: i64 = 10_000_000;
 
+/// Least time between two snapshots that heal losses.
+const HEAL_EVERY_NS: u64 = 500_000_000;
+
 /// Why a capture ended badly.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
@@ -43,6 +46,9 @@ pub struct Live<S: Source> {
     events: Vec<Event>,
     /// Losses that the counters show and no gap has named yet.
     unnamed: Vec<Loss>,
+    /// Records were lost since the source last showed every process.
+    loss_unhealed: bool,
+    healed_at: BootNs,
 }
 
 impl<S: Source> Live<S> {
@@ -56,6 +62,8 @@ impl<S: Source> Live<S> {
             items: Vec::new(),
             events: Vec::new(),
             unnamed: Vec::new(),
+            loss_unhealed: false,
+            healed_at: BootNs(0),
         }
     }
 
@@ -114,55 +122,58 @@ impl<S: Source> Live<S> {
     }
 
     fn pass_on(&mut self) -> Result<(), LiveError> {
-        self.unnamed.extend(self.source.lost());
         let mut events = std::mem::take(&mut self.events);
-        events.extend(self.numberless_gaps());
-        let mut lost = false;
-        for event in &mut events {
-            if let EventKind::Gap(gap) = &mut event.kind {
-                lost = true;
-                gap.probes.extend(self.names_for(gap.cause, gap.lost));
-            }
+        let losses = self.source.lost();
+        let (holes, others): (Vec<_>, Vec<_>) =
+            losses.into_iter().partition(|loss| loss.cause == GapCause::MissingSequence);
+        self.unnamed.extend(holes);
+        self.name_holes(&mut events);
+        events.extend(others.into_iter().map(|loss| self.numberless_gap(loss)));
+        for event in &events {
+            self.loss_unhealed |= matches!(event.kind, EventKind::Gap(_));
             self.pipeline.event(event).map_err(LiveError::Sink)?;
         }
         events.clear();
         self.events = events;
         self.pipeline.flush();
-        if lost {
-            let mut items = std::mem::take(&mut self.items);
-            let snapshot = self.source.resynchronise(&mut items);
-            self.feed(items.drain(..));
-            self.items = items;
-            snapshot?;
-        }
-        Ok(())
+        self.heal()
     }
 
-    /// Losses of which no sequence number is missing (a skipped probe, a full map) become gaps here.
-    fn numberless_gaps(&mut self) -> Vec<Event> {
-        let (now, seq) = (boot_now(), self.reorder.next());
-        let from = self.reorder.last_at();
-        let (holes, others): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.unnamed).into_iter().partition(|loss| loss.cause == GapCause::MissingSequence);
-        self.unnamed = holes;
-        let name = |loss: Loss| {
-            let mut event = gap(seq, from, now.max(from), loss.lost, loss.cause);
-            if let EventKind::Gap(gap) = &mut event.kind {
-                gap.probes.push((loss.probe, loss.lost));
+    /// Which probes lost the records of a hole. The counters do not say which hole a loss made: the last of these gaps gets
+    /// what they counted since a gap was last named.
+    fn name_holes(&mut self, events: &mut [Event]) {
+        if let Some(probes) = events.iter_mut().filter_map(names_of_hole).next_back() {
+            for loss in self.unnamed.drain(..) {
+                match probes.iter_mut().find(|(name, _)| *name == loss.probe) {
+                    Some((_, lost)) => *lost += loss.lost,
+                    None => probes.push((loss.probe, loss.lost)),
+                }
             }
-            event
-        };
-        others.into_iter().map(name).collect()
+        }
     }
 
-    /// Which probes lost the `lost` records of a hole. The counters do not say which hole a loss made, so the names are
-    /// given only when everything that they count fits into this hole.
-    fn names_for(&mut self, cause: GapCause, lost: u64) -> Vec<(String, u64)> {
-        let counted: u64 = self.unnamed.iter().map(|loss| loss.lost).sum();
-        if cause != GapCause::MissingSequence || counted > lost {
-            return Vec::new();
+    /// A loss of which no sequence number is missing: a skipped probe, a full map.
+    fn numberless_gap(&self, loss: Loss) -> Event {
+        let (now, from) = (boot_now(), self.reorder.last_at());
+        let mut event = gap(self.reorder.next(), from, now.max(from), loss.lost, loss.cause);
+        if let EventKind::Gap(gap) = &mut event.kind {
+            gap.probes.push((loss.probe, loss.lost));
         }
-        std::mem::take(&mut self.unnamed).into_iter().map(|loss| (loss.probe, loss.lost)).collect()
+        event
+    }
+
+    /// After a loss the source is asked to show every process again; not too often, or healing would be what fills the rings.
+    fn heal(&mut self) -> Result<(), LiveError> {
+        let now = boot_now();
+        if !self.loss_unhealed || now.since(self.healed_at) < HEAL_EVERY_NS {
+            return Ok(());
+        }
+        (self.loss_unhealed, self.healed_at) = (false, now);
+        let mut items = std::mem::take(&mut self.items);
+        let healed = self.source.resynchronise(&mut items);
+        self.feed(items.drain(..));
+        self.items = items;
+        Ok(healed?)
     }
 
     fn note_clock_step(&mut self, now: BootNs) {
@@ -181,6 +192,16 @@ impl<S: Source> Live<S> {
             });
         }
     }
+}
+
+/// The names in a gap that missing numbers made.
+fn names_of_hole(event: &mut Event) -> Option<&mut Vec<(String, u64)>> {
+    if let EventKind::Gap(gap) = &mut event.kind
+        && gap.cause == GapCause::MissingSequence
+    {
+        return Some(&mut gap.probes);
+    }
+    None
 }
 
 /// `CLOCK_BOOTTIME` now.
