@@ -8,7 +8,7 @@ use nix::errno::Errno;
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The kernel refused for lack of privilege.
-    #[error("cannot {what}: {errno} ({}): needs {needs}", .errno.desc())]
+    #[error("cannot {what}: {errno:?} ({}): needs {needs}", .errno.desc())]
     NotPermitted {
         /// What was tried, on which object: `load the probe newtask`.
         what: String,
@@ -18,13 +18,13 @@ pub enum CaptureError {
         needs: &'static str,
     },
     /// tracefs, which numbers the tracepoints, is out of reach.
-    #[error("cannot open tracefs: {errno} ({}): not mounted, and mounting it needs cap_sys_admin", .errno.desc())]
+    #[error("cannot open tracefs: {errno:?} ({}): not mounted, and mounting it needs cap_sys_admin", .errno.desc())]
     Tracefs {
         /// Why the place where it is usually mounted cannot be used.
         errno: Errno,
     },
     /// The kernel describes no types.
-    #[error("cannot read {}: {errno} ({}): this kernel has no BTF", path.display(), .errno.desc())]
+    #[error("cannot read {}: {errno:?} ({}): this kernel has no BTF", path.display(), .errno.desc())]
     NoBtf {
         /// The file.
         path: PathBuf,
@@ -79,7 +79,7 @@ pub enum CaptureError {
     #[error("process {0} does not exist")]
     NoSuchProcess(u32),
     /// Another operation of the system failed.
-    #[error("cannot {what}: {errno} ({})", .errno.desc())]
+    #[error("cannot {what}: {errno:?} ({})", .errno.desc())]
     System {
         /// What, on which object.
         what: String,
@@ -90,6 +90,9 @@ pub enum CaptureError {
 
 /// Capabilities that the probes need; what each is for is in the manual.
 pub const CAPABILITIES: &str = "cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search";
+
+/// The command that makes tracefs reachable for those who may not mount it.
+pub const MOUNT_TRACEFS: &str = "sudo mount -t tracefs tracefs /sys/kernel/tracing";
 
 /// The command that lets ordinary users run this program with probes.
 #[must_use]
@@ -114,7 +117,7 @@ impl CaptureError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotPermitted { .. } | Self::Tracefs { errno: Errno::EACCES } => Some(setcap_command()),
-            Self::Tracefs { .. } => Some(super::ebpf::tracefs::MOUNT_COMMAND.to_owned()),
+            Self::Tracefs { .. } => Some(MOUNT_TRACEFS.to_owned()),
             Self::NoBtf { .. } => Some("boot a kernel built with CONFIG_DEBUG_INFO_BTF=y".to_owned()),
             Self::Lockdown { .. } => Some("boot with lockdown=integrity or lockdown=none".to_owned()),
             Self::KernelTooOld { needs, .. } => Some(format!("boot kernel {needs} or later")),

@@ -1,6 +1,6 @@
 //! What this system allows: read-only looks at files that say so.
 //!
-//! Must not: change anything others can see, or judge.
+//! Must not: change anything that outlives the look, or judge.
 
 use std::{
     fs::{self, File},
@@ -8,7 +8,17 @@ use std::{
     os::fd::AsFd as _,
 };
 
-use nix::{fcntl, sys::stat::Mode};
+use nix::{
+    errno::Errno,
+    fcntl,
+    sys::{
+        ptrace,
+        signal::{Signal, kill},
+        stat::Mode,
+        wait::waitpid,
+    },
+    unistd,
+};
 
 use super::sys;
 
@@ -118,6 +128,25 @@ pub fn sysctl(name: &str) -> Option<i32> {
 pub fn in_initial_pid_namespace() -> bool {
     let own = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     own.to_str() == Some(&format!("pid:[{INITIAL_PID_NAMESPACE}]"))
+}
+
+/// Whether ptrace works on a child of this process: tries it on one.
+pub fn try_ptrace() -> Result<(), Errno> {
+    // SAFETY: the child makes only async-signal-safe calls.
+    match unsafe { unistd::fork() }? {
+        unistd::ForkResult::Child => {
+            unistd::pause();
+            // SAFETY: it does not return, and runs no destructors of ours.
+            unsafe { libc::_exit(0) }
+        }
+        unistd::ForkResult::Parent { child } => {
+            let seized = ptrace::seize(child, ptrace::Options::empty());
+            // It cannot be gone, for nobody has waited for it.
+            let _ = kill(child, Signal::SIGKILL);
+            let _ = waitpid(child, None);
+            seized
+        }
+    }
 }
 
 #[cfg(test)]

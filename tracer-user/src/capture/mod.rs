@@ -5,11 +5,12 @@
 
 pub mod ebpf;
 mod error;
+pub mod examine;
 pub mod facts;
 pub mod procfs;
 mod sys;
 
-pub use error::CaptureError;
+pub use error::{CaptureError, MOUNT_TRACEFS, setcap_command};
 
 use std::os::fd::BorrowedFd;
 

@@ -151,6 +151,26 @@ pub(super) fn try_trampoline(function_id: u32) -> io::Result<()> {
         .map(drop)
 }
 
+/// Forks a child that holds a copy of every descriptor but the standard ones, until what this returns is dropped. It runs no
+/// code of ours but two system calls, so any number of threads may exist.
+pub(super) fn keep_descriptors() -> io::Result<OwnedFd> {
+    let (gone, held) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    // SAFETY: the child makes only async-signal-safe calls.
+    if let nix::unistd::ForkResult::Parent { .. } = unsafe { nix::unistd::fork() }? {
+        return Ok(held);
+    }
+    let mut byte = [0_u8];
+    // SAFETY: integers, and a buffer that is as long as is said. The child's own copy of the writing end is closed first, or
+    // it would wait for itself; the standard descriptors, or a reader of our output would wait for it.
+    unsafe {
+        for fd in [held.as_raw_fd(), 0, 1, 2] {
+            libc::close(fd);
+        }
+        libc::read(gone.as_raw_fd(), byte.as_mut_ptr().cast(), 1);
+        libc::_exit(0)
+    }
+}
+
 /// A shared mapping of 64-bit words.
 #[derive(Debug)]
 pub(super) struct Words {

@@ -5,6 +5,7 @@ mod at;
 mod attach;
 mod command;
 pub mod common;
+mod doctor;
 mod engine;
 pub mod exit;
 mod live;
@@ -54,6 +55,8 @@ enum Verb {
     Ps(ps::PsArgs),
     /// Show sessions, their groups and processes as a tree, now or at an instant of a recording
     Tree(tree::TreeArgs),
+    /// Say what this system allows to be traced, and the one command for each thing that it does not
+    Doctor(doctor::DoctorArgs),
 }
 
 /// Runs the program.
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Verb::Replay(args) => replay::run(&args, color),
         Verb::Ps(args) => ps::run(&args, color),
         Verb::Tree(args) => tree::run(&args, color),
+        Verb::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
     };
     outcome.unwrap_or_else(|error| fail(&error))
 }

@@ -21,7 +21,7 @@ use super::{
     probes::{Hook, Need, Probe, probes},
     tracefs::Tracefs,
 };
-use crate::capture::CaptureError;
+use crate::capture::{CaptureError, sys};
 
 /// Capabilities for creating maps and loading programs.
 const NEEDS: &str = "cap_bpf and cap_perfmon";
@@ -93,6 +93,14 @@ pub fn load(object: &[u8], layout: &Layout, options: &LoadOptions) -> Result<Loa
 }
 
 impl Loaded {
+    /// Lets go of the probes without waiting for it: a child process keeps them until this one is rid of them, and it is the
+    /// child's end that takes the time.
+    pub fn detach_in_background(self) {
+        let Ok(keeper) = sys::keep_descriptors() else { return drop(self) };
+        drop(self);
+        drop(keeper);
+    }
+
     /// Fails with the first required probe that could not be attached.
     pub fn require(&mut self) -> Result<(), CaptureError> {
         let failed = |outcome: &Outcome| outcome.result.is_err() && outcome.probe.need == Need::Required;
@@ -174,7 +182,7 @@ fn attach(ebpf: &mut Ebpf, probe: &Probe, btf: &AyaBtf, tracefs: &Tracefs) -> Re
                 let what = format!("read the number of {category}:{tracepoint} in {}", tracefs.place);
                 CaptureError::system(what, &error, "cap_dac_read_search")
             })?;
-            let event = crate::capture::sys::attach_tracepoint(id, program.as_fd()).map_err(|error| {
+            let event = sys::attach_tracepoint(id, program.as_fd()).map_err(|error| {
                 CaptureError::system(format!("attach the probe {name} to {category}:{tracepoint}"), &error, NEEDS)
             })?;
             Ok(Attached { program, event: Some(event) })

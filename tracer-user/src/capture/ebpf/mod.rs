@@ -6,6 +6,7 @@
 
 pub mod btf;
 mod control;
+pub mod costs;
 mod decode;
 mod follow;
 pub mod load;
@@ -21,7 +22,12 @@ pub mod tracefs;
 
 pub use source::EbpfSource;
 
-use self::load::LoadOptions;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+
+use self::{btf::Btf, load::LoadOptions};
+use super::{CaptureError, facts::BTF_PATH};
 
 /// What to capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,4 +55,13 @@ impl Options {
             LoadOptions { tty_io: false, capture_arguments: true, critical_bytes: 8 << 20, chatty_bytes: 8 << 20 };
         Self { mode, load }
     }
+}
+
+/// Lends the running kernel's types.
+pub(super) fn with_btf<T>(ask: impl FnOnce(&Btf<'_>) -> T) -> Result<T, CaptureError> {
+    let bytes = std::fs::read(BTF_PATH).map_err(|error| CaptureError::NoBtf {
+        path: PathBuf::from(BTF_PATH),
+        errno: Errno::from_raw(error.raw_os_error().unwrap_or(0)),
+    })?;
+    Ok(ask(&Btf::parse(&bytes)?))
 }

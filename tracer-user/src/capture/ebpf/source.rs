@@ -4,13 +4,10 @@
 
 use std::{
     collections::VecDeque,
-    fs,
     os::fd::{AsFd as _, BorrowedFd},
-    path::PathBuf,
 };
 
 use aya::maps::{Map, RingBuf};
-use nix::errno::Errno;
 use tracer_common::control::SCOPE_ALL;
 use tracer_model::{
     event::{Event, EventKind, GapCause},
@@ -23,14 +20,15 @@ use super::{
     control::Control,
     decode::{Decoded, Decoder},
     load::{self, Loaded},
-    offsets,
+    offsets::{self, Layout},
     rings::Rings,
     scope::Scope,
+    with_btf,
 };
 use crate::{
     capture::{
         CaptureError, Description, Item, Loss, Source, boot_now,
-        facts::{self, BTF_PATH, INITIAL_PID_NAMESPACE},
+        facts::{self, INITIAL_PID_NAMESPACE},
         procfs, sys,
     },
     prebuilt,
@@ -78,30 +76,16 @@ impl EbpfSource {
     }
 
     fn open_any(options: Options) -> Result<Self, CaptureError> {
-        let bytes = fs::read(BTF_PATH).map_err(|error| CaptureError::NoBtf {
-            path: PathBuf::from(BTF_PATH),
-            errno: Errno::from_raw(error.raw_os_error().unwrap_or(0)),
-        })?;
-        let btf = Btf::parse(&bytes)?;
-        let layout = offsets::resolve(&btf)
-            .map_err(|fields| CaptureError::MissingFields { release: facts::kernel_release(), fields })?;
+        let (reason, layout) = layout()?;
         let mut loaded = load::load(prebuilt::OBJECT, &layout, &options.load)?;
         loaded.require()?;
-        let Some(Map::Array(words)) = loaded.ebpf.map("CONTROL") else {
-            return Err(CaptureError::Object("it has no array CONTROL".to_owned()));
-        };
-        let control = Control::map(words.fd().as_fd())
-            .map_err(|error| CaptureError::system("map the words of CONTROL", &error, "cap_bpf"))?;
+        let control = control_of(&loaded)?;
         let rings = Rings::new(ring(&mut loaded, "CRITICAL")?, ring(&mut loaded, "CHATTY")?);
         control.set_scope(SCOPE_ALL);
         let decoder = Decoder::new(boot_now());
         let misses = vec![0; loaded.programs.len()];
-        let description = Description {
-            backend: "ebpf",
-            tier: "tracepoint",
-            reason: trampoline_reason(&btf),
-            pid_namespace: INITIAL_PID_NAMESPACE,
-        };
+        let description =
+            Description { backend: "ebpf", tier: "tracepoint", reason, pid_namespace: INITIAL_PID_NAMESPACE };
         let mut source = Self {
             options,
             loaded,
@@ -225,7 +209,23 @@ pub(super) fn read_one(decoder: &mut Decoder, bytes: &[u8]) -> Option<Read> {
     }
 }
 
-fn ring(loaded: &mut Loaded, name: &'static str) -> Result<RingBuf<aya::maps::MapData>, CaptureError> {
+/// Where the running kernel keeps what the probes read, and why there is no better tier than tracepoints.
+pub(super) fn layout() -> Result<(String, Layout), CaptureError> {
+    let (reason, layout) = with_btf(|btf| (trampoline_reason(btf), offsets::resolve(btf)))?;
+    let layout = layout.map_err(|fields| CaptureError::MissingFields { release: facts::kernel_release(), fields })?;
+    Ok((reason, layout))
+}
+
+/// The mapped words of the object.
+pub(super) fn control_of(loaded: &Loaded) -> Result<Control, CaptureError> {
+    let Some(Map::Array(words)) = loaded.ebpf.map("CONTROL") else {
+        return Err(CaptureError::Object("it has no array CONTROL".to_owned()));
+    };
+    Control::map(words.fd().as_fd())
+        .map_err(|error| CaptureError::system("map the words of CONTROL", &error, "cap_bpf"))
+}
+
+pub(super) fn ring(loaded: &mut Loaded, name: &'static str) -> Result<RingBuf<aya::maps::MapData>, CaptureError> {
     let map = loaded.ebpf.take_map(name).ok_or_else(|| CaptureError::Object(format!("it has no map {name}")))?;
     RingBuf::try_from(map).map_err(|error| CaptureError::Object(format!("{name}: {error}")))
 }

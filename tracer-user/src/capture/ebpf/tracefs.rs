@@ -18,9 +18,6 @@ use crate::capture::{CaptureError, sys};
 /// Where tracefs is mounted when it is.
 const MOUNT_POINTS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
-/// The command that makes tracefs reachable without `CAP_SYS_ADMIN`.
-pub const MOUNT_COMMAND: &str = "sudo mount -t tracefs tracefs /sys/kernel/tracing";
-
 /// An open tracefs.
 #[derive(Debug)]
 pub struct Tracefs {
