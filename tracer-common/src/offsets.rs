@@ -120,8 +120,6 @@ offsets! {
     tty_driver: Required "tty_struct.driver";
     /// `tty_struct.index`.
     tty_index: Required "tty_struct.index";
-    /// `tty_struct.link`.
-    tty_link: Required "tty_struct.link";
     /// `tty_struct.driver_data`.
     tty_driver_data: Required "tty_struct.driver_data";
     /// In `ctrl` since 5.14.

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
 //! Writes records: number, reserve, write every byte, submit; or count the loss.
 //!
 //! The number is taken before the reservation, so that a record without room leaves a hole in the sequence.
@@ -15,10 +14,7 @@ use tracer_common::{
     record::{self, Call, Header, Kind},
 };
 
-use crate::{
-    CONTROL, impossible,
-    task::{self, Ptr},
-};
+use crate::{CONTROL, impossible, load::Ptr, task};
 
 /// `BPF_RB_NO_WAKEUP`: the consumer polls on a timer.
 const NO_WAKEUP: u64 = 1;
@@ -72,13 +68,11 @@ static RECORDS: AnyRecord = unsafe { core::mem::zeroed() };
 /// Takes the next number of the sequence.
 #[inline(always)]
 pub fn next_number() -> u64 {
-    match CONTROL.get_ptr_mut(SEQUENCE) {
-        Some(counter) => fetch_add_one(counter) + 1,
-        None => {
-            impossible!("the map CONTROL has no word {}", SEQUENCE);
-            0
-        }
-    }
+    let Some(counter) = CONTROL.get_ptr_mut(SEQUENCE) else {
+        impossible!("the map CONTROL has no word {}", SEQUENCE);
+        return 0;
+    };
+    fetch_add_one(counter) + 1
 }
 
 /// The last number given out.

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
 //! The kernel probes of sesstrace: entry points, maps and the globals that userspace sets before loading.
 //!
 //! An entry point takes its arguments apart and calls its family in [`probes`]. Names of programs, maps and globals are
@@ -6,8 +5,14 @@
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
+#![expect(
+    clippy::inline_always,
+    reason = "call frames add up to 512 bytes of stack, and arguments lose their types in globals"
+)]
+#![expect(clippy::needless_pass_by_value, reason = "aya's macros pass contexts by value")]
 
 mod emit;
+mod load;
 mod pids;
 mod probes;
 mod scope;
@@ -142,7 +147,7 @@ pub fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
 /// One task of the task iterator.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
-pub fn snapshot(ctx: *const IterTask) -> i32 {
+pub extern "C" fn snapshot(ctx: *const IterTask) -> i32 {
     probes::snapshot::show(ctx);
     0
 }
@@ -154,19 +159,15 @@ macro_rules! call_programs {
         #[doc = concat!("`", $syscall, "` begins.")]
         #[unsafe(no_mangle)]
         #[unsafe(link_section = concat!("tracepoint/syscalls/sys_enter_", $syscall))]
-        pub fn $enter(ctx: *const c_void) -> u32 {
-            let mut args = [0; 4];
-            for index in 0..$arguments {
-                args[index] = word(ctx, index);
-            }
-            calls::enter(Call::$call, &args);
+        pub extern "C" fn $enter(ctx: *const c_void) -> u32 {
+            calls::enter(Call::$call, &arguments::<$arguments>(ctx));
             0
         }
 
         #[doc = concat!("`", $syscall, "` returns.")]
         #[unsafe(no_mangle)]
         #[unsafe(link_section = concat!("tracepoint/syscalls/sys_exit_", $syscall))]
-        pub fn $leave(ctx: *const c_void) -> u32 {
+        pub extern "C" fn $leave(ctx: *const c_void) -> u32 {
             calls::leave(Call::$call, word(ctx, 0) as i64);
             0
         }
@@ -194,7 +195,17 @@ call_programs! {
     enter_write leave_write "write" Write 3;
 }
 
-/// A word of a per-syscall tracepoint's context (kernel/trace/trace_syscalls.c, `struct syscall_tp_t`): the common
+/// The first arguments of a call, the others zero.
+#[inline(always)]
+fn arguments<const COUNT: usize>(ctx: *const c_void) -> [u64; 4] {
+    let mut args = [0; 4];
+    for (index, arg) in args.iter_mut().take(COUNT).enumerate() {
+        *arg = word(ctx, index);
+    }
+    args
+}
+
+/// A word of a per-syscall tracepoint's context (`kernel/trace/trace_syscalls.c`, `struct syscall_tp_t`): the common
 /// fields and the number of the call are followed by its arguments, or by what it returned.
 #[inline(always)]
 fn word(ctx: *const c_void, index: usize) -> u64 {

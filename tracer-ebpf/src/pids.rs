@@ -1,16 +1,16 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
 //! The pid table: which process has a number in a namespace.
 //!
 //! Arguments of calls are numbers in the caller's namespace, and the target's state has to be read there and then. An
-//! entry is made at NEWTASK and by the iterator for every level of nesting, goes at FREE, and is believed only after its
-//! task was compared with it: an address can be another task's by then. Threads other than leaders have no entry.
+//! entry is made at NEWTASK and by the iterator for every level of nesting, and goes at FREE. It is believed only after
+//! its task was compared with it: an address can be another task's by then. Threads other than leaders have no entry.
 //! Must not: emit, or know what is followed.
 
 use tracer_common::control::{LOSS_PID_TABLE, LOST};
 
 use crate::{
     TASKS, emit,
-    task::{self, INITIAL_NAMESPACE, MAX_LEVEL, Ptr},
+    load::Ptr,
+    task::{self, INITIAL_NAMESPACE, MAX_LEVEL},
 };
 
 /// Key of the map `TASKS`.

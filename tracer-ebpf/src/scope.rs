@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
 //! Which records are wanted: the scope, the followed processes and the sessions that they are in.
 //!
 //! The followed set is kept in every scope, so that a change of scope finds it right.
@@ -11,8 +10,9 @@ use tracer_common::{
 
 use crate::{
     CONTROL, FOLLOWED, SESSIONS, emit,
+    load::Ptr,
     pids::{self, Number},
-    task::{self, INITIAL_NAMESPACE, Ptr},
+    task::{self, INITIAL_NAMESPACE},
 };
 
 /// `BPF_NOEXIST`.

@@ -1,12 +1,9 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
 //! Reads `task_struct`, `signal_struct`, `struct pid` and `tty_struct`: no other file knows a kernel structure.
 //!
-//! Reads go through [`Load`]: directly where the verifier knows the pointer's type (about 10 ns a record), through
-//! `bpf_probe_read_kernel` for a pointer that came out of a map. A pointer is tested before it is followed: on kernels
-//! whose BTF carries tags the verifier demands it, and everywhere a fault would read as zero.
-//! Must not: emit, or decide what is followed.
+//! A pointer is tested before it is followed: on kernels whose BTF carries tags the verifier demands it, and everywhere a
+//! direct load that faults reads as zero. Must not: emit, or decide what is followed.
 
-use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_probe_read_kernel};
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_task_btf};
 use tracer_common::{
     offsets::ABSENT,
     record::{
@@ -16,91 +13,35 @@ use tracer_common::{
     },
 };
 
-use crate::{global, impossible, pids::Number};
+use crate::{
+    global, impossible,
+    load::{Direct, Load, Probed, Ptr},
+    pids::Number,
+};
 
-/// An address in the kernel. The verifier tracks its type, Rust does not.
-pub type Ptr = *const u8;
-
-/// `ns.inum` of the initial pid namespace (include/uapi/linux/nsfs.h, `PID_NS_INIT_INO`).
+/// `ns.inum` of the initial pid namespace (`include/uapi/linux/nsfs.h`, `PID_NS_INIT_INO`).
 pub const INITIAL_NAMESPACE: u32 = 0xEFFF_FFFC;
-/// `MAX_PID_NS_LEVEL` (include/linux/pid_namespace.h).
+/// `MAX_PID_NS_LEVEL` (`include/linux/pid_namespace.h`).
 pub const MAX_LEVEL: u32 = 32;
 
-/// `PIDTYPE_PGID` and `PIDTYPE_SID` (include/linux/pid_types.h), times the size of a pointer.
+/// `PIDTYPE_PGID` and `PIDTYPE_SID` (`include/linux/pid_types.h`), times the size of a pointer.
 const PGID: u32 = 2 * 8;
 const SID: u32 = 3 * 8;
 /// `sizeof(struct upid)`: a number and a pointer.
 const UPID_SIZE: u32 = 16;
-/// `sizeof(struct k_sigaction)` where `struct sigaction` has `sa_restorer`: x86-64, arm64 (include/linux/signal_types.h).
+/// `sizeof(struct k_sigaction)` where `struct sigaction` has `sa_restorer`: on x86-64 and arm64
+/// (`include/linux/signal_types.h`).
 const ACTION_SIZE: u32 = 32;
 /// `SIG_IGN`.
 const SIG_IGN: u64 = 1;
-/// `SA_NOCLDWAIT` (include/uapi/asm-generic/signal-defs.h).
+/// `SA_NOCLDWAIT` (`include/uapi/asm-generic/signal-defs.h`).
 const SA_NOCLDWAIT: u64 = 2;
 const SIGHUP: u32 = 1;
 const SIGCHLD: u32 = 17;
 const SIGTTIN: u32 = 21;
 const SIGTTOU: u32 = 22;
-/// Majors of Unix 98 pseudo-terminal slaves (Documentation/admin-guide/devices.txt).
+/// Majors of Unix 98 pseudo-terminal slaves (`Documentation/admin-guide/devices.txt`).
 const PTS_MAJORS: core::ops::RangeInclusive<u32> = 136..=143;
-
-/// What may be loaded: types for which all bytes zero is a value.
-pub trait Plain: Copy {
-    /// What a read that faults yields.
-    const ZERO: Self;
-}
-macro_rules! plain { ($($type:ty = $zero:expr),*) => { $(impl Plain for $type { const ZERO: Self = $zero; })* } }
-plain!(u32 = 0, i32 = 0, u64 = 0, Ptr = core::ptr::null());
-
-/// A way to read kernel memory.
-pub trait Load {
-    /// The value at `base + offset`; zero when the read faults.
-    fn load<T: Plain>(&mut self, base: Ptr, offset: u32) -> T;
-
-    /// Whether a read is known to have faulted.
-    fn failed(&self) -> bool {
-        false
-    }
-
-    /// The pointer at `base + offset`, `None` when null.
-    #[inline(always)]
-    fn follow(&mut self, base: Ptr, offset: u32) -> Option<Ptr> {
-        let pointer: Ptr = self.load(base, offset);
-        if pointer.is_null() { None } else { Some(pointer) }
-    }
-}
-
-/// Loads through pointers of known type.
-pub struct Direct;
-
-impl Load for Direct {
-    #[inline(always)]
-    fn load<T: Plain>(&mut self, base: Ptr, offset: u32) -> T {
-        // SAFETY: the verifier checks type and offset, and makes a fault read as zero.
-        unsafe { core::ptr::read_volatile(base.wrapping_add(offset as usize).cast()) }
-    }
-}
-
-/// Loads from any address.
-pub struct Probed {
-    failed: bool,
-}
-
-impl Load for Probed {
-    #[inline(always)]
-    fn load<T: Plain>(&mut self, base: Ptr, offset: u32) -> T {
-        // SAFETY: the helper accepts any address and reports a fault.
-        unsafe { bpf_probe_read_kernel(base.wrapping_add(offset as usize).cast()) }.unwrap_or_else(|_| {
-            self.failed = true;
-            T::ZERO
-        })
-    }
-
-    #[inline(always)]
-    fn failed(&self) -> bool {
-        self.failed
-    }
-}
 
 /// The task that runs, or that an interrupt came upon.
 #[inline(always)]
@@ -191,7 +132,7 @@ pub fn disposition(task: Ptr, signal: u32) -> (u32, bool) {
     let blocked = Direct.load::<u64>(task, global!(OFFSETS.task_blocked)) & (1 << index) != 0;
     let kind = match Direct.follow(task, global!(OFFSETS.task_sighand)) {
         // Not a constant offset, so not a direct load.
-        Some(sighand) => kind_of_handler(Probed { failed: false }.load(
+        Some(sighand) => kind_of_handler(Probed::new().load(
             sighand,
             global!(OFFSETS.sighand_action) + index * ACTION_SIZE + global!(OFFSETS.k_sigaction_handler),
         )),
@@ -216,7 +157,7 @@ pub fn pid_and_level(task: Ptr) -> Option<(Ptr, u32)> {
 /// Number and namespace of a `struct pid` at a level of nesting.
 #[inline(always)]
 pub fn number_at(pid: Ptr, level: u32) -> Number {
-    namespaced_number(&mut Probed { failed: false }, pid, level)
+    namespaced_number(&mut Probed::new(), pid, level)
 }
 
 /// Namespace in which the running process's arguments are numbers, and the process's own number there.
@@ -232,7 +173,7 @@ pub fn own_number(task: Ptr, tgid: u32) -> Number {
 /// Numbers and start of the process whose task is at an address out of a map, and the task's `exit_state`.
 #[inline(always)]
 pub fn probe(task: Ptr) -> (TaskId, u32) {
-    let load = &mut Probed { failed: false };
+    let load = &mut Probed::new();
     (identity(load, task), load.load(task, global!(OFFSETS.task_exit_state)))
 }
 
@@ -245,7 +186,7 @@ pub fn state(out: &mut State, task: Ptr) -> u32 {
 /// Fills the bundle of a task whose address came out of a map; `out` is zero. Returns `FLAG_*`.
 #[inline(never)]
 pub fn state_through_map(out: &mut State, task: Ptr) -> u32 {
-    fill(&mut Probed { failed: false }, out, task)
+    fill(&mut Probed::new(), out, task)
 }
 
 #[inline(always)]
@@ -323,7 +264,7 @@ fn job<L: Load>(load: &mut L, out: &mut State, signal: Ptr, leader: Ptr) {
     if word & (1 << global!(CONFIG.has_subreaper_bit)) != 0 {
         out.bits |= BIT_HAS_SUBREAPER;
     }
-    // The leader is the only entry of the list of threads (include/linux/sched/signal.h, thread_group_empty).
+    // The leader is the only entry of the list of threads (`include/linux/sched/signal.h`, thread_group_empty).
     let next: Ptr = load.load(leader, global!(OFFSETS.task_thread_node));
     if next == signal.wrapping_add(global!(OFFSETS.signal_thread_head) as usize) {
         out.bits |= BIT_SINGLE_THREAD;
@@ -358,7 +299,7 @@ fn terminal<L: Load>(load: &mut L, out: &mut State, tty: Ptr) {
 /// `s_dev` of the devpts that a slave's `driver_data`, a dentry, is in. `void *` has no type to load through.
 #[inline(always)]
 fn devpts(dentry: Ptr) -> u32 {
-    let load = &mut Probed { failed: false };
+    let load = &mut Probed::new();
     match load.follow(dentry, global!(OFFSETS.dentry_sb)) {
         Some(super_block) => load.load(super_block, global!(OFFSETS.super_block_dev)),
         None => 0,
@@ -445,8 +386,8 @@ fn first_number<L: Load>(load: &mut L, pid: Ptr) -> u32 {
     load.load(pid, global!(OFFSETS.pid_numbers) + global!(OFFSETS.upid_nr))
 }
 
-/// Number and namespace of a `struct pid` at a level of nesting. Below the initial namespace the offset is not constant,
-/// so the read is never direct.
+/// Number and namespace of a `struct pid` at a level of nesting. Below the initial namespace the offset is not a constant,
+/// so that read is never direct.
 #[inline(always)]
 fn namespaced_number<L: Load>(load: &mut L, pid: Ptr, level: u32) -> Number {
     let first = global!(OFFSETS.pid_numbers);
@@ -457,7 +398,7 @@ fn namespaced_number<L: Load>(load: &mut L, pid: Ptr, level: u32) -> Number {
         };
         return Number { namespace: inum, number: first_number(load, pid) };
     }
-    let load = &mut Probed { failed: false };
+    let load = &mut Probed::new();
     let upid = first + (level & (MAX_LEVEL * 2 - 1)) * UPID_SIZE;
     let namespace = match load.follow(pid, upid + global!(OFFSETS.upid_ns)) {
         Some(namespace) => load.load(namespace, global!(OFFSETS.pid_namespace_inum)),

@@ -1,7 +1,9 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
 //! Watched system calls: one ENTER and one LEAVE for all of them. What is known at ENTER is saved for LEAVE by thread.
 
-use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, bpf_probe_read_user};
+use aya_ebpf::{
+    helpers::{bpf_ktime_get_boot_ns, bpf_probe_read_user},
+    maps::RingBuf,
+};
 use tracer_common::{
     control::{LOSS_CALLS, LOST},
     record::{
@@ -12,10 +14,10 @@ use tracer_common::{
 
 use crate::{
     CALLS, CHATTY, CRITICAL, emit,
+    load::Ptr,
     pids::{self, Number},
     probes::{tty, wait},
-    scope,
-    task::{self, Ptr},
+    scope, task,
 };
 
 /// The ENTER record was wanted and numbered.
@@ -59,7 +61,7 @@ impl Saved {
     /// Whether the call sends signals.
     #[inline(always)]
     pub fn is_kill(&self) -> bool {
-        (Call::Kill as u32..=Call::PidfdSendSignal as u32).contains(&self.call)
+        is_kill(self.call)
     }
 
     /// Notes that a followed process was signalled during the call.
@@ -199,12 +201,14 @@ pub fn leave(call: Call, ret: i64) {
 /// Whether ENTER is of interest at all.
 #[inline(always)]
 fn is_watched(call: Call, args: &[u64; 4], caller: Ptr) -> bool {
-    match call {
-        Call::Ioctl => tty::watches(args),
-        Call::Prctl => WATCHED_OPTIONS.contains(&args[0]),
-        Call::Open | Call::Openat | Call::Openat2 => tty::may_acquire(caller),
-        Call::Read | Call::Write => task::is_background(caller),
-        _ => true,
+    if is_open(call) {
+        tty::may_acquire(caller)
+    } else if is_transfer(call) {
+        task::is_background(caller)
+    } else if call == Call::Ioctl {
+        tty::watches(args)
+    } else {
+        call != Call::Prctl || WATCHED_OPTIONS.contains(&args[0])
     }
 }
 
@@ -217,26 +221,35 @@ fn is_filtered(call: Call) -> bool {
 /// Whether ENTER has a record of its own. For the others it is only remembered.
 #[inline(always)]
 fn has_enter_record(call: Call) -> bool {
-    !matches!(call, Call::Open | Call::Openat | Call::Openat2 | Call::Read | Call::Write)
+    !is_open(call) && !is_transfer(call)
 }
 
 /// Whether LEAVE is of interest, given that ENTER was.
 #[inline(always)]
 fn has_result(call: Call, ret: i64, caller: Ptr) -> bool {
-    match call {
-        Call::Open | Call::Openat | Call::Openat2 => task::has_terminal(caller),
-        Call::Read | Call::Write => tty::was_refused(ret),
-        _ => true,
-    }
+    if is_open(call) { task::has_terminal(caller) } else { !is_transfer(call) || tty::was_refused(ret) }
 }
 
 /// Waits, reads and writes come often and bound what other records say.
 #[inline(always)]
-fn ring(call: Call) -> &'static aya_ebpf::maps::RingBuf {
-    match call {
-        Call::Wait4 | Call::Waitid | Call::Read | Call::Write => &CHATTY,
-        _ => &CRITICAL,
-    }
+fn ring(call: Call) -> &'static RingBuf {
+    if matches!(call, Call::Wait4 | Call::Waitid) || is_transfer(call) { &CHATTY } else { &CRITICAL }
+}
+
+/// Whether the number is that of a call which sends signals.
+#[inline(always)]
+fn is_kill(call: u32) -> bool {
+    (Call::Kill as u32..=Call::PidfdSendSignal as u32).contains(&call)
+}
+
+#[inline(always)]
+fn is_open(call: Call) -> bool {
+    matches!(call, Call::Open | Call::Openat | Call::Openat2)
+}
+
+#[inline(always)]
+fn is_transfer(call: Call) -> bool {
+    matches!(call, Call::Read | Call::Write)
 }
 
 /// Whether a call that begins concerns the followed set.
@@ -257,13 +270,9 @@ fn concerns_terminal(call: Call, args: &[u64; 4], caller: Ptr) -> bool {
 /// Whether a kill-family call names a followed process, or the process group with its number.
 #[inline(always)]
 fn names_followed(call: Call, args: &[u64; 4], caller: Ptr, tgid: u32) -> bool {
-    let number = match call {
-        Call::Kill | Call::Tkill | Call::Tgkill | Call::RtSigqueueinfo | Call::RtTgsigqueueinfo => {
-            (args[0] as i32).unsigned_abs()
-        }
-        _ => 0,
-    };
-    if number <= 1 {
+    let number = (args[0] as i32).unsigned_abs();
+    // The first argument of pidfd_send_signal is a descriptor.
+    if !is_kill(call as u32) || call == Call::PidfdSendSignal || number <= 1 {
         return false;
     }
     let namespace = task::own_number(caller, tgid).namespace;

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
 //! Births, execs, exits, stops and the freeing of tasks. Keeps the pid table and the followed set as it goes.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
@@ -7,16 +6,11 @@ use tracer_common::record::{
     NewTask, Stopped,
 };
 
-use crate::{
-    CHATTY, CRITICAL, emit, global, pids,
-    probes::calls,
-    scope,
-    task::{self, Ptr},
-};
+use crate::{CHATTY, CRITICAL, emit, global, load::Ptr, pids, probes::calls, scope, task};
 
-/// `CLONE_THREAD` (include/uapi/linux/sched.h).
+/// `CLONE_THREAD` (`include/uapi/linux/sched.h`).
 const CLONE_THREAD: u64 = 0x10000;
-/// `__TASK_STOPPED` and `TASK_DEAD` (include/linux/sched.h).
+/// `__TASK_STOPPED` and `TASK_DEAD` (`include/linux/sched.h`).
 const TASK_STOPPED: u32 = 0x4;
 const TASK_DEAD: u32 = 0x80;
 /// Size of [`Exec::args`].

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
 //! The probes, a file for each family.
 
 pub mod calls;

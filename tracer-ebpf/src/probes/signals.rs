@@ -1,16 +1,10 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
 //! Signals sent and taken: those of job control, and whatever a watched kill-family call sends.
 
 use core::arch::asm;
 
 use tracer_common::record::{SignalDelivered, SignalGenerated};
 
-use crate::{
-    CHATTY, CRITICAL, emit,
-    probes::calls,
-    scope,
-    task::{self, Ptr},
-};
+use crate::{CHATTY, CRITICAL, emit, load::Ptr, probes::calls, scope, task};
 
 const SIGCHLD: u32 = 17;
 /// `CLD_STOPPED` and `CLD_CONTINUED`: the only child statuses that are recorded; DEAD and the wait bound the rest.

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
 //! The task iterator: one record for each process, numbered like any other. It also fills the pid table.
 
 use aya_ebpf::helpers::generated::bpf_seq_write;
@@ -7,19 +6,16 @@ use tracer_common::{
     record::{FLAG_MAP_FULL, Kind as _, Snapshot},
 };
 
-use crate::{
-    emit, pids,
-    task::{self, Ptr},
-};
+use crate::{emit, load::Ptr, pids, task};
 
-/// `struct bpf_iter__task` (kernel/bpf/task_iter.c).
+/// `struct bpf_iter__task` (`kernel/bpf/task_iter.c`).
 #[repr(C)]
 pub struct IterTask {
     meta: *const IterMeta,
     task: Ptr,
 }
 
-/// The start of `struct bpf_iter_meta` (include/linux/bpf.h).
+/// The start of `struct bpf_iter_meta` (`include/linux/bpf.h`).
 #[repr(C)]
 struct IterMeta {
     seq_file: *mut core::ffi::c_void,

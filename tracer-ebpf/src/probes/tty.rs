@@ -1,9 +1,8 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
 //! Which calls concern a terminal: watched ioctls, opens that may acquire one, reads and writes from the background.
 
 use tracer_common::record::Call;
 
-use crate::task::{self, Ptr};
+use crate::{load::Ptr, task};
 
 const TIOCSCTTY: u32 = 0x540e;
 const TIOCGPGRP: u32 = 0x540f;
@@ -36,7 +35,8 @@ pub fn watches(args: &[u64; 4]) -> bool {
     )
 }
 
-/// Whether an open by this task can acquire a controlling terminal (drivers/tty/tty_jobctrl.c, `tty_open_proc_set_tty`).
+/// Whether an open by this task can acquire a controlling terminal (`tty_open_proc_set_tty`, in
+/// `drivers/tty/tty_jobctrl.c`).
 #[inline(always)]
 pub fn may_acquire(task: Ptr) -> bool {
     task::is_session_leader(task) && !task::has_terminal(task)
@@ -51,16 +51,14 @@ pub fn was_refused(ret: i64) -> bool {
 /// Whether a call can change the terminal, or its foreground process group, of the caller's session.
 #[inline(always)]
 pub fn changes_terminal(call: Call, args: &[u64; 4]) -> bool {
-    match call {
-        Call::Ioctl => {
-            matches!(command(args), TIOCSCTTY | TIOCSPGRP | TIOCNOTTY | TIOCVHANGUP | TIOCGPTPEER)
-        }
-        Call::Vhangup | Call::Open | Call::Openat | Call::Openat2 => true,
-        _ => false,
+    if call == Call::Ioctl {
+        matches!(command(args), TIOCSCTTY | TIOCSPGRP | TIOCNOTTY | TIOCVHANGUP | TIOCGPTPEER)
+    } else {
+        matches!(call, Call::Vhangup | Call::Open | Call::Openat | Call::Openat2)
     }
 }
 
-/// Whether a call can take the terminal of any session (`TIOCSCTTY` with argument 1), so that it is wanted whoever makes it.
+/// Whether a call can take the terminal of any session (`TIOCSCTTY` with argument 1): it is wanted whoever makes it.
 #[inline(always)]
 pub fn may_steal(call: Call, args: &[u64; 4]) -> bool {
     call == Call::Ioctl && command(args) == TIOCSCTTY && args[2] == 1

@@ -1,17 +1,17 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0-only
 //! What a wait4 or waitid returned: the words it wrote to the caller's memory, and whose they are.
 
 use tracer_common::record::{Call, FLAG_TARGET_UNKNOWN, FLAG_USER_UNREADABLE, TaskId};
 
 use crate::{
+    load::Ptr,
     pids::{self, Number},
     probes::calls::user_word,
-    task::{self, Ptr},
+    task,
 };
 
-/// `WUNTRACED | WCONTINUED` (include/uapi/linux/wait.h).
+/// `WUNTRACED | WCONTINUED` (`include/uapi/linux/wait.h`).
 const STOPS_TOO: u64 = 2 | 8;
-/// `CLD_EXITED`, `CLD_KILLED` and `CLD_DUMPED` (include/uapi/asm-generic/siginfo.h).
+/// `CLD_EXITED`, `CLD_KILLED` and `CLD_DUMPED` (`include/uapi/asm-generic/siginfo.h`).
 const CHILD_ENDED: core::ops::RangeInclusive<i32> = 1..=3;
 /// Offsets of `si_code`, `si_pid` and `si_status` on 64-bit machines.
 const SI_CODE: u64 = 8;
