@@ -48,6 +48,7 @@ pub struct Picture {
     pub name: &'static str,
     /// The fact, in the language of [`crate::story`].
     pub after: &'static str,
-    /// The rows that it must hold, in order, with roles in place of numbers: pid, ppid, pgid, tpgid, sid, state, command.
+    /// The rows that it must hold, in order, with roles in place of numbers: pid, ppid, pgid, tpgid, session, state
+    /// (a middle dot where ps would say whether it sleeps), command.
     pub rows: &'static [&'static str],
 }

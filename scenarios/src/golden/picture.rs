@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The columns that a row is made of.
-const COLUMNS: [&str; 6] = ["PID", "PPID", "PGID", "TPGID", "SID", "STAT"];
+const COLUMNS: [&str; 6] = ["PID", "PPID", "PGID", "TPGID", "SESS", "STAT"];
 
 /// What the picture should show and does not.
 pub fn differences(picture: &Picture, shown: &str, events: &[Event]) -> Vec<String> {

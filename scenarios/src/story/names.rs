@@ -110,9 +110,13 @@ impl Numbers {
         Self(Names::learn(events))
     }
 
-    /// The name of the first process with this number; any other text stays as it is.
+    /// The name of the first process with this number; any other text stays as it is, and so does init, which has another
+    /// name on every machine.
     #[must_use]
     pub fn name(&self, text: &str) -> String {
+        if text == "1" {
+            return text.to_owned();
+        }
         let name = text.parse().map(|number| self.0.number(Pid(number)));
         name.ok().filter(|name| *name != NOBODY).unwrap_or(text).to_owned()
     }

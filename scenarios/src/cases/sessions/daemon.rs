@@ -28,8 +28,9 @@ pub const CASE: Scenario = Scenario {
         then middle exits 0
         some daemon is reparented from middle to scenarios
         some session middle loses its leader
-        then middle is reaped by scenarios
-        with daemon: session middle, group middle, no terminal, leads no session, leader reaped, parent scenarios
+        then daemon is refused TIOCSCTTY: EPERM, not a session leader
+        with daemon: session middle, group middle, no terminal, leads no session, parent scenarios
+        some middle is reaped by scenarios
         then shell exits 0
         then daemon exits 0
         then session middle ends
@@ -37,11 +38,11 @@ pub const CASE: Scenario = Scenario {
     ",
     pictures: &[Picture {
         name: "daemon",
-        after: "middle is reaped by scenarios",
+        after: "daemon is refused *",
         rows: &[
-            "scenarios * * * * * scenarios run daemon",
-            "shell scenarios shell launcher shell * *",
-            "daemon scenarios middle -1 middle S *",
+            "scenarios * * -1 * · scenarios run daemon",
+            "shell scenarios shell launcher shell ·s *",
+            "daemon scenarios middle -1 middle · *",
         ],
     }],
     ..Scenario::DEFAULT

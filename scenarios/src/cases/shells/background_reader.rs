@@ -16,10 +16,10 @@ macro_rules! pictures {
             name: "ps",
             after: "ps execs",
             rows: &[
-                concat!($shell, " scenarios ", $shell, " ps ", $shell, " S ", $shell, " *"),
+                concat!($shell, " scenarios ", $shell, " ps ", $shell, " ·s ", $shell, " *"),
                 concat!("cat ", $shell, " cat ps ", $shell, " T cat"),
                 concat!("sed ", $shell, " cat ps ", $shell, " T sed s/hello/goodbye/"),
-                concat!("ps ", $shell, " ps ps ", $shell, " R ps -Ho pid,ppid,pgid,tpgid,sess,args"),
+                concat!("ps ", $shell, " ps ps ", $shell, " ·+ ps -Ho pid,ppid,pgid,tpgid,sess,args"),
             ],
         }]
     };
