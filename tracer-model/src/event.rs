@@ -139,6 +139,9 @@ pub struct Facts {
     pub session_leader: bool,
     /// It adopts orphaned descendants.
     pub subreaper: bool,
+    /// No ancestor of it does (`signal->has_child_subreaper` is clear): its children will be adopted by the init of its pid
+    /// namespace. `false` when that is not known.
+    pub no_subreaper_above: bool,
     /// No other thread is left.
     pub single_thread: bool,
     /// Its parent is the initial namespace's init, which the orphan rule excludes.

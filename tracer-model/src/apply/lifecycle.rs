@@ -8,7 +8,7 @@ use crate::{
     delta::{Anomaly, Change, LeaderState, OrphanCause, ReapEvidence},
     event::{CLONE_THREAD, EXIT_DEAD, RawTask, State, WaitStatus},
     ids::{PgrpKey, ProcKey, Signal},
-    state::{Knowledge, Model, Orphaned, Phase},
+    state::{Knowledge, Model, Orphaned, Phase, Process},
 };
 
 impl Model {
@@ -187,9 +187,13 @@ impl Model {
     }
 
     /// Who adopts the children of an exiting process (kernel/exit.c, `find_new_reaper`): the nearest ancestor that is a
-    /// subreaper, else the init of its pid namespace. `None` unless every ancestor up to there is known.
+    /// subreaper, else the init of its pid namespace. `None` unless every ancestor up to there is known, or it is known that
+    /// none is a subreaper.
     fn adopter(&self, father: ProcKey) -> Option<ProcKey> {
         let father = self.processes.get(&father)?;
+        if father.facts.no_subreaper_above {
+            return self.init_of(father);
+        }
         let mut next = father.parent.filter(|_| !father.parent_exited);
         for _ in 0..self.processes.len() {
             let ancestor = next.and_then(|key| self.processes.get(&key))?;
@@ -204,6 +208,14 @@ impl Model {
             next = ancestor.parent.filter(|_| !ancestor.parent_exited);
         }
         None
+    }
+
+    /// The init of a process's pid namespace.
+    fn init_of(&self, process: &Process) -> Option<ProcKey> {
+        let inum = |process: &Process| process.namespace.map(|ns| ns.inum);
+        let number = |process: &Process| process.namespace.map_or(process.key.number, |ns| ns.pid);
+        let is_it = |it: &&Process| it.phase == Phase::Alive && number(it).0 == 1 && inum(it) == inum(process);
+        self.processes.values().find(is_it).map(|init| init.key)
     }
 
     /// At the end of an exit: every group that it orphaned while a member was stopped must have got SIGHUP and SIGCONT, and

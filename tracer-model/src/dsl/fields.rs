@@ -31,6 +31,7 @@ type Flag = (&'static str, fn(&mut Facts) -> &mut bool);
 const FLAGS: &[Flag] = &[
     ("leader", |f| &mut f.session_leader),
     ("subreaper", |f| &mut f.subreaper),
+    ("no_subreaper_above", |f| &mut f.no_subreaper_above),
     ("single", |f| &mut f.single_thread),
     ("init_parent", |f| &mut f.parent_is_init),
     ("ttou", |f| &mut f.ttou_ignored_or_blocked),

@@ -322,6 +322,27 @@ fn who_adopts_is_not_guessed_when_an_ancestor_is_not_known() {
 }
 
 #[test]
+fn init_adopts_when_no_ancestor_is_a_subreaper_whether_they_are_known_or_not() {
+    let model = check(
+        "
+        90: fork 91 {fresh pp=90~5 pg=91 sid=90}
+        91: fork 92
+        92: setpgid(0,0) = 0
+        91: exit 0 {+no_subreaper_above}
+        91: dead {pp=90~5}
+        ",
+        expect![[r"
+            #5 90 forks 91; group 91 of 91 found
+            #6 91 forks 92
+            #8 group 92 of 92 by itself
+            #9 91 exits exited:0
+            #10 92 goes from parent 91 to 1; 91 is a zombie; group 91 is held by zombies; group 92 orphaned: exit of 91, 0 stopped
+        "]],
+    );
+    assert_eq!(model.group_by_pgid(Pgid(92)).unwrap().orphaned, Orphaned::Yes);
+}
+
+#[test]
 fn zombies_do_not_count_in_the_orphan_rule_but_a_zombie_leader_with_threads_does() {
     check(
         "

@@ -203,9 +203,10 @@ pub(super) struct FileFacts(pub Facts);
 type Bit = fn(&mut Facts) -> &mut bool;
 
 /// Name and place of every fact.
-const FACTS: [(&str, Bit); 9] = [
+const FACTS: [(&str, Bit); 10] = [
     ("session_leader", |f| &mut f.session_leader),
     ("subreaper", |f| &mut f.subreaper),
+    ("no_subreaper_above", |f| &mut f.no_subreaper_above),
     ("single_thread", |f| &mut f.single_thread),
     ("parent_is_init", |f| &mut f.parent_is_init),
     ("ttou_ignored_or_blocked", |f| &mut f.ttou_ignored_or_blocked),

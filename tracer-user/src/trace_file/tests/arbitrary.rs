@@ -56,7 +56,7 @@ fn tty() -> impl Strategy<Value = TtyState> {
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
-    any::<[bool; 9]>().prop_map(|f| Facts {
+    any::<[bool; 10]>().prop_map(|f| Facts {
         session_leader: f[0],
         subreaper: f[1],
         single_thread: f[2],
@@ -66,6 +66,7 @@ fn facts() -> impl Strategy<Value = Facts> {
         auto_reaps_children: f[6],
         hup_ignored: f[7],
         unreadable: f[8],
+        no_subreaper_above: f[9],
     })
 }
 

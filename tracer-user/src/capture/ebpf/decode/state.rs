@@ -3,8 +3,9 @@
 //! Must not: interpret. A number stays the number that the kernel held.
 
 use tracer_common::record::{
-    self, BIT_AUTO_REAPS_CHILDREN, BIT_FOREGROUND_EMPTY, BIT_HUP_IGNORED, BIT_PARENT_IS_INIT, BIT_SESSION_LEADER,
-    BIT_SINGLE_THREAD, BIT_SUBREAPER, BIT_TTIN_IGNORED_OR_BLOCKED, BIT_TTOU_IGNORED_OR_BLOCKED, FLAG_STATE_UNREADABLE,
+    self, BIT_AUTO_REAPS_CHILDREN, BIT_FOREGROUND_EMPTY, BIT_HAS_SUBREAPER, BIT_HUP_IGNORED, BIT_PARENT_IS_INIT,
+    BIT_SESSION_LEADER, BIT_SINGLE_THREAD, BIT_SUBREAPER, BIT_TTIN_IGNORED_OR_BLOCKED, BIT_TTOU_IGNORED_OR_BLOCKED,
+    FLAG_STATE_UNREADABLE,
 };
 use tracer_model::{
     event::{Comm, Facts, Namespace, RawId, RawTask, State, TtyState},
@@ -51,6 +52,7 @@ pub(super) fn state(raw: &record::State, flags: u32) -> State {
         facts: Facts {
             session_leader: bit(BIT_SESSION_LEADER),
             subreaper: bit(BIT_SUBREAPER),
+            no_subreaper_above: !bit(BIT_HAS_SUBREAPER) && flags & FLAG_STATE_UNREADABLE == 0,
             single_thread: bit(BIT_SINGLE_THREAD),
             parent_is_init: bit(BIT_PARENT_IS_INIT),
             ttou_ignored_or_blocked: bit(BIT_TTOU_IGNORED_OR_BLOCKED),
