@@ -129,6 +129,12 @@ impl Lifetimes {
         self.groups.get(&key)
     }
 
+    /// Forgets groups and sessions that have ended.
+    pub fn forget_ended(&mut self) {
+        self.groups.retain(|_, life| life.end.is_none());
+        self.sessions.retain(|_, life| life.until.is_none());
+    }
+
     /// The account so far, with what is left behind now.
     #[must_use]
     pub fn finish(self, model: &Model) -> Lives {

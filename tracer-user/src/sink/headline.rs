@@ -1,9 +1,9 @@
 //! The first line: which tier, and what is followed.
 
-use super::Style;
+use super::{Style, layout::wrap};
 use crate::trace_file::{Header, Scope};
 
-/// `sesstrace: eBPF, tracepoint tier (…) · following 41207 bash and all its descendants`.
+/// `sesstrace: eBPF, tracepoint tier (…) · following 41207 bash and all its descendants`, in as many lines as it takes.
 pub(super) fn headline(header: &Header, style: Style) -> String {
     let clean = |text: &str| style.clean(text.as_bytes()).into_owned();
     let backend = match header.backend.as_str() {
@@ -21,5 +21,6 @@ pub(super) fn headline(header: &Header, style: Style) -> String {
         }
     };
     let user = header.user.as_ref().map(|user| format!(" {} as user {}", style.dot(), clean(user))).unwrap_or_default();
-    format!("sesstrace: {backend}{tier}{reason} {} {scope}{user}", style.dot())
+    let line = format!("sesstrace: {backend}{tier}{reason} {} {scope}{user}", style.dot());
+    style.width.map_or(line.clone(), |wide| wrap(&line, wide).join("\n  "))
 }

@@ -47,7 +47,8 @@ impl Columns {
     /// Columns that fit these lines.
     pub(super) fn fitting(rows: &[Row], marks: &[Vec<Mark>], base: BootNs, style: Style) -> Self {
         let longest = |of: fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
-        let mut sessions: Vec<SessionKey> = rows.iter().filter_map(|row| row.session).collect();
+        let insiders = rows.iter().filter(|row| !row.outsider);
+        let mut sessions: Vec<SessionKey> = insiders.filter_map(|row| row.session).collect();
         sessions.sort_unstable();
         sessions.dedup();
         let session = (sessions.len() > 1).then(|| longest(|row| digits(row.session.map(|key| key.number.0))).max(7));

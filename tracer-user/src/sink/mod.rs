@@ -15,6 +15,8 @@ mod report;
 mod row;
 mod story;
 mod style;
+#[cfg(test)]
+mod tests;
 pub mod time;
 mod timeline;
 pub mod tree;

@@ -8,18 +8,21 @@ use std::{
 use tracer_model::{
     delta::{GroupBirth, GroupEnd, LeaderRace, LeaderState, RaceWinner, TtyChange},
     ids::{BootNs, PgrpKey, ProcKey},
-    state::{Model, Phase},
+    state::{Model, Phase, Process},
     timeline::{GroupLife, Lives, SessionLife},
 };
 
 use super::{
     Style, Tone,
+    layout::wrap,
     phrase::{cause, count, has_living_members},
     story::{Losses, Story},
     time,
 };
 use crate::{text::width, trace_file::Summary};
 
+/// Columns that a table has at least, even if lines are then longer than the terminal is wide.
+const CELLS_LEAST: usize = 40;
 /// Names of a group's members that are listed.
 const NAMES: usize = 4;
 
@@ -35,6 +38,24 @@ pub(super) fn write(story: Story, model: &Model, summary: Summary, out: &mut dyn
     }
     report.section("races", &report.races(&races), out)?;
     writeln!(out, "{}", losses(&lost, summary, base, style))
+}
+
+/// The cells of a row side by side, in as many lines as it takes.
+fn lines_of(row: &[String], widths: &[usize], room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for (cell, wide) in row.iter().zip(widths) {
+        if used > 0 && used + width(cell) > room {
+            lines.push(String::new());
+            used = 2;
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', wide - width(cell) + 2));
+        }
+        used += wide + 2;
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
 }
 
 struct Report<'a> {
@@ -55,15 +76,12 @@ impl Report<'_> {
         if table.is_empty() {
             writeln!(out, "{}{:2$}none", self.style.paint(Tone::Heading, name), "", LABEL - name.len())?;
         }
+        let room = self.style.width.map_or(usize::MAX, |wide| wide.saturating_sub(LABEL).max(CELLS_LEAST));
         for (index, row) in table.iter().enumerate() {
             let name = if index == 0 { name } else { "" };
             write!(out, "{}{:2$}", self.style.paint(Tone::Heading, name), "", LABEL - name.len())?;
-            let mut line = String::new();
-            for (cell, wide) in row.iter().zip(&widths) {
-                line.push_str(cell);
-                line.extend(std::iter::repeat_n(' ', wide - width(cell) + 2));
-            }
-            writeln!(out, "{}", line.trim_end())?;
+            let lines = lines_of(row, &widths, room);
+            writeln!(out, "{}", lines.join(&format!("\n{:1$}", "", LABEL + 2)))?;
         }
         Ok(())
     }
@@ -123,7 +141,10 @@ impl Report<'_> {
     /// What is worth saying of a group that lives on.
     fn state(&self, key: PgrpKey) -> Option<String> {
         if !has_living_members(self.model, key) {
-            return Some("held by zombies alone".to_owned());
+            let group = self.model.group(key)?;
+            let zombie = |process: &Process| process.phase == Phase::Zombie;
+            let held = group.members.iter().filter_map(|member| self.model.process(*member)).any(zombie);
+            return Some(if held { "held by zombies alone" } else { "its last member is released" }.to_owned());
         }
         match self.model.leader_state(self.model.group(key)?) {
             LeaderState::Zombie => Some("its leader is a zombie".to_owned()),
@@ -179,10 +200,8 @@ impl Report<'_> {
     }
 
     fn left_behind(&self, lives: &Lives) -> Vec<Vec<String>> {
-        if lives.left_behind.is_empty() {
-            return vec![vec!["nothing".to_owned()]];
-        }
-        lives.left_behind.iter().filter_map(|(key, depth)| self.survivor(*key, *depth)).collect()
+        let table: Vec<_> = lives.left_behind.iter().filter_map(|(key, depth)| self.survivor(*key, *depth)).collect();
+        if table.is_empty() { vec![vec!["nothing".to_owned()]] } else { table }
     }
 
     fn survivor(&self, key: ProcKey, depth: usize) -> Option<Vec<String>> {
@@ -192,7 +211,9 @@ impl Report<'_> {
             (Phase::Alive, Some(stop)) if stop.signal.0 == 0 => "stopped".to_owned(),
             (Phase::Alive, Some(stop)) => format!("stopped by {}", stop.signal),
             (Phase::Exiting, _) => "exiting".to_owned(),
-            (Phase::Zombie | Phase::Released | Phase::Reaped, _) => "zombie".to_owned(),
+            (Phase::Zombie, _) => "zombie".to_owned(),
+            // The kernel has released it: it is gone, even if nobody was seen to reap it.
+            (Phase::Released | Phase::Reaped, _) => return None,
         };
         let parent = process.parent.and_then(|parent| self.model.process(parent));
         let parent = parent.map_or_else(
@@ -265,5 +286,6 @@ pub(super) fn losses(losses: &Losses, summary: Summary, base: BootNs, style: Sty
         parts.push("incomplete: the capture was cut off".to_owned());
     }
     let tone = if summary.lost > 0 || !summary.complete { Tone::Trouble } else { Tone::Plain };
-    style.paint(tone, &parts.join(", ")).to_string()
+    let line = style.width.map_or_else(|| parts.join(", "), |wide| wrap(&parts.join(", "), wide).join("\n"));
+    style.paint(tone, &line).to_string()
 }

@@ -27,6 +27,8 @@ pub(super) struct Row {
     /// Its group and session.
     pub group: Option<PgrpKey>,
     pub session: Option<SessionKey>,
+    /// Not one of the followed processes: somebody outside who touches them.
+    pub outsider: bool,
     head: String,
     objects: Vec<String>,
     /// Objects that are not listed.
@@ -64,6 +66,7 @@ impl Row {
             name,
             group: process.and_then(|process| process.group),
             session: process.and_then(|process| process.session),
+            outsider: scene.root.is_some() && process.is_some_and(|process| !process.followed),
             head: phrase.head,
             objects: phrase.objects,
             more: 0,
@@ -137,6 +140,11 @@ impl Rows {
         Self { keeps: true, ..Self::default() }
     }
 
+    /// Whether lines stay here until the end.
+    pub(super) fn are_kept(&self) -> bool {
+        self.keeps
+    }
+
     /// Adds the lines of one event.
     pub(super) fn add(&mut self, scene: &Scene<'_>) {
         self.current = false;
@@ -149,7 +157,7 @@ impl Rows {
         if let Place::Birth(group) = phrase.place
             && let Some(row) = self.births.get(&group).and_then(|row| self.all.get_mut(*row))
         {
-            row.remark(&phrase.head);
+            row.remark(&phrase.note);
             return;
         }
         if let Some(last) = self.all.last_mut() {

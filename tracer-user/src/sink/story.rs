@@ -73,6 +73,9 @@ impl Story {
         for change in &delta.changes {
             self.note(change, model, event.at);
         }
+        if !self.rows.are_kept() {
+            self.forget(delta);
+        }
     }
 
     /// Keeps what is told later.
@@ -92,6 +95,21 @@ impl Story {
                 self.zombies_since.remove(&group);
             }
             _ => {}
+        }
+    }
+
+    /// Forgets what no line will need: what is told as it comes may go on for weeks.
+    fn forget(&mut self, delta: &Delta) {
+        self.races.clear();
+        let mut ended = false;
+        for change in &delta.changes {
+            if let Change::GroupEnded { group, .. } = change {
+                self.orphaned.remove(group);
+            }
+            ended |= matches!(change, Change::GroupEnded { .. } | Change::SessionEnded { .. });
+        }
+        if ended {
+            self.lives.forget_ended();
         }
     }
 

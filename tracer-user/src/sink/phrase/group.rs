@@ -147,10 +147,12 @@ pub(super) fn no_longer_orphaned(group: PgrpKey) -> Phrase {
 /// Goes beside the birth: the second call changed nothing, or was refused and is told as that.
 pub(super) fn leader_race(scene: &Scene<'_>, race: LeaderRace) -> Phrase {
     let by = race.margin.map(|ns| format!(", by {}", scene.span(ns))).unwrap_or_default();
-    let (text, caller) = match race.winner {
+    let (who, caller) = match race.winner {
         RaceWinner::Child => (format!("child first{by}"), race.parent),
         RaceWinner::Parent => (format!("parent first{by}"), race.child),
         RaceWinner::Undecided => ("parent and child at once".to_owned(), race.parent),
     };
-    Phrase::of(caller, text).at_birth_of(race.group)
+    Phrase::of(caller, format!("setpgid: {} leads group {} already", race.child.number, race.group.number))
+        .note(who)
+        .at_birth_of(race.group)
 }

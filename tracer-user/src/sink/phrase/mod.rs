@@ -57,7 +57,7 @@ pub(super) enum Place {
     Line,
     /// Appended to the line of the change before it in the same event, or a line of its own.
     Clause,
-    /// In the margin of the line that tells the birth of this group; a line of its own where that is out of reach.
+    /// Its note, in the margin of the line that tells the birth of this group; a line of its own where that is out of reach.
     Birth(PgrpKey),
 }
 

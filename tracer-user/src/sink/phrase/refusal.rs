@@ -49,7 +49,7 @@ fn meaning(scene: &Scene<'_>, call: &Call, reason: Refusal) -> String {
         Refusal::OtherSession => "that is in another session".to_owned(),
         Refusal::SessionLeader => format!("{it} is a session leader, which stays where it is"),
         Refusal::GroupLeader => {
-            format!("{it} is a process group leader; only a process that is none can call setsid: fork first")
+            format!("{it} leads a process group, and may not leave it: fork first")
         }
         Refusal::NumberIsAGroup => format!("{it} has left the group of its own number, and others are still in it"),
         Refusal::OrphanedBackground => {

@@ -1,5 +1,7 @@
 //! Calls, arguments, statuses and numbers in words.
 
+use std::borrow::Cow;
+
 use tracer_model::{
     event::{Call, WaitStatus},
     ids::Signal,
@@ -71,8 +73,10 @@ pub(super) fn command(args: &[Vec<u8>], style: Style) -> String {
 
 fn quoted(arg: &[u8], style: Style) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"@%_-+=:,./[]".contains(byte) || !byte.is_ascii();
-    let clean = style.clean(arg);
-    if !arg.is_empty() && arg.iter().all(plain) { clean.into_owned() } else { format!("'{clean}'") }
+    match style.clean(arg) {
+        Cow::Borrowed(clean) if !clean.is_empty() && arg.iter().all(plain) => clean.to_owned(),
+        clean => format!("'{clean}'"),
+    }
 }
 
 /// `1 process`, `2 processes`.

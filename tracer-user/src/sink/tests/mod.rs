@@ -1,0 +1,90 @@
+//! How histories read: text in, text out, through the real model.
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them when it updates")]
+
+mod form;
+mod histories;
+mod listings;
+mod refusals;
+mod same;
+
+use std::{cell::RefCell, io, rc::Rc};
+
+use tracer_model::{
+    dsl,
+    event::Event,
+    ids::{BootNs, Pid},
+    state::Model,
+};
+
+use super::{SINKS, Style};
+use crate::trace_file::{Header, Scope, Summary};
+
+/// A shell on a terminal, run by sesstrace in a terminal's own shell: numbers as in the histories below.
+const SHELL: &str = "
+    snapshot 1 init {+init_parent pp=0}
+    snapshot 10 bash {pg=10 sid=10 +leader tty=pts/3 fg=10}
+    snapshot-end
+";
+
+/// Bytes that a sink wrote.
+#[derive(Clone, Default)]
+struct Page(Rc<RefCell<Vec<u8>>>);
+
+impl io::Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn header() -> Header {
+    Header {
+        tool: "0.1.0".to_owned(),
+        host: b"build7".to_vec(),
+        kernel: "6.18.44".to_owned(),
+        boot_id: "6a1d0c3e-0000-4000-8000-000000000001".to_owned(),
+        backend: "ebpf".to_owned(),
+        tier: "tracepoint".to_owned(),
+        tier_reason: "this kernel refuses trampolines".to_owned(),
+        pid_namespace: 4_026_531_836,
+        boot_ns: BootNs(0),
+        unix_ns: 1_700_000_000_000_000_000,
+        command: vec![b"bash".to_vec()],
+        scope: Scope::Tree { root: Pid(10), name: b"bash".to_vec() },
+        user: None,
+    }
+}
+
+/// The events of a history on top of [`SHELL`].
+fn events(history: &str) -> Vec<Event> {
+    dsl::parse(&format!("{SHELL}{history}")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What a sink makes of events.
+fn shown(form: &str, header: &Header, events: &[Event], style: Style) -> String {
+    let page = Page::default();
+    let row = SINKS.iter().find(|row| row.name == form).expect("a form");
+    let mut sink = (row.make)(Box::new(page.clone()), style);
+    let mut model = Model::new();
+    if let Scope::Tree { root, .. } = header.scope {
+        model.follow(root);
+    }
+    let mut summary = Summary { complete: true, ..Summary::default() };
+    sink.begin(header).expect("a page never fails");
+    for event in events {
+        summary.count(event);
+        let delta = model.apply(event);
+        sink.event(event, &delta, &model).expect("a page never fails");
+    }
+    sink.end(&model, &summary).expect("a page never fails");
+    String::from_utf8(page.0.take()).expect("UTF-8")
+}
+
+/// The timeline of a history, without its first lines, which are the same for all.
+fn timeline(history: &str) -> String {
+    let text = shown("timeline", &header(), &events(history), Style::PLAIN);
+    text.lines().skip(2).flat_map(|line| [line, "\n"]).collect()
+}

@@ -1,0 +1,276 @@
+//! The verbs that read recordings, as a user calls them: good, torn, foreign and newer ones, and a reader that goes away.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use tracer_model::{
+    dsl,
+    ids::{BootNs, Pid},
+};
+use tracer_user::trace_file::{Header, Scope, Writer};
+
+const HISTORY: &str = "
+    snapshot 1 init {+init_parent pp=0}
+    snapshot 10 bash {pg=10 sid=10 +leader tty=pts/3 fg=10}
+    snapshot 70 cron
+    snapshot-end
+    @3000000 10: fork 11
+    @3100000 10: setpgid(11,11) = 0
+    @3200000 10: ioctl(255,TIOCSPGRP,0,11) = 0 {fg=11}
+    @4000000 11: exec x:636174ff /etc/motd
+    @5000000 11: exit 0
+    11: dead
+    @6000000 10: wait4(-1,2) = 11 got 11 exited:0
+    @6100000 10: ioctl(255,TIOCSPGRP,0,10) = 0 {fg=10}
+    @7000000 10: exit 0
+    10: dead
+    @8000000 1: wait4(-1,0) = 10 got 10 exited:0
+";
+
+struct Recording {
+    dir: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Recording {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("rec.jsonl");
+        let header = Header {
+            tool: "0.1.0".to_owned(),
+            host: b"build7".to_vec(),
+            kernel: "6.18.44".to_owned(),
+            boot_id: "6a1d0c3e".to_owned(),
+            backend: "ebpf".to_owned(),
+            tier: "tracepoint".to_owned(),
+            tier_reason: String::new(),
+            pid_namespace: 4_026_531_836,
+            boot_ns: BootNs(0),
+            // 2026-11-24T08:00:00Z
+            unix_ns: 1_795_507_200_000_000_000,
+            command: vec![b"bash".to_vec()],
+            scope: Scope::Tree { root: Pid(10), name: b"bash".to_vec() },
+            user: None,
+        };
+        let mut writer = Writer::create(&path, &header).expect("a recording");
+        for event in dsl::parse(HISTORY).expect("a history") {
+            writer.write(&event).expect("an event");
+        }
+        writer.finish(true).expect("an end");
+        Self { dir, path }
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(&self.path).expect("the recording")
+    }
+
+    /// Another file beside it.
+    fn other(&self, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.dir.path().join("other.jsonl");
+        fs::write(&path, bytes).expect("a file");
+        path
+    }
+}
+
+fn sesstrace() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sesstrace"));
+    for name in ["NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "LC_ALL", "LANG", "LC_CTYPE"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(verb: &str, path: &Path, args: &[&str]) -> (String, String, Option<i32>) {
+    let output = sesstrace().arg(verb).arg(path).args(args).stdin(Stdio::null()).output().expect("sesstrace");
+    said(&output)
+}
+
+fn said(output: &Output) -> (String, String, Option<i32>) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+#[test]
+fn a_whole_recording_is_replayed_in_silence() {
+    let recording = Recording::new();
+    let (out, err, code) = run("replay", &recording.path, &[]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    assert!(out.contains("setpgid: makes 11 the leader of new group 11"), "{out}");
+    assert!(out.contains(r"exec 'cat\xff' /etc/motd"), "{out}");
+    assert!(out.ends_with("left behind  nothing\nraces        none\n20 events, none lost\n"), "{out}");
+    assert!(!out.contains('\x1b'), "colour in a file: {out}");
+    let (colored, _, _) = run("replay", &recording.path, &["--color", "always"]);
+    assert!(colored.contains("\x1b[3"), "{colored}");
+}
+
+#[test]
+fn json_is_the_recording() {
+    let recording = Recording::new();
+    let (out, err, code) = run("replay", &recording.path, &["--json"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    assert_eq!(out, recording.text());
+}
+
+#[test]
+fn standard_input_is_a_recording_too() {
+    let recording = Recording::new();
+    let from_file = run("replay", &recording.path, &[]);
+    let mut child = sesstrace()
+        .args(["replay", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("sesstrace");
+    child.stdin.take().expect("a pipe").write_all(recording.text().as_bytes()).expect("it reads");
+    assert_eq!(said(&child.wait_with_output().expect("an end")), from_file);
+}
+
+#[test]
+fn a_torn_recording_is_shown_as_far_as_it_goes() {
+    let recording = Recording::new();
+    let text = recording.text();
+    let torn = recording.other(&text[..text.len() - 200]);
+    let (out, err, code) = run("replay", &torn, &[]);
+    assert_eq!(code, Some(3), "{err}");
+    assert!(out.contains("reaps 11: group 11 ends"), "{out}");
+    assert!(out.ends_with("19 events, none lost, incomplete: the capture was cut off\n"), "{out}");
+    assert_eq!(
+        err,
+        "sesstrace: line 21, the last, is torn: the recording is incomplete, and shown as far as it goes\n"
+    );
+}
+
+#[test]
+fn a_damaged_line_is_a_loss() {
+    let recording = Recording::new();
+    let mut lines: Vec<String> = recording.text().lines().map(str::to_owned).collect();
+    lines[9] = "\u{1b}[2Jgarbage".to_owned();
+    let damaged = recording.other(lines.join("\n") + "\n");
+    let (out, err, code) = run("replay", &damaged, &[]);
+    assert_eq!(code, Some(3), "{err}");
+    assert!(out.contains("1 record is lost") && out.contains("damaged data"), "{out}");
+    assert_eq!(err, "sesstrace: line 10 is damaged: expected value at column 1; skipped, and counted as lost\n");
+}
+
+#[test]
+fn what_is_no_recording_of_this_format_is_refused_with_a_way_out() {
+    let recording = Recording::new();
+    for verb in ["replay", "ps", "tree"] {
+        let foreign = recording.other("{\"name\":\"package\"}\n");
+        let (out, err, code) = run(verb, &foreign, &[]);
+        assert_eq!((out.as_str(), code), ("", Some(2)), "{err}");
+        assert!(err.contains("other.jsonl is not a recording of sesstrace: line 1 is not its header"), "{err}");
+        assert!(err.contains("\n  fix    sesstrace record -o FILE -- COMMAND"), "{err}");
+
+        let newer = recording.other(recording.text().replace("\"sesstrace\":\"1.0\"", "\"sesstrace\":\"2.0\""));
+        let (_, err, code) = run(verb, &newer, &[]);
+        assert_eq!(code, Some(2), "{err}");
+        assert!(err.contains("has recording format 2.0, and this sesstrace"), "{err}");
+        assert!(err.contains("\n  fix    replay it with sesstrace 0.1.0, which recorded it"), "{err}");
+
+        let (_, err, code) = run(verb, &recording.other(""), &[]);
+        assert!(code == Some(2) && err.contains("is empty"), "{err}");
+        let (_, err, code) = run(verb, recording.dir.path(), &[]);
+        assert!(code == Some(2) && err.contains("it is a directory"), "{err}");
+        let (_, err, code) = run(verb, &recording.dir.path().join("none"), &[]);
+        assert!(code == Some(2) && err.contains("none: ENOENT: No such file or directory"), "{err}");
+    }
+}
+
+#[test]
+fn a_newer_minor_version_is_read_with_a_warning() {
+    let recording = Recording::new();
+    let newer = recording.text().replace("\"sesstrace\":\"1.0\"", "\"sesstrace\":\"1.9\"");
+    let (out, err, code) = run("replay", &recording.other(newer), &[]);
+    assert_eq!(code, Some(3));
+    assert!(out.contains("20 events, none lost"), "{out}");
+    assert!(err.contains("has format 1.9, newer than the 1.0 of this sesstrace"), "{err}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let recording = Recording::new();
+    for args in [&["replay"][..], &["replay", "--json"], &["ps", "-e"], &["tree", "-e"]] {
+        let mut child = sesstrace()
+            .args(args)
+            .arg(&recording.path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("sesstrace");
+        drop(child.stdout.take());
+        let (_, err, code) = said(&child.wait_with_output().expect("an end"));
+        assert_eq!((err.as_str(), code), ("", Some(0)), "{args:?}");
+    }
+}
+
+#[test]
+fn ps_shows_the_processes_of_an_instant() {
+    let recording = Recording::new();
+    let columns = "pid,ppid,pgid,tpgid,sess,args";
+    let at = |time: &str| run("ps", &recording.path, &["--at", time, "-o", columns]).0;
+    let before = "  PID  PPID  PGID TPGID  SESS COMMAND\n   10     0    10    10    10 bash\n";
+    let during = "  PID  PPID  PGID TPGID  SESS COMMAND\n   10     0    10    11    10 bash\n   11    10    11    11    10   cat\\xff /etc/motd\n";
+    assert_eq!(at("0"), before);
+    assert_eq!(at("2.999"), before);
+    for instant in ["4.000", "4.5ms", "0.0045s", "2026-11-24T08:00:00.0045Z", "#10"] {
+        assert_eq!(at(instant), during, "{instant}");
+    }
+    assert!(at("5.002").contains("   11    10    11    11    10   [cat\\xff] <defunct>\n"), "{}", at("5.002"));
+    // The followed processes are gone at the end; their session with them.
+    assert_eq!(at("1s"), "  PID  PPID  PGID TPGID  SESS COMMAND\n");
+    let every = run("ps", &recording.path, &["--at", "4.5", "-e", "-o", "pid,comm"]).0;
+    assert_eq!(every, "  PID COMMAND\n    1 init\n   10 bash\n   11   cat\\xff\n   70 cron\n");
+}
+
+#[test]
+fn the_end_of_a_recording_is_told() {
+    let recording = Recording::new();
+    let (_, err, code) = run("ps", &recording.path, &["--at", "1s"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(err, "sesstrace: the recording ends before that instant: this is its end\n");
+    let (_, err, _) = run("ps", &recording.path, &["--at", "#20"]);
+    assert_eq!(err, "");
+}
+
+#[test]
+fn an_instant_that_is_none_is_pointed_at() {
+    let recording = Recording::new();
+    let (_, err, code) = run("tree", &recording.path, &["--at", "12.5x"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("    12.5x\n        ^\n"), "{err}");
+}
+
+#[test]
+fn tree_marks_terminal_and_foreground() {
+    let recording = Recording::new();
+    let (out, err, code) = run("tree", &recording.path, &["--at", "4.5"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    let expected = "\
+session 10, controlling terminal pts/3, foreground group 11
+├─ group 10, background, orphaned
+│  └─ 10 bash
+└─ group 11, foreground
+   └─ 11 cat\\xff /etc/motd
+";
+    assert_eq!(out, expected);
+}
+
+#[test]
+fn without_a_recording_the_machine_is_shown() {
+    let here = std::process::id().to_string();
+    let output =
+        sesstrace().args(["ps", "-e", "-o", "pid,ppid,comm"]).stdin(Stdio::null()).output().expect("sesstrace");
+    let (out, _, code) = said(&output);
+    assert_eq!(code, Some(0));
+    let rows = out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let children: Vec<_> = rows.filter(|row| row.get(1) == Some(&here.as_str())).collect();
+    assert!(children.iter().any(|row| row.last() == Some(&"sesstrace")), "{out}");
+    let (_, err, code) = said(&sesstrace().args(["ps", "--at", "3"]).output().expect("sesstrace"));
+    assert!(code == Some(2) && err.contains("<REC>"), "{err}");
+}
