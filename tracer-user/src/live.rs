@@ -106,6 +106,7 @@ impl<S: Source> Live<S> {
 
     /// Ends: what is still missing is lost.
     pub fn finish(mut self, complete: bool) -> Result<(S, Ended), LiveError> {
+        self.source.stop()?;
         self.read()?;
         self.reorder.finish(boot_now(), self.source.last_seq(), &mut self.events);
         self.pass_on()?;

@@ -41,6 +41,9 @@ pub trait Source {
     /// [`tracer_model::event::EventKind::Snapshot`] events and the end of the run.
     fn resynchronise(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError>;
 
+    /// Makes no more records: [`Self::last_seq`] and what is lost are final when this returns.
+    fn stop(&mut self) -> Result<(), CaptureError>;
+
     /// Descriptors that become readable when [`Self::poll`] is worth calling before the next tick of the consumer's timer.
     fn fds(&self) -> Vec<BorrowedFd<'_>>;
 }

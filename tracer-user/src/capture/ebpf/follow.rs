@@ -117,7 +117,7 @@ impl Read {
     }
 }
 
-fn wait() -> Result<(), CaptureError> {
+pub(super) fn wait() -> Result<(), CaptureError> {
     sys::wait_for_programs()
         .map_err(|error| CaptureError::system("wait for running probes (membarrier)", &error, "none"))
 }

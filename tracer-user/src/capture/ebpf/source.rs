@@ -8,7 +8,7 @@ use std::{
 };
 
 use aya::maps::{Map, RingBuf};
-use tracer_common::control::SCOPE_ALL;
+use tracer_common::control::{SCOPE_ALL, SCOPE_NONE};
 use tracer_model::{
     event::{Event, EventKind, GapCause},
     ids::Seq,
@@ -19,6 +19,7 @@ use super::{
     btf::Btf,
     control::Control,
     decode::{Decoded, Decoder},
+    follow,
     load::{self, Loaded},
     offsets::{self, Layout},
     rings::Rings,
@@ -193,6 +194,11 @@ impl Source for EbpfSource {
     fn resynchronise(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError> {
         self.run_snapshot()?;
         self.poll(out)
+    }
+
+    fn stop(&mut self) -> Result<(), CaptureError> {
+        self.control.set_scope(SCOPE_NONE);
+        follow::wait()
     }
 
     fn fds(&self) -> Vec<BorrowedFd<'_>> {
