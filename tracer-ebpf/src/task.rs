@@ -113,10 +113,11 @@ pub fn arguments(task: Ptr) -> (u64, u64) {
     }
 }
 
-/// `si_code` of a `kernel_siginfo`.
+/// `si_code` of a `kernel_siginfo`. The argument of the tracepoints can also be a small number, and newer verifiers take
+/// its type away for that (`kernel/bpf/btf.c`, `raw_tp_null_args`): it cannot be loaded through.
 #[inline(always)]
 pub fn signal_code(info: Ptr) -> i32 {
-    Direct.load(info, global!(OFFSETS.siginfo_code))
+    Probed::new().load(info, global!(OFFSETS.siginfo_code))
 }
 
 /// Disposition in a `k_sigaction`: 0 default, 1 ignored, 2 handler.
