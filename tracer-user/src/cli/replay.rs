@@ -8,16 +8,16 @@ use clap::Args;
 use super::{
     common::{ColorChoice, sink, stdout, style_for},
     exit::INCOMPLETE,
-    state,
+    state, store,
 };
 use crate::{pipeline::Pipeline, trace_file::Reader};
 
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// The recording, `-` for standard input
+    /// The recording, `-` for standard input; without one, that of the last `run`
     #[arg(value_name = "REC")]
-    recording: PathBuf,
+    recording: Option<PathBuf>,
     /// Print the events as JSON, one object a line
     #[arg(long)]
     json: bool,
@@ -25,7 +25,8 @@ pub struct ReplayArgs {
 
 /// Prints the report. A recording that is not whole is shown as far as it goes, with exit code 3.
 pub fn run(args: &ReplayArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
-    let mut reader = Reader::open(&args.recording).map_err(super::exit::ExpectedError::from)?;
+    let recording = args.recording.clone().map_or_else(store::newest, Ok)?;
+    let mut reader = Reader::open(&recording).map_err(super::exit::ExpectedError::from)?;
     let form = if args.json { "json" } else { "timeline" };
     let sinks = sink(form, stdout(), style_for(color, &io::stdout()));
     let mut pipeline = Pipeline::begin(reader.header(), None, sinks).context("cannot write the report")?;

@@ -11,7 +11,7 @@ use super::{
     store,
     target::{CaptureArgs, CommandArgs, absolute},
 };
-use crate::{live::unix_now, sink::Style};
+use crate::sink::Style;
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ pub fn run(args: &RunArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     };
     let recording = match &args.write {
         Some(path) => Some(absolute(path)?),
-        None => unnamed_recording(),
+        None => store::unnamed(),
     };
     let form = if args.json { "json" } else { "timeline" };
     let make = Box::new(move |out| sink(form, out, style));
@@ -65,12 +65,4 @@ fn create(path: &std::path::Path) -> Result<File, ExpectedError> {
         )),
         code: BEFORE_COMMAND,
     })
-}
-
-/// A place in the state directory; none when there is none to be had, which is no reason not to run.
-fn unnamed_recording() -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let directory = store::directory(variable("XDG_STATE_HOME"), variable("HOME"))?;
-    let unix_seconds = u64::try_from(unix_now() / 1_000_000_000).unwrap_or_default();
-    store::next(&directory, unix_seconds, std::process::id()).ok()
 }

@@ -8,13 +8,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::exit::ExpectedError;
+use crate::live::unix_now;
+
 /// How many unnamed recordings are kept, the new one included.
 const KEPT: usize = 10;
 const SUFFIX: &str = ".jsonl";
 
 /// The directory of unnamed recordings (XDG base directory specification): `None` without `XDG_STATE_HOME` and `HOME`.
-#[must_use]
-pub fn directory(state_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
+fn directory(state_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
     // The specification says to ignore a relative path.
     let state_home = state_home.filter(|path| path.is_absolute());
     let base = state_home.or_else(|| home.filter(|path| path.is_absolute()).map(|home| home.join(".local/state")))?;
@@ -25,7 +27,7 @@ pub fn directory(state_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<P
 /// are removed; what cannot be removed stays.
 ///
 /// The name begins with `unix_seconds` in a fixed width, so that the order of names is the order of time.
-pub fn next(directory: &Path, unix_seconds: u64, pid: u32) -> io::Result<PathBuf> {
+fn next(directory: &Path, unix_seconds: u64, pid: u32) -> io::Result<PathBuf> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let mut old: Vec<PathBuf> = fs::read_dir(directory)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
@@ -39,10 +41,28 @@ pub fn next(directory: &Path, unix_seconds: u64, pid: u32) -> io::Result<PathBuf
     Ok(directory.join(format!("{unix_seconds:012}-{pid}{SUFFIX}")))
 }
 
-/// The newest unnamed recording: what `replay` reads when it is given none.
-pub fn last(directory: &Path) -> io::Result<Option<PathBuf>> {
+/// The newest unnamed recording in `directory`.
+fn last(directory: &Path) -> io::Result<Option<PathBuf>> {
     let names = fs::read_dir(directory)?.filter_map(|entry| entry.ok().map(|entry| entry.path()));
     Ok(names.filter(|path| is_ours(path)).max())
+}
+
+/// A place for the recording that a `run` makes and nobody named; none when there is none to be had, which is no reason not
+/// to run.
+pub fn unnamed() -> Option<PathBuf> {
+    let unix_seconds = u64::try_from(unix_now() / 1_000_000_000).unwrap_or_default();
+    next(&users_directory()?, unix_seconds, std::process::id()).ok()
+}
+
+/// The newest recording that nobody named.
+pub fn newest() -> Result<PathBuf, ExpectedError> {
+    let found = users_directory().and_then(|directory| last(&directory).ok().flatten());
+    found.ok_or_else(|| ExpectedError::usage("there is no recording yet to replay", "sesstrace run -- COMMAND"))
+}
+
+fn users_directory() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    directory(variable("XDG_STATE_HOME"), variable("HOME"))
 }
 
 fn is_ours(path: &Path) -> bool {
