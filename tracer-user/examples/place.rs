@@ -108,7 +108,8 @@ impl Double<'_> {
         if let Some(text) = options.get("--report")
             && let Ok(Some(mut writer)) = self.side.report_writer()
         {
-            let written = writer.write_all(text.as_bytes());
+            // Piece by piece, as a report is.
+            let written = text.as_bytes().chunks(1000).try_for_each(|piece| writer.write_all(piece));
             self.note(&format!("report {:?}", written.map_err(|error| error.kind())));
         }
         self.side.done();

@@ -119,6 +119,8 @@ impl CaptureSide {
     /// Says that nothing can be followed, why, and with which exit code the program is to end. The command is not run. Only
     /// of use before [`Self::release`].
     pub fn failed(self, text: &str, code: u8) {
+        // Whoever reads from the user's standard error need not wait until the probes are closed.
+        detach::drop_stderr();
         // A waiter that is gone needs no reason.
         if let Some(channel) = &self.channel {
             let _ = channel.send(&ToWaiter::Failed { text: text.to_owned(), code }, None);

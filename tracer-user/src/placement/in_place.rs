@@ -1,7 +1,6 @@
 //! `--in-place` (the `-DDD` of strace): the process that the shell started becomes the command.
 
 use super::{
-    Placement,
     error::LaunchError,
     exec::Program,
     init_hook,
@@ -10,7 +9,6 @@ use super::{
 
 /// Waits until the capture process follows this process, then becomes the command. Returns only if that fails.
 pub(super) fn run(program: &Program, channel: &Channel) -> LaunchError {
-    debug_assert!(init_hook::ran(), "checked for {:?} too", Placement::Wrapper);
     loop {
         match channel.wait::<ToWaiter>() {
             Some((ToWaiter::Release, _)) => break,

@@ -73,8 +73,8 @@ pub(super) fn pending_at_start() -> impl Iterator<Item = i32> {
     (1..=LAST_SIGNAL).filter(move |signal| set & bit(*signal) != 0)
 }
 
-/// Sends this process again what was pending when it was started and is no more: Rust's runtime discards a pending SIGPIPE
-/// when it starts to ignore that signal. Call it after [`restore_signals`], which blocks these signals.
+/// Sends this process again what was pending at the start and is no more: Rust's runtime discards a pending SIGPIPE when it
+/// starts to ignore that signal, and a forked process has none. Call it after [`restore_signals`], which blocks them.
 pub(super) fn restore_pending() {
     let lost = !pending();
     for signal in pending_at_start().filter(|signal| lost & bit(*signal) != 0) {

@@ -103,12 +103,8 @@ impl Waiter {
             }
             pid => Pid::from_raw(pid),
         };
-        // The fork did not copy what was pending; the command blocks it, as this process did.
-        for signal in init_hook::pending_at_start() {
-            // SAFETY: kill has no memory arguments; the command is not reaped, so that its number is its own.
-            unsafe { libc::kill(command.as_raw(), signal) };
-            raw_signals::take_pending(signal);
-        }
+        // These are the command's, which has sent them to itself: the fork did not copy them.
+        init_hook::pending_at_start().for_each(raw_signals::take_pending);
         raw_signals::set_mask(!0);
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let signals = SignalFd::with_flags(&SigSet::all(), flags).map_err(failed("make a signalfd"))?;
@@ -335,6 +331,7 @@ impl Waiter {
 /// The forked process: waits until it is followed, then becomes the command.
 fn become_command(program: &Program, released: &OwnedFd, failed_exec: &OwnedFd) -> ! {
     init_hook::restore_signals();
+    init_hook::restore_pending();
     let go = loop {
         match read(released, &mut [0]) {
             Ok(length) => break length == 1,

@@ -196,8 +196,8 @@ fn with_ignored_signals() -> Setup {
             SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2,
         };
         ignore(&[SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU, SIGCHLD, SIGCONT, SIGUSR2, 40]);
-        set_mask(&[SIGUSR1, SIGTERM, SIGUSR2, 33, 36, 64])?;
-        send_self(&[SIGUSR1, SIGUSR2, 36]);
+        set_mask(&[SIGUSR1, SIGTERM, SIGUSR2, SIGCHLD, SIGTSTP, 33, 36, 64])?;
+        send_self(&[SIGUSR1, SIGUSR2, SIGCHLD, SIGTSTP, 36]);
         Ok(())
     })
 }

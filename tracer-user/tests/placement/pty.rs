@@ -26,7 +26,7 @@ use nix::{
 use crate::proc::{Stat, processes};
 
 /// Long enough for a loaded machine.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// So many rows that nothing scrolls away.
 const ROWS: NonZero<u16> = NonZero::new(120).unwrap();

@@ -1,12 +1,15 @@
 //! Signals to the waiter alone, to the group, and from timers: the command gets what it would have got, and nothing twice.
 
-use std::{io, os::unix::process::ExitStatusExt};
+use std::{
+    io,
+    os::{fd::AsRawFd, unix::process::ExitStatusExt},
+};
 
 use crate::{
     double::{Mode, PLACEMENTS},
     proc::{Stat, lives},
     pty::{describe, eventually},
-    run::{Run, Setup, exists, pipe, script, send},
+    run::{Run, Setup, exists, pipe, read_to_end, script, send},
 };
 
 /// Notes each signal in the file `got`, ends with 7 at SIGUSR2.
@@ -163,4 +166,24 @@ fn an_interrupt_before_the_command_runs_ends_everything() {
         eventually("the end of the capture process", || (!lives(capture)).then_some(()));
         assert!(!run.path("ran").exists());
     }
+}
+
+#[test]
+fn an_interrupt_while_the_report_is_written_ends_the_report() {
+    let (reader, writer) = pipe();
+    // More than a pipe holds.
+    let report = "line\n".repeat(20_000);
+    let mut run = Setup::new().option("--report", &report).stderr(writer).start(Mode::Wrapper, &["true"]);
+    run.log.expect("CommandEnded");
+    eventually("a report that waits for its reader", || {
+        let mut unread = 0;
+        // SAFETY: the kernel writes one int to `unread`.
+        unsafe { libc::ioctl(reader.as_raw_fd(), libc::FIONREAD, &raw mut unread) };
+        (unread > 60_000).then_some(())
+    });
+    send(-run.pid(), libc::SIGINT);
+    assert_eq!(describe(run.wait()), "signal 2");
+    let written = read_to_end(reader);
+    assert!(written.len() < report.len(), "all {} bytes were written", written.len());
+    assert_eq!(run.log.expect("report "), "Err(BrokenPipe)");
 }
