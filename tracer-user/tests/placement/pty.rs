@@ -54,9 +54,10 @@ impl Terminal {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).env_clear().envs(environment.iter().copied());
         command.stdin(stdio()).stdout(stdio()).stderr(stdio());
-        // SAFETY: both calls are async-signal-safe.
+        // SAFETY: these calls are async-signal-safe.
         unsafe {
             command.pre_exec(|| {
+                default_signals();
                 nix::unistd::setsid()?;
                 if libc::ioctl(0, libc::TIOCSCTTY, 0) == -1 {
                     return Err(std::io::Error::last_os_error());
@@ -91,9 +92,16 @@ impl Terminal {
     pub fn wait_until(&mut self, what: &str, condition: impl Fn(&vt100::Screen) -> bool) {
         let deadline = Instant::now() + DEADLINE;
         while !condition(self.parser.screen()) {
-            assert!(Instant::now() < deadline, "waited in vain for {what}; the screen:\n{}", self.screen());
+            assert!(Instant::now() < deadline, "waited in vain for {what}; {}", self.situation());
             self.pump();
         }
+    }
+
+    /// For whoever reads of a failed test.
+    fn situation(&self) -> String {
+        let here = processes().into_iter().filter(|process| process.tty == self.device);
+        let here: Vec<_> = here.map(|process| format!("{process:?}")).collect();
+        format!("the processes:\n{}\nthe screen:\n{}", here.join("\n"), self.screen())
     }
 
     /// Waits until the screen has `count` lines that are `line`.
@@ -131,11 +139,7 @@ impl Terminal {
             if let Some(process) = foreground.next().filter(|_| canonical) {
                 return process.pid;
             }
-            assert!(
-                Instant::now() < deadline,
-                "{name} does not come to the foreground; the screen:\n{}",
-                self.screen()
-            );
+            assert!(Instant::now() < deadline, "{name} does not come to the foreground; {}", self.situation());
             self.pump();
         }
     }
@@ -186,7 +190,7 @@ impl Terminal {
                 while self.pump() && self.has_more() {}
                 return status;
             }
-            assert!(Instant::now() < deadline, "the session leader does not end; the screen:\n{}", self.screen());
+            assert!(Instant::now() < deadline, "the session leader does not end; {}", self.situation());
             self.pump();
         }
     }
@@ -200,6 +204,14 @@ impl Terminal {
         let Self { master, mut child, .. } = self;
         drop(master);
         wait_child(&mut child)
+    }
+}
+
+/// Sets every signal to its default, so that a test does not depend on how it was started itself (by nohup, say).
+pub fn default_signals() {
+    for signal in (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
+        // SAFETY: SIG_DFL is no handler. The C library refuses its own two signals, which nobody sends.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
 }
 

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use crate::{
     double::{Log, Mode},
-    pty::wait_child,
+    pty::{default_signals, wait_child},
 };
 
 /// One run: a directory for its files, and the process that the shell would have started.
@@ -97,7 +97,12 @@ impl Setup {
         starting.args(&words[1..]).current_dir(directory.path()).process_group(0);
         starting.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         // SAFETY: the callers give async-signal-safe calls only.
-        unsafe { starting.pre_exec(move || prepare.iter().try_for_each(|step| step())) };
+        unsafe {
+            starting.pre_exec(move || {
+                default_signals();
+                prepare.iter().try_for_each(|step| step())
+            })
+        };
         let child = starting.spawn().unwrap_or_else(|error| panic!("cannot start {words:?}: {error}"));
         Run { log: Log::new(directory.path()), directory, child }
     }
