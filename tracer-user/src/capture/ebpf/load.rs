@@ -3,14 +3,16 @@
 //! Must not: give up at the first probe that fails (doctor shows them all), or use bpf(2) on maps afterwards.
 
 use std::{
+    collections::BTreeMap,
     io,
     os::fd::{AsFd as _, OwnedFd},
+    sync::Mutex,
 };
 
 use aya::{
     Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader,
     maps::MapError,
-    programs::{BtfTracePoint, Iter, ProgramError, ProgramFd, TracePoint},
+    programs::{BtfTracePoint, Iter, Program, ProgramError, ProgramFd, TracePoint},
 };
 use nix::errno::Errno;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
@@ -25,6 +27,8 @@ use crate::capture::{CaptureError, sys};
 
 /// Capabilities for creating maps and loading programs.
 const NEEDS: &str = "cap_bpf and cap_perfmon";
+/// Programs that are loaded at the same time.
+const MOST_LOADERS: usize = 8;
 
 /// What is decided before loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,12 +82,12 @@ pub fn load(object: &[u8], layout: &Layout, options: &LoadOptions) -> Result<Loa
     let tracefs = Tracefs::open()?;
     let btf = AyaBtf::from_sys_fs().map_err(|error| CaptureError::Object(error.to_string()))?;
     let mut ebpf = create(object, layout, options, &btf)?;
+    let wanted: Vec<Probe> = probes().into_iter().filter(|probe| probe.need != Need::TtyIo || options.tty_io).collect();
+    let loaded = load_programs(&mut ebpf, &wanted, &btf);
     let (mut programs, mut outcomes, mut events) = (Vec::new(), Vec::new(), Vec::new());
-    for probe in probes() {
-        if probe.need == Need::TtyIo && !options.tty_io {
-            continue;
-        }
-        let result = attach(&mut ebpf, &probe, &btf, &tracefs).map(|attached| {
+    for (probe, loaded) in wanted.into_iter().zip(loaded) {
+        let attached = loaded.and_then(|()| attach(&mut ebpf, &probe, &tracefs));
+        let result = attached.map(|attached| {
             programs.push((probe.program.clone(), attached.program));
             events.extend(attached.event);
         });
@@ -147,6 +151,48 @@ fn check_abi(object: &[u8]) -> Result<(), CaptureError> {
     }
 }
 
+/// Loads the programs, on all CPUs at once: the verifier takes tens of milliseconds for each.
+fn load_programs(ebpf: &mut Ebpf, wanted: &[Probe], btf: &AyaBtf) -> Vec<Result<(), CaptureError>> {
+    let mut programs: BTreeMap<String, &mut Program> =
+        ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program)).collect();
+    let work = wanted.iter().map(|probe| (probe, programs.remove(&probe.program))).enumerate();
+    let work: Mutex<Vec<_>> = Mutex::new(work.collect());
+    let worker = || {
+        let next = || work.lock().ok().and_then(|mut work| work.pop());
+        let one = |(index, (probe, program))| (index, load_program(probe, program, btf));
+        std::iter::from_fn(next).map(one).collect::<Vec<_>>()
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_LOADERS);
+    let mut results = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        // A worker does not panic; if one did, the results would be too few, and every probe without one not loaded.
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect::<Vec<_>>()
+    });
+    results.sort_by_key(|result| result.0);
+    results.into_iter().map(|result| result.1).collect()
+}
+
+fn load_program(probe: &Probe, program: Option<&mut Program>, btf: &AyaBtf) -> Result<(), CaptureError> {
+    let name = probe.program.as_str();
+    let refused = |error| refused_program(format!("load the probe {name}"), error);
+    let program = program.ok_or_else(|| CaptureError::Object(format!("it has no program {name}")))?;
+    match probe.hook {
+        Hook::Typed(tracepoint) => {
+            let program: &mut BtfTracePoint = program.try_into().map_err(refused)?;
+            program.load(tracepoint, btf)
+        }
+        Hook::Iterator(kind) => {
+            let program: &mut Iter = program.try_into().map_err(refused)?;
+            program.load(kind, btf)
+        }
+        Hook::Enter(_) | Hook::Leave(_) => {
+            let program: &mut TracePoint = program.try_into().map_err(refused)?;
+            program.load()
+        }
+    }
+    .map_err(refused)
+}
+
 /// One attached program.
 struct Attached {
     program: ProgramFd,
@@ -154,40 +200,24 @@ struct Attached {
     event: Option<OwnedFd>,
 }
 
-fn attach(ebpf: &mut Ebpf, probe: &Probe, btf: &AyaBtf, tracefs: &Tracefs) -> Result<Attached, CaptureError> {
+/// Attaches a loaded program. The iterator is only run.
+fn attach(ebpf: &mut Ebpf, probe: &Probe, tracefs: &Tracefs) -> Result<Attached, CaptureError> {
     let name = probe.program.as_str();
-    let loading = |error| refused_program(format!("load the probe {name}"), error);
-    let attaching = |error| refused_program(format!("attach the probe {name}"), error);
-    let missing = || CaptureError::Object(format!("it has no program {name}"));
-    let program = ebpf.program_mut(name).ok_or_else(missing)?;
-    let keep = |fd: Result<&ProgramFd, ProgramError>| fd.and_then(|fd| Ok(fd.try_clone()?)).map_err(loading);
-    match probe.hook {
-        Hook::Typed(tracepoint) => {
-            let program: &mut BtfTracePoint = program.try_into().map_err(loading)?;
-            program.load(tracepoint, btf).map_err(loading)?;
-            program.attach().map_err(attaching)?;
-            Ok(Attached { program: keep(program.fd())?, event: None })
-        }
-        Hook::Iterator(kind) => {
-            let program: &mut Iter = program.try_into().map_err(loading)?;
-            program.load(kind, btf).map_err(loading)?;
-            Ok(Attached { program: keep(program.fd())?, event: None })
-        }
-        Hook::Enter(_) | Hook::Leave(_) => {
-            let program: &mut TracePoint = program.try_into().map_err(loading)?;
-            program.load().map_err(loading)?;
-            let program = keep(program.fd())?;
-            let (category, tracepoint) = probe.hook.tracepoint().unwrap_or_default();
-            let id = tracefs.event_id(category, &tracepoint).map_err(|error| {
-                let what = format!("read the number of {category}:{tracepoint} in {}", tracefs.place);
-                CaptureError::system(what, &error, "cap_dac_read_search")
-            })?;
-            let event = sys::attach_tracepoint(id, program.as_fd()).map_err(|error| {
-                CaptureError::system(format!("attach the probe {name} to {category}:{tracepoint}"), &error, NEEDS)
-            })?;
-            Ok(Attached { program, event: Some(event) })
-        }
+    let refused = |error| refused_program(format!("attach the probe {name}"), error);
+    let program = ebpf.program_mut(name).ok_or_else(|| CaptureError::Object(format!("it has no program {name}")))?;
+    if let Program::BtfTracePoint(program) = program {
+        program.attach().map_err(refused)?;
     }
+    let program = program.fd().and_then(|fd| Ok(fd.try_clone()?)).map_err(refused)?;
+    let Some((category, tracepoint)) = probe.hook.tracepoint() else { return Ok(Attached { program, event: None }) };
+    let id = tracefs.event_id(category, &tracepoint).map_err(|error| {
+        let what = format!("read the number of {category}:{tracepoint} in {}", tracefs.place);
+        CaptureError::system(what, &error, "cap_dac_read_search")
+    })?;
+    let event = sys::attach_tracepoint(id, program.as_fd()).map_err(|error| {
+        CaptureError::system(format!("attach the probe {name} to {category}:{tracepoint}"), &error, NEEDS)
+    })?;
+    Ok(Attached { program, event: Some(event) })
 }
 
 /// A failure to create what the object consists of.
@@ -245,4 +275,57 @@ fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {
         next = source.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::prebuilt::OBJECT;
+
+    #[test]
+    fn every_program_of_the_object_has_a_row_and_every_row_a_program() {
+        let file = object::File::parse(OBJECT).unwrap();
+        let in_program_section = |symbol: &object::Symbol<'_, '_>| {
+            let section = symbol.section_index().and_then(|index| file.section_by_index(index).ok());
+            let name = section.and_then(|section| section.name().ok().map(str::to_owned)).unwrap_or_default();
+            ["tp_btf", "tracepoint", "iter/"].iter().any(|kind| name.starts_with(kind))
+        };
+        let symbols = file.symbols().filter(|symbol| symbol.is_global() && in_program_section(symbol));
+        let there: BTreeSet<String> = symbols.map(|symbol| symbol.name().unwrap().to_owned()).collect();
+        assert_eq!(there, probes().into_iter().map(|probe| probe.program).collect());
+    }
+
+    #[test]
+    fn an_object_of_another_layout_is_refused() {
+        assert!(check_abi(OBJECT).is_ok());
+        let file = object::File::parse(OBJECT).unwrap();
+        let symbol = file.symbols().find(|symbol| symbol.name() == Ok("CONFIG")).unwrap();
+        let section = file.section_by_index(symbol.section_index().unwrap()).unwrap();
+        let at = (section.file_range().unwrap().0 + symbol.address() - section.address()) as usize;
+        let mut other = OBJECT.to_vec();
+        other[at] += 1;
+        let refused = check_abi(&other).unwrap_err().to_string();
+        let (found, expected) = (ABI_VERSION + 1, ABI_VERSION);
+        assert_eq!(refused, format!("the probe object has record layout {found}, this program reads {expected}"));
+        assert!(matches!(check_abi(&OBJECT[..100]), Err(CaptureError::Object(_))));
+        assert!(matches!(check_abi(b"no ELF"), Err(CaptureError::Object(_))));
+    }
+
+    #[test]
+    fn the_systems_error_is_found_under_ayas() {
+        let refused = |number| {
+            let io_error = io::Error::from_raw_os_error(number);
+            refused_object(EbpfError::MapError(MapError::CreateError { name: "CALLS".to_owned(), io_error }))
+        };
+        let error = refused(libc::EPERM);
+        assert_eq!(error.to_string(), "cannot create the map CALLS: EPERM (Operation not permitted): needs cap_bpf");
+        assert!(error.hint().unwrap().starts_with("sudo setcap cap_bpf,"));
+        assert_eq!(refused(libc::ENOMEM).to_string(), "cannot create the map CALLS: ENOMEM (Out of memory)");
+        let io_error = io::Error::from_raw_os_error(libc::EINVAL);
+        let other = ProgramError::SyscallError(aya::sys::SyscallError { call: "bpf_link_create", io_error });
+        let error = refused_program("attach the probe exit".to_owned(), other);
+        assert_eq!(error.to_string(), "cannot attach the probe exit: EINVAL (Invalid argument)");
+    }
 }

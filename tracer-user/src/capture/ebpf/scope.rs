@@ -261,3 +261,6 @@ fn is_kill(call: Call) -> bool {
             | Call::PidfdSendSignal { .. }
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,7 +79,7 @@ impl EbpfSource {
 }
 
 /// Runs the iterator and hands each record's bytes to `take`.
-fn iterate(ebpf: &mut Ebpf, mut take: impl FnMut(&[u8])) -> Result<(), CaptureError> {
+pub(super) fn iterate(ebpf: &mut Ebpf, mut take: impl FnMut(&[u8])) -> Result<(), CaptureError> {
     let failed = |error: &dyn std::error::Error| CaptureError::Probe {
         what: "run the task iterator".to_owned(),
         message: error.to_string(),

@@ -258,3 +258,6 @@ fn explain(error: CaptureError) -> CaptureError {
     }
     error
 }
+
+#[cfg(test)]
+mod tests;
