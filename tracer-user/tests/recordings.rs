@@ -1,4 +1,5 @@
 //! The verbs that read recordings, as a user calls them: good, torn, foreign and newer ones, and a reader that goes away.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,

@@ -73,10 +73,9 @@ pub(super) fn command(args: &[Vec<u8>], style: Style) -> String {
 
 fn quoted(arg: &[u8], style: Style) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"@%_-+=:,./[]".contains(byte) || !byte.is_ascii();
-    match style.clean(arg) {
-        Cow::Borrowed(clean) if !clean.is_empty() && arg.iter().all(plain) => clean.to_owned(),
-        clean => format!("'{clean}'"),
-    }
+    let clean = style.clean(arg);
+    let as_it_is = matches!(clean, Cow::Borrowed(_)) && !arg.is_empty() && arg.iter().all(plain);
+    if as_it_is { clean.into_owned() } else { format!("'{clean}'") }
 }
 
 /// `1 process`, `2 processes`.
