@@ -8,7 +8,7 @@ use super::timeline;
 fn refusals(history: &str) -> String {
     let text = timeline(history);
     let refused = text.lines().filter(|line| line.contains("): E"));
-    refused.flat_map(|line| [line.get(9..).unwrap_or_default(), "\n"]).collect()
+    refused.flat_map(|line| [line.get(9..).unwrap_or_default().trim_start(), "\n"]).collect()
 }
 
 #[test]
