@@ -17,12 +17,9 @@ pub enum CaptureError {
         /// The capabilities that allow it.
         needs: &'static str,
     },
-    /// tracefs, which numbers the tracepoints, is out of reach.
-    #[error("cannot open tracefs: {errno:?} ({}): not mounted, and mounting it needs cap_sys_admin", .errno.desc())]
-    Tracefs {
-        /// Why the place where it is usually mounted cannot be used.
-        errno: Errno,
-    },
+    /// tracefs, which numbers the tracepoints, is mounted nowhere, and may not be mounted by us.
+    #[error("cannot open tracefs: it is not mounted, and mounting it needs cap_sys_admin")]
+    NoTracefs,
     /// The kernel describes no types.
     #[error("cannot read {}: {errno:?} ({}): this kernel has no BTF", path.display(), .errno.desc())]
     NoBtf {
@@ -116,8 +113,8 @@ impl CaptureError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotPermitted { .. } | Self::Tracefs { errno: Errno::EACCES } => Some(setcap_command()),
-            Self::Tracefs { .. } => Some(MOUNT_TRACEFS.to_owned()),
+            Self::NotPermitted { .. } => Some(setcap_command()),
+            Self::NoTracefs => Some(MOUNT_TRACEFS.to_owned()),
             Self::NoBtf { .. } => Some("boot a kernel built with CONFIG_DEBUG_INFO_BTF=y".to_owned()),
             Self::Lockdown { .. } => Some("boot with lockdown=integrity or lockdown=none".to_owned()),
             Self::KernelTooOld { needs, .. } => Some(format!("boot kernel {needs} or later")),

@@ -88,7 +88,10 @@ pub fn lockdown() -> Lockdown {
     match read() {
         Ok(text) => parse_lockdown(&text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Lockdown::None,
-        Err(error) => Lockdown::Unknown(format!("securityfs is not mounted, and mounting it failed: {error}")),
+        Err(error) => Lockdown::Unknown({
+            let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
+            format!("securityfs is not mounted, and mounting it failed: {errno:?} ({})", errno.desc())
+        }),
     }
 }
 

@@ -380,7 +380,11 @@ mod tests {
         let examination = Examination {
             capabilities: 0,
             lockdown: Lockdown::Unknown("securityfs is not mounted, and mounting it failed: EPERM".to_owned()),
-            tracefs: Err(CaptureError::Tracefs { errno: Errno::EACCES }),
+            tracefs: Err(CaptureError::NotPermitted {
+                what: "open tracefs at /sys/kernel/tracing".to_owned(),
+                errno: Errno::EACCES,
+                needs: "cap_dac_read_search",
+            }),
             trampoline: Err(Errno::EPERM),
             probes: Err(refused()),
             ..healthy()
@@ -398,7 +402,7 @@ mod tests {
                           missing: cap_dac_read_search, to read the numbers of tracepoints, and other users' descriptors
                           fix: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep PATH
             sysctls       unprivileged_bpf_disabled 2, perf_event_paranoid 2 (neither matters with cap_bpf and cap_perfmon)
-            tracefs       cannot open tracefs: EACCES (Permission denied): not mounted, and mounting it needs cap_sys_admin
+            tracefs       cannot open tracefs at /sys/kernel/tracing: EACCES (Permission denied): needs cap_dac_read_search
                           fix: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep PATH
             probes        none: cannot create the map CONTROL: EPERM (Operation not permitted): needs cap_bpf
                           fix: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep PATH
@@ -449,7 +453,7 @@ mod tests {
                 absent: vec!["pid.ino"],
             }),
             lockdown: Lockdown::Confidentiality,
-            tracefs: Err(CaptureError::Tracefs { errno: Errno::ENOENT }),
+            tracefs: Err(CaptureError::NoTracefs),
             probes: Err(CaptureError::MissingFields {
                 release: "5.10.0-30-amd64".to_owned(),
                 fields: vec!["pid.numbers".to_owned()],
@@ -472,7 +476,7 @@ mod tests {
                           fix: boot with lockdown=integrity or lockdown=none
             privileges    cap_bpf cap_perfmon cap_sys_ptrace cap_dac_read_search
             sysctls       unprivileged_bpf_disabled 2, perf_event_paranoid 2 (neither matters with cap_bpf and cap_perfmon)
-            tracefs       cannot open tracefs: ENOENT (No such file or directory): not mounted, and mounting it needs cap_sys_admin
+            tracefs       cannot open tracefs: it is not mounted, and mounting it needs cap_sys_admin
                           fix: sudo mount -t tracefs tracefs /sys/kernel/tracing
             probes        none: kernel 5.10.0-30-amd64 lacks fields that the probes read: pid.numbers
             trampolines   refused by this kernel (EPERM): the tier is tracepoint

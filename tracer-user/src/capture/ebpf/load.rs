@@ -79,9 +79,9 @@ const _: () = assert!(size_of::<Config>() == 8 * 4 && size_of::<Offsets>() == Of
 /// Loads the object and attaches every probe that the options ask for and the kernel permits.
 pub fn load(object: &[u8], layout: &Layout, options: &LoadOptions) -> Result<Loaded, CaptureError> {
     check_abi(object)?;
-    let tracefs = Tracefs::open()?;
     let btf = AyaBtf::from_sys_fs().map_err(|error| CaptureError::Object(error.to_string()))?;
     let mut ebpf = create(object, layout, options, &btf)?;
+    let tracefs = Tracefs::open()?;
     let wanted: Vec<Probe> = probes().into_iter().filter(|probe| probe.need != Need::TtyIo || options.tty_io).collect();
     let loaded = load_programs(&mut ebpf, &wanted, &btf);
     let (mut programs, mut outcomes, mut events) = (Vec::new(), Vec::new(), Vec::new());

@@ -9,6 +9,7 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     fcntl::{OFlag, open, openat},
     sys::stat::Mode,
 };
@@ -32,18 +33,23 @@ impl Tracefs {
         if let Ok(directory) = sys::detached_mount(c"tracefs") {
             return Ok(Self { directory, place: "a mount of our own" });
         }
-        let mut failure = io::Error::from_raw_os_error(libc::ENOENT);
+        let mut refused = None;
         for place in MOUNT_POINTS {
             let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_RDONLY;
-            match open(place, flags, Mode::empty()).map_err(io::Error::from) {
+            match open(place, flags, Mode::empty()) {
                 Ok(directory) if openat(&directory, "events", flags, Mode::empty()).is_ok() => {
                     return Ok(Self { directory, place });
                 }
-                Ok(_) => {}
-                Err(error) => failure = error,
+                Err(Errno::EACCES) => {
+                    let what = format!("open tracefs at {place}");
+                    let needs = "cap_dac_read_search";
+                    refused.get_or_insert(CaptureError::NotPermitted { what, errno: Errno::EACCES, needs });
+                }
+                // Not mounted here: an empty directory, or none.
+                Ok(_) | Err(_) => {}
             }
         }
-        Err(CaptureError::Tracefs { errno: nix::errno::Errno::from_raw(failure.raw_os_error().unwrap_or(0)) })
+        Err(refused.unwrap_or(CaptureError::NoTracefs))
     }
 
     /// Number of the tracepoint `category:name`.
