@@ -15,7 +15,7 @@ fn doctor(program: &Path, user: Option<u32>) -> (Option<i32>, String) {
     let mut command = Command::new(program);
     command.arg("doctor").current_dir("/");
     if let Some(user) = user {
-        command.uid(user).gid(user).groups(&[]);
+        command.uid(user).gid(user);
     }
     let Output { status, stdout, stderr } = command.output().unwrap();
     assert_eq!(String::from_utf8(stderr).unwrap(), "");
