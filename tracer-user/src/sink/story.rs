@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use tracer_model::{
     delta::{Change, Delta, LeaderRace, OrphanCause},
-    event::{Event, EventKind, GapCause},
-    ids::{BootNs, PgrpKey, Pid},
+    event::{Call, Event, EventKind, GapCause},
+    ids::{BootNs, PgrpKey, Pid, Tid},
     state::Model,
     timeline::Lifetimes,
 };
@@ -32,6 +32,8 @@ pub(super) struct Story {
     pub orphaned: BTreeMap<PgrpKey, BootNs>,
     /// Groups all of whose members have exited, and since when.
     zombies_since: BTreeMap<PgrpKey, BootNs>,
+    /// Calls that threads are in.
+    calls: BTreeMap<Tid, Call>,
     rows: Rows,
 }
 
@@ -60,6 +62,7 @@ impl Story {
             losses: Losses::default(),
             orphaned: BTreeMap::new(),
             zombies_since: BTreeMap::new(),
+            calls: BTreeMap::new(),
             rows: if kept { Rows::kept() } else { Rows::default() },
         }
     }
@@ -69,12 +72,28 @@ impl Story {
         self.lives.observe(event, delta, model);
         self.losses.observe(event);
         let Self { style, base, root, ref lives, ref zombies_since, .. } = *self;
-        self.rows.add(&Scene { event, delta, model, lives, zombies_since, root, base, style });
+        let inside = self.calls.get(&event.actor.tid).copied();
+        self.rows.add(&Scene { event, delta, model, lives, zombies_since, inside, root, base, style });
+        self.follow_calls(event);
         for change in &delta.changes {
             self.note(change, model, event.at);
         }
         if !self.rows.are_kept() {
             self.forget(delta);
+        }
+    }
+
+    /// Which calls threads are in.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are neither a beginning nor an end of a call")]
+    fn follow_calls(&mut self, event: &Event) {
+        match event.kind {
+            EventKind::Enter { call, .. } => {
+                self.calls.insert(event.actor.tid, call);
+            }
+            EventKind::Leave(_) | EventKind::Exit { .. } => {
+                self.calls.remove(&event.actor.tid);
+            }
+            _ => {}
         }
     }
 

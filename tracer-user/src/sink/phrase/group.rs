@@ -47,7 +47,11 @@ pub(super) fn joined(
         _ => Phrase::of(process, format!("setpgid: joins group {}", group.number)),
     };
     let parent = scene.model.process(process).and_then(|process| process.parent);
-    let left = if parent.and_then(|parent| scene.group_of(parent)) == Some(from) {
+    // What becomes of the group that it leaves is told with it; the group of its parent is where every child begins.
+    let told =
+        |c: &Change| matches!(c, Change::GroupEnded { group, .. } | Change::Leaderless { group, .. } if *group == from);
+    let told = scene.delta.changes.iter().any(told);
+    let left = if told || parent.and_then(|parent| scene.group_of(parent)) == Some(from) {
         String::new()
     } else {
         format!("leaves group {}", from.number)

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use tracer_model::{
     delta::{Change, Delta, SignalPath},
-    event::Event,
+    event::{Call, Event, EventKind},
     ids::{BootNs, PgrpKey, Pid, ProcKey, Signal, TtyKey},
     state::Model,
     timeline::Lifetimes,
@@ -34,6 +34,8 @@ pub(super) struct Scene<'a> {
     pub lives: &'a Lifetimes,
     /// Groups all of whose members have exited, and since when.
     pub zombies_since: &'a BTreeMap<PgrpKey, BootNs>,
+    /// The call that the actor is in, of those whose beginning is an event.
+    pub inside: Option<Call>,
     /// The process whose descendants are followed.
     pub root: Option<Pid>,
     /// Time 0.
@@ -136,9 +138,20 @@ impl Phrase {
     }
 }
 
-/// What is said of an event: a phrase for each change that deserves one, in the order of the changes.
+/// What is said of an event: a phrase for each change that deserves one, in the order of the changes, and what is no change.
 pub(super) fn phrases(scene: &Scene<'_>) -> Vec<Phrase> {
-    scene.delta.changes.iter().filter_map(|change| phrase(scene, change)).collect()
+    let changes = scene.delta.changes.iter().filter_map(|change| phrase(scene, change));
+    changes.chain(without_change(scene)).collect()
+}
+
+/// What is said of an event although it changes nothing that the model keeps.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are told by their changes, or not at all")]
+fn without_change(scene: &Scene<'_>) -> Option<Phrase> {
+    match &scene.event.kind {
+        EventKind::SignalDelivered { signal, disposition, .. } => signal::discarded(scene, *signal, *disposition),
+        EventKind::Leave(leave) => process::parenthood(scene, leave),
+        _ => None,
+    }
 }
 
 fn phrase(scene: &Scene<'_>, change: &Change) -> Option<Phrase> {

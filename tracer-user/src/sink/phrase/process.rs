@@ -2,8 +2,8 @@
 
 use tracer_model::{
     delta::{Bounds, ReapEvidence},
-    event::WaitStatus,
-    ids::ProcKey,
+    event::{Call, Leave, WaitStatus},
+    ids::{ProcKey, Signal},
 };
 
 use super::{Fold, Phrase, Scene, Tone, Who, words};
@@ -67,7 +67,7 @@ pub(super) fn reaped(
         return Phrase::of(by, "reaps ").folds(Fold::Reaps(by), process.number.to_string()).tone(Tone::End);
     }
     let phrase = match evidence {
-        ReapEvidence::AutoReap => Phrase::of(process, "is reaped by itself").note("its parent ignores SIGCHLD"),
+        ReapEvidence::AutoReap => Phrase::of(process, "is reaped by the kernel").note("its parent ignores SIGCHLD"),
         ReapEvidence::Wait | ReapEvidence::NumberReused | ReapEvidence::Freed | ReapEvidence::Snapshot => {
             let (from, until) = (scene.ms(bounds.after), scene.ms(bounds.until));
             let when = format!("between {from} and {until} ms");
@@ -90,4 +90,19 @@ pub(super) fn wait_reported(scene: &Scene<'_>, child: ProcKey, status: WaitStatu
     };
     let who = scene.delta.by.map_or(Who::Nobody, Who::Process);
     Some(Phrase::new(who, format!("wait: {} has {what}", scene.name(child))))
+}
+
+/// Calls that change who adopts a process or what it hears of its parent's death.
+pub(super) fn parenthood(scene: &Scene<'_>, leave: &Leave) -> Option<Phrase> {
+    let by = scene.delta.by.filter(|_| leave.ret == 0)?;
+    let text = if let Call::SetSubreaper { on } = leave.call {
+        if on == 0 { "adopts descendants no more" } else { "adopts descendants whose parents exit" }.to_owned()
+    } else if let Call::SetParentDeathSignal { signal: signal @ 1.. } = leave.call {
+        format!("asks for {} when its parent exits", Signal(signal))
+    } else {
+        return None;
+    };
+    let note =
+        if matches!(leave.call, Call::SetSubreaper { .. }) { "PR_SET_CHILD_SUBREAPER" } else { "PR_SET_PDEATHSIG" };
+    Some(Phrase::of(by, text).note(note))
 }

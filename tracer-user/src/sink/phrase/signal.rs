@@ -2,7 +2,7 @@
 
 use tracer_model::{
     delta::{Change, SignalPath},
-    event::{Disposition, SignalGenerated, SignalOutcome},
+    event::{Call, Disposition, SignalGenerated, SignalOutcome, TtyRequest},
     ids::{PgrpKey, Pid, ProcKey, Signal},
     state::Phase,
 };
@@ -46,9 +46,7 @@ fn origin(scene: &Scene<'_>, target: ProcKey, signal: Signal, path: SignalPath) 
             (Who::Process(by), format!("{cause}: {signal} to foreground {group}: "), none)
         }
         SignalPath::Hangup { by } => {
-            let exits = by.and_then(|by| scene.model.process(by)).is_some_and(|by| by.phase > Phase::Alive);
-            let note = if exits { "its session leader exits" } else { "the terminal is hung up" };
-            (by.map_or(actor, Who::Process), format!("{signal} to {group}: "), note.to_owned())
+            (by.map_or(actor, Who::Process), format!("{signal} to {group}: "), hangup(scene, by).to_owned())
         }
         SignalPath::OrphanRule { exiting } => (
             Who::Process(exiting),
@@ -115,7 +113,34 @@ fn key(signal: Signal) -> &'static str {
 fn access(scene: &Scene<'_>, process: ProcKey, signal: Signal) -> String {
     let tty = scene.model.process(process).and_then(|process| process.tty);
     let tty = tty.map_or_else(|| "its terminal".to_owned(), |tty| tty.tty.to_string());
-    if signal == Signal::TTIN { format!("reads {tty}") } else { format!("writes to {tty}, or changes it,") }
+    match scene.inside {
+        Some(Call::TtyIoctl { request: TtyRequest::SetForeground, .. }) => format!("calls tcsetpgrp on {tty}"),
+        Some(Call::Write { .. }) => format!("writes to {tty}"),
+        _ if signal == Signal::TTIN => format!("reads {tty}"),
+        _ => format!("writes to {tty} or changes it"),
+    }
+}
+
+/// What took the terminal away.
+fn hangup(scene: &Scene<'_>, by: Option<ProcKey>) -> &'static str {
+    let exits = by.and_then(|by| scene.model.process(by)).is_some_and(|by| by.phase > Phase::Alive);
+    match scene.inside {
+        _ if exits => "its session leader exits",
+        Some(Call::TtyIoctl { request: TtyRequest::GiveUp, .. }) => {
+            "its session leader gives up the terminal (TIOCNOTTY)"
+        }
+        _ => "the terminal is hung up",
+    }
+}
+
+/// A stop signal that reaches a member of an orphaned group does nothing (kernel/signal.c, `get_signal`).
+pub(super) fn discarded(scene: &Scene<'_>, signal: Signal, disposition: Disposition) -> Option<Phrase> {
+    let process = scene.delta.by?;
+    let group = scene.model.group(scene.group_of(process)?)?;
+    let discards = signal.stops() && signal != Signal::STOP && disposition == Disposition::Default;
+    let text = format!("{signal} is discarded");
+    let note = format!("group {} is orphaned: nobody could continue it", group.key.number);
+    (discards && group.is_orphaned()).then(|| Phrase::of(process, text).note(note).tone(Tone::Signal))
 }
 
 /// Who has the terminal instead.

@@ -40,9 +40,11 @@ pub(super) fn gained(scene: &Scene<'_>, session: SessionKey, tty: TtyKey, how: O
         TtyChange::Stolen => "by TIOCSCTTY with argument 1: taken from its session",
         TtyChange::LeaderExit | TtyChange::Hangup | TtyChange::GivenUp => "",
     };
+    let foreground = scene.model.terminal(tty).and_then(|tty| tty.foreground);
+    let foreground = foreground.map(|foreground| format!("; in the foreground: {}", foreground.number));
     let who = scene.delta.by.map_or(Who::Nobody, Who::Process);
-    let text = format!("{} is now the controlling terminal of session {}", tty.tty, session.number);
-    Some(Phrase::new(who, text).note(by).tone(Tone::Terminal))
+    let text = format!("session {} gets controlling terminal {}", session.number, tty.tty);
+    Some(Phrase::new(who, text).note(format!("{by}{}", foreground.unwrap_or_default())).tone(Tone::Terminal))
 }
 
 pub(super) fn lost(scene: &Scene<'_>, session: SessionKey, tty: TtyKey, how: Option<TtyChange>) -> Phrase {
@@ -87,7 +89,9 @@ pub(super) fn foreground(
     if to.group.is_none() {
         note.push_str(": no such group yet");
     }
-    let Some(caller) = caller_of_tcsetpgrp(scene) else { return Some(noticed(scene, tty, to).note(note)) };
+    let Some(caller) = caller_of_tcsetpgrp(scene) else {
+        return noticed(scene, tty, to).map(|phrase| phrase.note(note));
+    };
     let text = match to.group.filter(|group| scene.group_of(caller) == Some(*group)) {
         Some(own) if held_before(scene, own) => format!("takes {} back", tty.tty),
         Some(_) => format!("takes {}", tty.tty),
@@ -115,9 +119,9 @@ fn without_foreground(scene: &Scene<'_>, tty: TtyKey) -> Option<Phrase> {
     (!told).then(|| Phrase::new(Who::Terminal(tty), "has no foreground group any more").tone(Tone::Terminal))
 }
 
-/// The foreground group changed and this event only shows it.
-fn noticed(scene: &Scene<'_>, tty: TtyKey, to: ForegroundGroup) -> Phrase {
+/// The foreground group changed and this event only shows it. That of a terminal that was just gained is told there.
+fn noticed(scene: &Scene<'_>, tty: TtyKey, to: ForegroundGroup) -> Option<Phrase> {
     let gained = |c: &Change| matches!(c, Change::TtyGained { tty: of, .. } if *of == tty);
-    let phrase = Phrase::new(Who::Terminal(tty), format!("has foreground group {}", to.number)).tone(Tone::Terminal);
-    if scene.delta.changes.iter().any(gained) { phrase.clause() } else { phrase }
+    let told = scene.delta.changes.iter().any(gained);
+    (!told).then(|| Phrase::new(Who::Terminal(tty), format!("has foreground group {}", to.number)).tone(Tone::Terminal))
 }

@@ -484,3 +484,66 @@ fn losses_stand_where_they_happened_and_in_the_last_line() {
         "#]],
     );
 }
+
+#[test]
+fn a_background_process_that_takes_the_terminal_and_an_orphan_that_cannot_be_stopped() {
+    check(
+        "
+        10: fork 11
+        10: setpgid(11,11) = 0
+        11: > ioctl(0,TIOCSPGRP,0,11)
+        11: SIGTTOU -> 11 kernel
+        11: < ioctl(0,TIOCSPGRP,0,11) = -512
+        11: takes SIGTTOU 128
+        11: stops SIGTTOU
+        10: fork 12
+        12: setsid() = 12
+        12: subreaper(1) = 0
+        12: pdeathsig(SIGTERM) = 0
+        10: SIGTSTP -> 12
+        12: takes SIGTSTP 0
+        12: ioctl(3,TIOCSCTTY,0,0) = 0 {tty=pts/9 fg=12}
+        12: fork 13
+        13: setpgid(0,0) = 0
+        12: ioctl(3,TIOCSPGRP,0,13) = 0 {fg=13}
+        12: > ioctl(3,TIOCNOTTY,0,0)
+        12: SIGHUP -> 13 noinfo
+        12: SIGCONT -> 13 noinfo
+        12: < ioctl(3,TIOCNOTTY,0,0) = 0 {tty=-}
+        ",
+        expect![[r#"
+                 ms  process       group  session  what happened
+              0.002   10 bash      10     10       session 10, terminal pts/3, in the foreground
+              0.004   10 bash      10     10       forks 11
+              0.006   10 bash ┌    10     10       setpgid: makes 11 the leader of new group 11
+              0.008   11 bash ├    11     10       calls tcsetpgrp on pts/3 from the background: SIGTTOU to group 11: 11 bash  in the foreground: 10 bash
+              0.011   11 bash ├    11     10       stops: SIGTTOU
+              0.012   10 bash │    10     10       forks 12
+              0.014   12 bash │┌   12     12       setsid: leads new session and group 12      no controlling terminal
+              0.016   12 bash │├   12     12       adopts descendants whose parents exit       PR_SET_CHILD_SUBREAPER
+              0.018   12 bash │├   12     12       asks for SIGTERM when its parent exits      PR_SET_PDEATHSIG
+              0.019   10 bash ││   10     10       kill SIGTSTP: to 12 bash
+              0.020   12 bash │├   12     12       SIGTSTP is discarded                        group 12 is orphaned: nobody could continue it
+              0.022   12 bash │├   12     12       session 12 gets controlling terminal pts/9  by TIOCSCTTY; in the foreground: 12
+              0.023   12 bash │├   12     12       forks 13
+              0.025   13 bash ││┌  13     12       setpgid: leads new group 13
+              0.027   12 bash │├│  12     12       gives pts/9 to group 13                     foreground 12 → 13
+              0.029   12 bash │├│  12     12       SIGHUP to group 13: 13 bash                 its session leader gives up the terminal (TIOCNOTTY)
+              0.030   12 bash │├│  12     12       SIGCONT to group 13: 13 bash                its session leader gives up the terminal (TIOCNOTTY)
+              0.031   12 bash │├│  12     12       session 12 loses its controlling terminal pts/9  its leader gave it up (TIOCNOTTY)
+
+            groups       10  bash ×3  was there, lives on  foreground  3 processes
+                         11  bash     0.006 ms, lives on   background  1 process
+                         12  bash ×2  0.014 ms, lives on   foreground  2 processes
+                         13  bash     0.025 ms, lives on   foreground  1 process
+            sessions     10  bash  was there, lives on  pts/3
+                         12  bash  0.014 ms, lives on   pts/9 (given up)
+            left behind  10 bash      group 10  session 10  pts/3        running             parent unknown
+                           11 bash    group 11  session 10  pts/3        stopped by SIGTTOU  child of 10 bash
+                           12 bash    group 12  session 12  no terminal  running             child of 10 bash
+                             13 bash  group 13  session 12  no terminal  running             child of 12 bash
+            races        none
+            31 events, none lost
+        "#]],
+    );
+}
