@@ -70,6 +70,6 @@ fn decide(first: &FirstSetpgid, child: ProcKey, second: ProcKey, leave: &Leave, 
         None => (RaceWinner::Undecided, None),
     };
     let parent = if first.caller == child { second } else { first.caller };
-    let errno = i32::try_from(-leave.ret).unwrap_or(i32::MAX);
+    let errno = i32::try_from(leave.ret.saturating_neg()).unwrap_or(i32::MAX);
     LeaderRace { group: first.group, child, parent, winner, margin, errno }
 }

@@ -23,7 +23,7 @@ const RESTARTED: std::ops::RangeInclusive<i64> = 512..=516;
 impl Model {
     /// The reason, for calls of which the state can know one.
     pub(crate) fn refusal(&self, cx: &Cx, leave: &Leave, caller: ProcKey) -> Option<Refusal> {
-        let errno = -leave.ret;
+        let errno = leave.ret.saturating_neg();
         let caller = self.processes.get(&caller)?;
         let began = leave.entered.map_or(cx.event.at, |(_, at)| at);
         let restarted = RESTARTED.contains(&errno).then_some(Refusal::Restarted);

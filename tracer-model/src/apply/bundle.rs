@@ -57,12 +57,14 @@ impl Model {
 
     /// The real parent. A process that has been released has none any more.
     fn absorb_parent(&mut self, cx: &mut Cx, key: ProcKey, state: &State, found: bool) {
-        if state.exit_state == EXIT_DEAD {
+        if state.exit_state == EXIT_DEAD || state.parent.pid == state.id.pid {
             return;
         }
         let Some(parent) = self.reference(cx, state.parent) else { return };
-        if let Some(parent) = self.processes.get_mut(&parent) {
-            parent.book.is_global_init = Some(state.facts.parent_is_init);
+        let is_init = Some(state.facts.parent_is_init);
+        let known = self.processes.get_mut(&parent).map(|it| std::mem::replace(&mut it.book.is_global_init, is_init));
+        if known != Some(is_init) {
+            self.requalify_children(cx, parent, OrphanCause::Found);
         }
         let Some(process) = self.processes.get(&key) else { return };
         let before = process.parent;

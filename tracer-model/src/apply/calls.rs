@@ -41,7 +41,7 @@ impl Model {
         if leave.ret < 0
             && let Some(reason) = self.refusal(cx, leave, caller)
         {
-            let errno = i32::try_from(-leave.ret).unwrap_or(i32::MAX);
+            let errno = i32::try_from(leave.ret.saturating_neg()).unwrap_or(i32::MAX);
             cx.push(Change::Refused { call: leave.call, errno, reason });
         }
     }

@@ -44,7 +44,7 @@ impl Model {
             for (key, knowledge) in gone {
                 match knowledge {
                     Knowledge::Seen => self.reap_unseen(cx, key, ReapEvidence::Snapshot),
-                    Knowledge::Referenced => self.forget_reference(key),
+                    Knowledge::Referenced => self.forget_reference(cx, key),
                 }
             }
             for group in self.groups.values_mut() {

@@ -122,7 +122,7 @@ impl Model {
                 return known.key;
             }
             let stale = known.key;
-            self.vacate_session(cx, stale);
+            self.vacate_session(cx, stale, Some(key));
         }
         let leads = id.number == key.number.0;
         let born = leads && how != Move::Found;
@@ -157,7 +157,14 @@ impl Model {
                 }
                 return (group, false);
             }
-            self.vacate_group(cx, group, Some(key));
+        }
+        let group = PgrpKey { number: id.pgid(), life: self.new_life() };
+        // In its session before the old one goes, which may be the last one there.
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.groups.insert(group);
+        }
+        if let Some(stale) = self.by_pgid.get(&id.pgid()).copied() {
+            self.vacate_group(cx, stale, Some(key));
         }
         let leads = id.number == key.number.0;
         let exited = self.processes.get(&key).is_some_and(|process| process.phase >= Phase::Zombie);
@@ -167,15 +174,11 @@ impl Model {
             Move::Setpgid { caller, .. } if leads => GroupBirth::ByParent { parent: caller, on_zombie: exited },
             Move::Setpgid { .. } | Move::Found | Move::Unseen => GroupBirth::Found,
         };
-        let group = PgrpKey { number: id.pgid(), life: self.new_life() };
         let mut new = ProcessGroup::new(group, id.ino, session, birth, cx.event.at);
         new.leader = if leads { Some(key) } else { self.by_pid.get(&crate::ids::Pid(id.number)).copied() };
         let leader = new.leader;
         self.groups.insert(group, new);
         self.by_pgid.insert(id.pgid(), group);
-        if let Some(session) = self.sessions.get_mut(&session) {
-            session.groups.insert(group);
-        }
         cx.push(Change::GroupBorn { group, leader, birth });
         self.foreground_appears(cx, group, birth);
         (group, true)
@@ -296,7 +299,7 @@ impl Model {
             self.vacate_group(cx, group, None);
         }
         if let Some(session) = self.by_sid.get(&crate::ids::Sid(id.pid.0)).copied() {
-            self.vacate_session(cx, session);
+            self.vacate_session(cx, session, None);
         }
     }
 
@@ -318,10 +321,10 @@ impl Model {
         self.end_group(cx, group, GroupEnd::NotSeen, bounds);
     }
 
-    fn vacate_session(&mut self, cx: &mut Cx, session: SessionKey) {
+    fn vacate_session(&mut self, cx: &mut Cx, session: SessionKey, but: Option<ProcKey>) {
         let groups = self.sessions.get(&session).map(|session| session.groups.clone()).unwrap_or_default();
         for group in groups {
-            self.vacate_group(cx, group, None);
+            self.vacate_group(cx, group, but);
         }
     }
 }

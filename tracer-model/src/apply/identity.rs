@@ -4,7 +4,7 @@
 
 use super::Cx;
 use crate::{
-    delta::{Anomaly, Bounds, Change, ReapEvidence},
+    delta::{Anomaly, Bounds, Change, OrphanCause, ReapEvidence},
     event::{EXIT_DEAD, RawTask, State},
     ids::{BootNs, Pid, ProcKey},
     state::{Knowledge, Model, Phase, Process, same_ino, same_start},
@@ -63,7 +63,7 @@ impl Model {
         }
         let key = self.create(cx, task.pid, task.start);
         self.referenced.push_back(key);
-        self.trim_referenced();
+        self.trim_referenced(cx);
         Some(key)
     }
 
@@ -122,7 +122,7 @@ impl Model {
     pub(super) fn number_reused(&mut self, cx: &mut Cx, old: ProcKey) {
         let Some(process) = self.processes.get(&old) else { return };
         if process.knowledge == Knowledge::Referenced {
-            self.forget_reference(old);
+            self.forget_reference(cx, old);
             return;
         }
         if process.phase == Phase::Alive && self.uncertain(old).is_none() {
@@ -143,7 +143,7 @@ impl Model {
     }
 
     /// Forgets a process that was only named. Its children keep naming it, as one that has exited.
-    pub(super) fn forget_reference(&mut self, key: ProcKey) {
+    pub(super) fn forget_reference(&mut self, cx: &mut Cx, key: ProcKey) {
         let Some(process) = self.processes.remove(&key) else { return };
         if self.by_pid.get(&key.number) == Some(&key) {
             self.by_pid.remove(&key.number);
@@ -151,22 +151,23 @@ impl Model {
         if let Some(parent) = process.parent.and_then(|parent| self.processes.get_mut(&parent)) {
             parent.children.remove(&key);
         }
-        for child in process.children {
-            if let Some(child) = self.processes.get_mut(&child) {
+        for key in process.children {
+            if let Some(child) = self.processes.get_mut(&key) {
                 child.parent_exited = true;
+                self.requalify(cx, key, OrphanCause::Found);
             }
         }
     }
 
     /// Keeps the number of processes without any state bounded: looks at the two oldest for each new one.
-    fn trim_referenced(&mut self) {
+    fn trim_referenced(&mut self, cx: &mut Cx) {
         for _ in 0..2 {
             let full = self.referenced.len() > REFERENCED;
             let Some(key) = self.referenced.pop_front_if(|_| full) else { return };
             match self.processes.get(&key) {
                 Some(process) if process.knowledge == Knowledge::Seen => {}
                 Some(process) if !process.children.is_empty() => self.referenced.push_back(key),
-                Some(_) => self.forget_reference(key),
+                Some(_) => self.forget_reference(cx, key),
                 None => {}
             }
         }

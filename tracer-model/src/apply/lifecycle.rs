@@ -161,13 +161,21 @@ impl Model {
     /// orphaned any more. Once per process, at the first evidence.
     pub(super) fn exit_notify(&mut self, cx: &mut Cx, key: ProcKey) {
         let Some(process) = self.processes.get_mut(&key) else { return };
-        if std::mem::replace(&mut process.book.exit.notified, true) {
-            return;
+        if !std::mem::replace(&mut process.book.exit.notified, true) {
+            if let Some(group) = process.group.and_then(|group| self.groups.get_mut(&group)) {
+                group.living = group.living.saturating_sub(1);
+            }
+            self.requalify(cx, key, OrphanCause::Exit(key));
         }
-        let children: Vec<_> = process.children.iter().copied().collect();
-        if let Some(group) = process.group.and_then(|group| self.groups.get_mut(&group)) {
-            group.living = group.living.saturating_sub(1);
-        }
+        self.disown(cx, key);
+    }
+
+    /// The children of a process that has exited have another parent: the one that the kernel certainly chose, or one that is
+    /// not known until it is seen.
+    fn disown(&mut self, cx: &mut Cx, key: ProcKey) {
+        let Some(process) = self.processes.get(&key) else { return };
+        let own = |child: &ProcKey| self.processes.get(child).is_some_and(|child| !child.parent_exited);
+        let children: Vec<_> = process.children.iter().copied().filter(own).collect();
         let reaper = self.adopter(key).filter(|_| !children.is_empty());
         for child in children {
             match reaper {
@@ -183,7 +191,6 @@ impl Model {
             }
             self.requalify(cx, child, OrphanCause::Exit(key));
         }
-        self.requalify(cx, key, OrphanCause::Exit(key));
     }
 
     /// Who adopts the children of an exiting process (kernel/exit.c, `find_new_reaper`): the nearest ancestor that is a
@@ -197,7 +204,8 @@ impl Model {
         let mut next = father.parent.filter(|_| !father.parent_exited);
         for _ in 0..self.processes.len() {
             let ancestor = next.and_then(|key| self.processes.get(&key))?;
-            let known = ancestor.knowledge == Knowledge::Seen && ancestor.phase == Phase::Alive;
+            let lives = ancestor.phase == Phase::Alive && !ancestor.book.exit.notified;
+            let known = ancestor.knowledge == Knowledge::Seen && lives;
             if !known || ancestor.namespace.map(|ns| ns.inum) != father.namespace.map(|ns| ns.inum) {
                 return None;
             }
@@ -254,7 +262,7 @@ impl Model {
             return;
         }
         if process.knowledge == Knowledge::Referenced {
-            self.forget_reference(key);
+            self.forget_reference(cx, key);
             return;
         }
         cx.delta.subject = Some(key);

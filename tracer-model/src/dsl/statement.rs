@@ -122,7 +122,9 @@ impl Statement {
                     let task = fields::task(task, |_| 0)?;
                     self.subject = Some((task.pid, task.tid));
                 }
-                Some(("entered", "-")) => self.entered = Entered::Said(None, false),
+                Some(("entered" | "hidden", "-")) => {
+                    self.entered = Entered::Said(None, token.starts_with("entered"));
+                }
                 Some(("entered" | "hidden", place)) => {
                     let (seq, at) = place.split_once('@').ok_or("entered=SEQ@NS")?;
                     let entered = (Seq(number(seq)? as u64), BootNs(number(at)? as u64));
@@ -219,8 +221,9 @@ pub(super) fn write(event: &Event, world: &mut World) -> String {
 }
 
 fn entered_text(entered: Option<(Seq, BootNs)>, emitted: bool) -> String {
+    let name = if emitted { "entered" } else { "hidden" };
     match entered {
-        Some((seq, at)) => format!("{}={}@{}", if emitted { "entered" } else { "hidden" }, seq.0, at.0),
-        None => "entered=-".into(),
+        Some((seq, at)) => format!("{name}={}@{}", seq.0, at.0),
+        None => format!("{name}=-"),
     }
 }

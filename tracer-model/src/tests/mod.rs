@@ -4,8 +4,12 @@
 mod calls;
 mod dsl;
 mod gaps;
+mod garbage;
 mod groups;
+mod invariants;
+mod kernel;
 mod lifetimes;
+mod properties;
 mod reaps;
 mod seeds;
 mod sequences;
