@@ -7,7 +7,7 @@ use super::Cx;
 use crate::{
     delta::{Anomaly, Change, LeaderState, OrphanCause, ReapEvidence},
     event::{CLONE_THREAD, EXIT_DEAD, RawTask, State, WaitStatus},
-    ids::{PgrpKey, ProcKey, Signal},
+    ids::{PgrpKey, Pid, ProcKey, Signal},
     state::{Knowledge, Model, Orphaned, Phase, Process},
 };
 
@@ -204,8 +204,7 @@ impl Model {
         let mut next = father.parent.filter(|_| !father.parent_exited);
         for _ in 0..self.processes.len() {
             let ancestor = next.and_then(|key| self.processes.get(&key))?;
-            let lives = ancestor.phase == Phase::Alive && !ancestor.book.exit.notified;
-            let known = ancestor.knowledge == Knowledge::Seen && lives;
+            let known = ancestor.knowledge == Knowledge::Seen && ancestor.can_adopt();
             if !known || ancestor.namespace.map(|ns| ns.inum) != father.namespace.map(|ns| ns.inum) {
                 return None;
             }
@@ -218,12 +217,21 @@ impl Model {
         None
     }
 
-    /// The init of a process's pid namespace.
+    /// The init of a process's pid namespace: process 1 of the capture's own, an ancestor in another.
     fn init_of(&self, process: &Process) -> Option<ProcKey> {
-        let inum = |process: &Process| process.namespace.map(|ns| ns.inum);
-        let number = |process: &Process| process.namespace.map_or(process.key.number, |ns| ns.pid);
-        let is_it = |it: &&Process| it.phase == Phase::Alive && number(it).0 == 1 && inum(it) == inum(process);
-        self.processes.values().find(is_it).map(|init| init.key)
+        let Some(namespace) = process.namespace else {
+            return self.process_by_pid(Pid(1)).filter(|init| init.can_adopt()).map(|init| init.key);
+        };
+        let is_it = |it: &Process| it.namespace.is_some_and(|ns| ns.inum == namespace.inum && ns.pid == Pid(1));
+        let mut next = process.parent;
+        for _ in 0..self.processes.len() {
+            let ancestor = next.and_then(|key| self.processes.get(&key)).filter(|it| it.can_adopt())?;
+            if is_it(ancestor) {
+                return Some(ancestor.key);
+            }
+            next = ancestor.parent;
+        }
+        None
     }
 
     /// At the end of an exit: every group that it orphaned while a member was stopped must have got SIGHUP and SIGCONT, and

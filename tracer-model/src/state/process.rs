@@ -249,9 +249,8 @@ impl Process {
         (old || foreground && signal == Signal::HUP) && !exit.notified && !exit.hung_up.contains(&(target, signal))
     }
 
-    /// Not (yet) a zombie: it may still run.
-    #[must_use]
-    pub fn is_running_or_stopped(&self) -> bool {
-        self.phase <= Phase::Exiting
+    /// It has not begun to exit, so it can become somebody's parent.
+    pub(crate) fn can_adopt(&self) -> bool {
+        self.phase == Phase::Alive && !self.book.exit.notified
     }
 }

@@ -31,9 +31,10 @@ fn tty() -> impl Strategy<Value = TtyState> {
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
-    any::<[bool; 9]>().prop_map(|bits| Facts {
+    any::<[bool; 10]>().prop_map(|bits| Facts {
         session_leader: bits[0],
         subreaper: bits[1],
+        no_subreaper_above: bits[9],
         single_thread: bits[2],
         parent_is_init: bits[3],
         ttou_ignored_or_blocked: bits[4],

@@ -22,6 +22,7 @@ const ENOTTY: i64 = 25;
 
 /// A process.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct Task {
     pub id: RawTask,
     pub ino: u64,
@@ -52,8 +53,8 @@ pub(super) struct Kernel {
     pub events: Vec<Event>,
     seq: u64,
     ino: u64,
-    /// Without `pid->ino`, as kernels before 6.9.
-    pub without_ino: bool,
+    /// Bundles lack `pid->ino`, as on kernels before 6.9, and whether an ancestor is a subreaper.
+    old: bool,
 }
 
 /// What a process can do. Processes are chosen by their place in the table.
@@ -111,8 +112,8 @@ pub(super) enum Op {
 
 impl Kernel {
     /// Process 1 alone, in session and group 1, and a snapshot of it.
-    pub fn new(without_ino: bool) -> Self {
-        let mut kernel = Self { without_ino, ..Self::default() };
+    pub fn new(old: bool) -> Self {
+        let mut kernel = Self { old, ..Self::default() };
         let id = RawTask { pid: Pid(1), tid: Tid(1), start: BootNs(1) };
         let own = kernel.new_id(1);
         let task = Task {
@@ -208,6 +209,7 @@ impl Kernel {
             facts: Facts {
                 session_leader: task.leader,
                 subreaper: task.subreaper,
+                no_subreaper_above: !self.old && self.reaper(pid) == 1,
                 single_thread: true,
                 parent_is_init: task.parent == 1,
                 auto_reaps_children: task.ignores_chld,
@@ -216,7 +218,7 @@ impl Kernel {
             comm: Comm(b"x".to_vec()),
             ..State::default()
         };
-        if self.without_ino { without_ino(state) } else { state }
+        if self.old { without_ino(state) } else { state }
     }
 
     fn emit(&mut self, actor: u32, subject: Option<State>, kind: EventKind) {
@@ -514,7 +516,7 @@ impl Kernel {
     /// `find_new_reaper`.
     fn reaper(&self, who: u32) -> u32 {
         let mut next = self.tasks[&who].parent;
-        while next > 1 && !(self.tasks[&next].subreaper && !self.tasks[&next].zombie) {
+        while next > 1 && !self.tasks[&next].subreaper {
             next = self.tasks[&next].parent;
         }
         next.max(1)

@@ -140,8 +140,8 @@ proptest! {
 
     /// After each call of a history that is seen as a whole, the model is the kernel.
     #[test]
-    fn the_model_is_the_kernel(ops in vec(op(), 1..60), without_ino in prop::bool::weighted(0.3)) {
-        let mut kernel = Kernel::new(without_ino);
+    fn the_model_is_the_kernel(ops in vec(op(), 1..60), old in prop::bool::weighted(0.3)) {
+        let mut kernel = Kernel::new(old);
         let (mut model, mut lifetimes) = (Model::new(), Lifetimes::new());
         let mut applied = 0;
         for op in ops {
@@ -172,11 +172,13 @@ proptest! {
     #[test]
     fn a_snapshot_heals_what_a_loss_left(
         ops in vec(op(), 1..60),
-        without_ino in prop::bool::weighted(0.3),
+        old in prop::bool::weighted(0.3),
         lost in vec(prop::bool::weighted(0.2), 400),
     ) {
-        let mut kernel = Kernel::new(without_ino);
-        ops.into_iter().for_each(|op| kernel.run(op));
+        let mut kernel = Kernel::new(old);
+        for op in ops {
+            kernel.run(op);
+        }
         let whole = kernel.events.len();
         kernel.snapshot(true);
         let mut model = Model::new();
@@ -239,9 +241,9 @@ proptest! {
 fn memory_is_bounded_by_what_lives() {
     let mut kernel = Kernel::new(false);
     let mut model = Model::new();
-    kernel.events.drain(..).for_each(|event| {
+    for event in kernel.events.drain(..) {
         model.apply(&event);
-    });
+    }
     for round in 0..3_000_usize {
         for op in [
             Op::Fork { who: 0, clone_parent: false },
@@ -251,9 +253,9 @@ fn memory_is_bounded_by_what_lives() {
         ] {
             kernel.run(op);
         }
-        kernel.events.drain(..).for_each(|event| {
+        for event in kernel.events.drain(..) {
             model.apply(&event);
-        });
+        }
     }
     assert_eq!(model.processes().count(), 1);
     let entities = model.processes.len() + model.groups.len() + model.sessions.len() + model.by_pid.len();
