@@ -40,8 +40,10 @@ const MANIFEST: &str = "tracer-user/prebuilt/manifest.toml";
 #[expect(clippy::print_stdout, reason = "what a developer runs this for")]
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let root = crate::root()?;
-    if arguments.install {
-        install::missing()?;
+    if arguments.install
+        && let Err(error) = install::missing()
+    {
+        return if arguments.check { skip(&format!("{error:#}")) } else { Err(error) };
     }
     let committed = fs::read_to_string(root.join(MANIFEST)).unwrap_or_default();
     let toolchain = match Toolchain::find(hash::manifest_value(&committed, "rustc")) {
