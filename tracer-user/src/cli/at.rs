@@ -1,6 +1,8 @@
 //! `--at`: an instant of a recording, as a person writes it.
 //!
 //! What the timeline prints (`305.402`, `305.4ms`, `1.2s`), an RFC 3339 time (`2026-11-24T08:00:00.5Z`), or an event (`#812`).
+//!
+//! Must not: ask a clock: an instant is one of the recording's own.
 
 use std::{fmt, str::FromStr};
 

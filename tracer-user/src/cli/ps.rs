@@ -1,4 +1,6 @@
 //! `sesstrace ps`: the process list with what concerns job control, now or at an instant of a recording.
+//!
+//! Must not: format; `sink::ps` does.
 
 use std::{
     io::{self, Write},

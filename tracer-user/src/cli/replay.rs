@@ -1,4 +1,6 @@
 //! `sesstrace replay`: what `run` printed, from its recording.
+//!
+//! Must not: do anything that a live report does not; the pipeline and the sinks are the same.
 
 use std::{io, path::PathBuf, process::ExitCode};
 

@@ -1,4 +1,6 @@
 //! `sesstrace tree`: sessions, their process groups and the processes in them, now or at an instant of a recording.
+//!
+//! Must not: format; `sink::tree` does.
 
 use std::{
     io::{self, Write},

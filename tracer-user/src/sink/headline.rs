@@ -1,4 +1,6 @@
 //! The first line: which tier, and what is followed.
+//!
+//! Must not: say more than the header does; a replay has nothing else.
 
 use super::{Style, layout::wrap};
 use crate::trace_file::{Header, Scope};

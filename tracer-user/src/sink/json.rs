@@ -1,4 +1,6 @@
 //! Events as JSON Lines: the same lines as in a recording, header and end record included.
+//!
+//! Must not: leave an event out.
 
 use std::io::{self, Write};
 

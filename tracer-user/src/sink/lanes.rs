@@ -1,7 +1,7 @@
 //! Brackets: one lane for each process group that is born before our eyes, from the line of its birth to that of its end.
 //!
 //! Lines of members touch the lane of their group (`├`), others pass it by (`│`), so that the eye can follow a group through
-//! the lines of others.
+//! the lines of others. Must not: know what a line says.
 
 use tracer_model::ids::PgrpKey;
 

@@ -1,4 +1,6 @@
 //! The timeline as it comes: a line for each event that deserves one, as soon as it is known.
+//!
+//! Must not: hold a line back, or remember what no later line needs: it may run for weeks.
 
 use std::io::{self, Write};
 

@@ -1,7 +1,7 @@
 //! The process list as `ps -Ho` prints it, with two columns that ps(1) lacks: what became of the group's leader, and whether
 //! the group is orphaned.
 //!
-//! Columns are chosen by the names that ps uses, and have its headings and alignment, so that the two can be compared.
+//! Columns are chosen by the names that ps uses, and have its headings and alignment, so that the two can be compared. Must not: select or order processes.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,6 @@
 //! What stands below the timeline: groups, sessions, what was left behind, races, and in the last line the losses.
+//!
+//! Must not: count or judge anything that the model, its lifetimes or the story have not.
 
 use std::{
     collections::BTreeMap,
@@ -156,21 +158,22 @@ impl Report<'_> {
 
     /// The last names of the members: `sleep, cat`, `cc1 ×12`.
     fn names(&self, life: &GroupLife) -> String {
-        let mut names: Vec<(&[u8], Vec<ProcKey>)> = Vec::new();
-        for member in &life.members {
-            // A process that came back has another stay under its last name.
-            let last = life.members.iter().rfind(|other| other.process == member.process).unwrap_or(member);
-            let name = last.name.0.as_slice();
-            match names.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, processes)) if processes.contains(&member.process) => {}
-                Some((_, processes)) => processes.push(member.process),
-                None => names.push((name, vec![member.process])),
-            }
+        // A process that came back has another stay, under its last name.
+        let last: BTreeMap<ProcKey, &[u8]> =
+            life.members.iter().map(|member| (member.process, member.name.0.as_slice())).collect();
+        let mut counts: BTreeMap<&[u8], usize> = BTreeMap::new();
+        for name in last.values() {
+            *counts.entry(name).or_default() += 1;
+        }
+        // In the order in which they came.
+        let mut names: Vec<(&[u8], usize)> = Vec::new();
+        for name in life.members.iter().filter_map(|member| last.get(&member.process)) {
+            names.extend(counts.remove(name).map(|count| (*name, count)));
         }
         let times = if self.style.ascii { "x" } else { "×" };
-        let shown = names.iter().take(NAMES).map(|(name, processes)| {
+        let shown = names.iter().take(NAMES).map(|(name, count)| {
             let name = self.style.clean(name);
-            if processes.len() > 1 { format!("{name} {times}{}", processes.len()) } else { name.into_owned() }
+            if *count > 1 { format!("{name} {times}{count}") } else { name.into_owned() }
         });
         let shown = shown.collect::<Vec<_>>().join(", ");
         if names.len() > NAMES { format!("{shown} and {} more", names.len() - NAMES) } else { shown }
@@ -275,7 +278,7 @@ pub(super) fn losses(losses: &Losses, summary: Summary, base: BootNs, style: Sty
         let within = losses
             .within
             .map(|(from, until)| format!(" between {} and {} ms", time::ms(from, base), time::ms(until, base)));
-        let causes = losses.causes.iter().map(|(why, (_, lost))| format!("{} {lost}", cause(*why)));
+        let causes = losses.causes.iter().map(|(why, lost)| format!("{} {lost}", cause(*why)));
         let causes = causes.collect::<Vec<_>>().join(", ");
         let causes = if causes.is_empty() { causes } else { format!(" ({causes})") };
         parts.push(format!("{} lost{}{causes}", count(lost, "record", "records"), within.unwrap_or_default()));

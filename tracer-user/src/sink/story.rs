@@ -1,4 +1,6 @@
 //! What the timeline and the live output have in common: events become lines, lifetimes and counts of losses.
+//!
+//! Must not: write, or decide how a line looks.
 
 use std::collections::BTreeMap;
 
@@ -40,8 +42,8 @@ pub(super) struct Story {
 /// What was lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Losses {
-    /// Gaps and lost records by cause.
-    pub causes: BTreeMap<GapCause, (u64, u64)>,
+    /// Lost records by cause.
+    pub causes: BTreeMap<GapCause, u64>,
     /// From the beginning of the first gap to the end of the last.
     pub within: Option<(BootNs, BootNs)>,
 }
@@ -141,8 +143,7 @@ impl Story {
 impl Losses {
     fn observe(&mut self, event: &Event) {
         if let EventKind::Gap(gap) = &event.kind {
-            let (gaps, lost) = self.causes.entry(gap.cause).or_default();
-            *gaps += 1;
+            let lost = self.causes.entry(gap.cause).or_default();
             *lost = lost.saturating_add(gap.lost);
             let (from, until) = self.within.unwrap_or((gap.from, gap.until));
             self.within = Some((from.min(gap.from), until.max(gap.until)));

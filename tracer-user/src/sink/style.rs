@@ -1,4 +1,6 @@
 //! How text may look: colour, width and characters, decided once by the command line and passed to every sink.
+//!
+//! Must not: look at the environment or at a terminal; the command line does.
 
 use std::{borrow::Cow, fmt};
 

@@ -1,4 +1,6 @@
 //! Times and durations as a person reads them, and as `--at` takes them back.
+//!
+//! Must not: know a clock. Times are those of events.
 
 use tracer_model::ids::BootNs;
 

@@ -1,7 +1,7 @@
 //! The report of `run` and `replay`: a line for each event that deserves one, with brackets for the process groups; then
 //! groups, sessions, what was left behind, races, losses.
 //!
-//! Written at the end, when all widths are known and every reason has found its line.
+//! Written at the end, when all widths are known and every reason has found its line. Must not: word or arrange anything itself.
 
 use std::io::{self, Write};
 

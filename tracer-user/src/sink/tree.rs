@@ -1,4 +1,6 @@
 //! Sessions, their process groups, and the processes in them, as a tree.
+//!
+//! Must not: select sessions, or know where the state came from.
 
 use std::{
     collections::BTreeMap,

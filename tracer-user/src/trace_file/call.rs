@@ -1,4 +1,6 @@
 //! The file's form of watched calls and wait statuses.
+//!
+//! Must not: interpret an argument.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tracer_model::event::{Call, TtyRequest, WaitStatus};

@@ -1,4 +1,6 @@
 //! The file's form of an event.
+//!
+//! Must not: change what a name means; fields and kinds are only added.
 
 use serde::{Deserialize, Serialize};
 

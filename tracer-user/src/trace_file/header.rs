@@ -1,4 +1,6 @@
 //! The first and the last line: what was recorded, where, how, and how it ended.
+//!
+//! Must not: hold what the events say.
 
 use serde::{Deserialize, Serialize};
 use tracer_model::{

@@ -1,4 +1,6 @@
 //! One line of JSON for a header, an event, an end: the same text in a recording and in `--json`.
+//!
+//! Must not: let a character through that a terminal acts on.
 
 use std::io;
 

@@ -1,4 +1,6 @@
 //! Reads lines of bounded length from whatever somebody calls a recording.
+//!
+//! Must not: know what a line means.
 
 use std::io::{self, BufRead, Read};
 

@@ -22,7 +22,7 @@ mod line;
 mod reader;
 mod task;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod warning;
 mod writer;
 

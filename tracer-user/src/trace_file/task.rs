@@ -1,4 +1,6 @@
 //! The small file types that the others are made of: byte strings, wide numbers, signals, tasks, the state bundle.
+//!
+//! Must not: lose a bit: whatever is left out is a default.
 
 use std::{fmt, str::FromStr};
 

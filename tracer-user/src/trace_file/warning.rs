@@ -1,6 +1,6 @@
 //! What a reader had to pass over, in sentences for a person.
 //!
-//! A damaged recording can have a million bad lines: what is alike is counted, not listed.
+//! A damaged recording can have a million bad lines: what is alike is counted, not listed. Must not: print.
 
 use std::collections::BTreeMap;
 

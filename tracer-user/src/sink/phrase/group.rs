@@ -1,4 +1,6 @@
 //! Birth, members, leaders, orphan status and end of process groups.
+//!
+//! Must not: decide who leads or what is orphaned; the model does.
 
 use tracer_model::{
     delta::{Change, GroupBirth, GroupEnd, LeaderRace, LeaderState, OrphanCause, RaceWinner},

@@ -1,4 +1,6 @@
 //! Birth, programs, death and parents of processes.
+//!
+//! Must not: explain a signal or a group that has a phrase of its own.
 
 use tracer_model::{
     delta::{Bounds, ReapEvidence},

@@ -1,4 +1,6 @@
 //! Refused calls: the errno's name, and what it means in this state.
+//!
+//! Must not: conclude from the errno; the model has judged by the state.
 
 use nix::errno::Errno;
 use tracer_model::{

@@ -1,4 +1,6 @@
 //! Signals, stops and continuations.
+//!
+//! Must not: guess a sender; the model has classified the path.
 
 use tracer_model::{
     delta::{Change, SignalPath},

@@ -1,4 +1,6 @@
 //! Sessions and their controlling terminals.
+//!
+//! Must not: tell a loss twice: of one event, one change tells it.
 
 use tracer_model::{
     delta::{Change, ForegroundGroup, TtyChange},

@@ -1,4 +1,6 @@
 //! Losses, calls that were not seen, contradictions.
+//!
+//! Must not: make a loss look small.
 
 use tracer_model::{
     delta::{Anomaly, UnseenChange},

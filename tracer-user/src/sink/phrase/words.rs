@@ -1,4 +1,6 @@
 //! Calls, arguments, statuses and numbers in words.
+//!
+//! Must not: know events or state.
 
 use std::borrow::Cow;
 

@@ -2,8 +2,13 @@
 
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::*;
-use crate::trace_file::{Reader, Writer};
+use crate::{
+    text::is_hostile,
+    trace_file::{Reader, Writer, tests::arbitrary},
+};
 
 const HISTORY: &str = "
     @5000000 10: fork 11
@@ -51,4 +56,20 @@ fn json_output_is_a_recording() {
     let mut reader = Reader::new(Path::new("json"), text.as_bytes()).expect("a recording");
     assert_eq!(reader.by_ref().collect::<Vec<_>>(), events);
     assert_eq!((reader.summary().lost, reader.summary().complete), (3, true));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Whatever a recording may hold: nothing panics, nothing hostile is printed, and a replay is the same.
+    #[test]
+    fn any_events_are_shown_and_replayed(events in prop::collection::vec(arbitrary::event(), 0..30), ascii in any::<bool>()) {
+        let style = Style { width: Some(80), ascii, color: false };
+        for form in SINKS {
+            let once = shown(form.name, &header(), &events, style);
+            prop_assert!(!once.contains(|c: char| c != '\n' && is_hostile(c)), "{}", once);
+            prop_assert!(!ascii || form.name == "json" || once.is_ascii(), "{}", once);
+            prop_assert_eq!(&once, &replayed(form.name, &header(), &events, style));
+        }
+    }
 }

@@ -231,7 +231,7 @@ pub(super) fn kinds() -> Vec<BoxedStrategy<EventKind>> {
 }
 
 /// Any event.
-pub(super) fn event() -> impl Strategy<Value = Event> {
+pub(crate) fn event() -> impl Strategy<Value = Event> {
     let kind = Union::new(kinds());
     (any::<u64>(), boot(), any::<u16>(), task(), bytes(), option::of(state()), kind).prop_map(
         |(seq, at, cpu, actor, comm, subject, kind)| Event {

@@ -1,8 +1,11 @@
 //! What cannot be read or written at all, and what is said about it.
 
-use std::io::{self, Write};
+use std::io::{self, BufReader, Read, Write};
 
-use super::{super::WriteError, *};
+use super::{
+    super::{ReadError, WriteError},
+    *,
+};
 
 /// The message for a recording with these bytes.
 fn refusal(bytes: &[u8]) -> String {
@@ -42,6 +45,36 @@ fn directories_and_missing_files_are_named_with_the_errno() {
     assert!(said.ends_with("it is a directory"), "{said}");
     let said = Reader::open(&dir.path().join("none")).err().expect("refused").to_string();
     assert!(said.contains("none: ENOENT: No such file or directory"), "{said}");
+}
+
+/// A disk that cannot be read to the end.
+struct BadSector<'a>(&'a [u8]);
+
+impl Read for BadSector<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.0.is_empty() { Err(io::Error::from_raw_os_error(libc::EIO)) } else { self.0.read(buffer) }
+    }
+}
+
+#[test]
+fn an_error_in_the_middle_ends_the_recording_and_keeps_what_was_read() {
+    let whole = recording(&events());
+    let end = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(3).expect("four lines").0 + 30;
+    let mut reader = Reader::new(Path::new("rec"), BufReader::new(BadSector(&whole[..end]))).expect("a header");
+    assert_eq!(reader.by_ref().collect::<Vec<_>>(), events()[..3]);
+    assert!(!reader.summary().complete);
+    assert_eq!(
+        reader.warnings().lines(),
+        ["line 5 cannot be read: EIO: I/O error: the recording is incomplete, and shown as far as it goes"]
+    );
+}
+
+#[test]
+fn what_another_user_recorded_needs_that_users_rights() {
+    let source = io::Error::from_raw_os_error(libc::EACCES);
+    let error = ReadError::Open { path: "/root/rec.jsonl".into(), source };
+    assert_eq!(error.to_string(), "cannot read /root/rec.jsonl: EACCES: Permission denied");
+    assert!(error.hint().expect("a way").starts_with("sudo sesstrace replay /root/rec.jsonl"));
 }
 
 /// A disk with room for so many bytes.

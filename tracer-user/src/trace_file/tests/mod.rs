@@ -1,6 +1,6 @@
 //! What is written is read again, and whatever is read is read without a panic.
 
-mod arbitrary;
+pub(crate) mod arbitrary;
 mod damage;
 mod errors;
 mod round_trip;
