@@ -124,8 +124,8 @@ impl Report<'_> {
         members.sort_unstable();
         members.dedup();
         let mut end: Vec<String> = match life.end {
-            Some((_, GroupEnd::LastReaped { .. })) => vec!["ended: last member reaped".to_owned()],
-            Some((_, GroupEnd::LastMoved { .. })) => vec!["ended: last member moved away".to_owned()],
+            Some((_, GroupEnd::LastReaped { .. })) => vec!["last member reaped".to_owned()],
+            Some((_, GroupEnd::LastMoved { .. })) => vec!["last member moved away".to_owned()],
             Some((_, GroupEnd::NotSeen)) => vec!["ended unseen".to_owned()],
             None => self.state(life.key).into_iter().collect(),
         };

@@ -53,7 +53,7 @@ fn a_narrow_terminal_wraps_inside_the_column() {
         groups       10  bash ×2, cat  was there, lives on  foreground
                        3 processes
                      11  sleep         3.932–9.004 ms       foreground
-                       1 process    ended: last member reaped
+                       1 process    last member reaped
         sessions     10  bash  was there, lives on  pts/3
         left behind  10 bash   group 10  session 10  pts/3  running
                        parent unknown
@@ -98,7 +98,7 @@ fn ascii_has_no_other_characters() {
           9.005   12 \u{e9}\u{202e}    10     exec '\u{e9}'
 
         groups       10  bash x2, \u{e9}\u{202e}  was there, lives on  foreground  3 processes
-                     11  sleep                    3.932-9.004 ms       foreground  1 process    ended: last member reaped
+                     11  sleep                    3.932-9.004 ms       foreground  1 process    last member reaped
         sessions     10  bash  was there, lives on  pts/3
         left behind  10 bash              group 10  session 10  pts/3  running  parent unknown
                        12 \u{e9}\u{202e}  group 10  session 10  pts/3  running  child of 10 bash
@@ -204,14 +204,14 @@ fn brackets_of_many_groups_stand_side_by_side() {
           0.043   10 bash   └│││  10     reaps 13: group 13 ends (1 process, 31 µs)
 
         groups       10  bash ×9  was there, lives on  foreground  9 processes
-                     11  bash     0.006–0.035 ms       background  1 process    ended: last member reaped
-                     12  bash     0.009–0.031 ms       background  1 process    ended: last member reaped
-                     13  bash     0.012–0.043 ms       background  1 process    ended: last member reaped
+                     11  bash     0.006–0.035 ms       background  1 process    last member reaped
+                     12  bash     0.009–0.031 ms       background  1 process    last member reaped
+                     13  bash     0.012–0.043 ms       background  1 process    last member reaped
                      14  bash     0.015 ms, lives on   background  1 process
                      15  bash     0.018 ms, lives on   background  1 process
                      16  bash     0.021 ms, lives on   background  1 process
                      17  bash     0.024 ms, lives on   background  1 process
-                     18  bash     0.027–0.039 ms       background  1 process    ended: last member reaped
+                     18  bash     0.027–0.039 ms       background  1 process    last member reaped
         sessions     10  bash  was there, lives on  pts/3
         left behind  10 bash    group 10  session 10  pts/3  running  parent unknown
                        14 bash  group 14  session 10  pts/3  running  child of 10 bash

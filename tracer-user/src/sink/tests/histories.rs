@@ -46,7 +46,7 @@ fn a_pipeline_in_an_interactive_shell() {
             306.005   10 bash     10     takes pts/3 back             foreground 11 → 10
 
             groups       10  bash ×3     was there, lives on  foreground  3 processes
-                         11  sleep, cat  3.932–305.951 ms     foreground  2 processes  ended: last member reaped
+                         11  sleep, cat  3.932–305.951 ms     foreground  2 processes  last member reaped
             sessions     10  bash  was there, lives on  pts/3
             left behind  10 bash  group 10  session 10  pts/3  running  parent unknown
             races        child first  1 time  closest 17 µs
@@ -144,7 +144,7 @@ fn control_c_goes_to_the_foreground_group_and_to_nobody_else() {
 
             groups       10  bash ×4        was there, lives on  foreground  4 processes
                          20  sleep          0.006 ms, lives on   background  1 process
-                         11  python, sleep  1.002–6.003 ms       foreground  2 processes  ended: last member reaped
+                         11  python, sleep  1.002–6.003 ms       foreground  2 processes  last member reaped
             sessions     10  bash  was there, lives on  pts/3
             left behind  10 bash     group 10  session 10  pts/3  running  parent unknown
                            20 sleep  group 20  session 10  pts/3  running  child of 10 bash
@@ -208,7 +208,7 @@ fn a_background_reader_is_stopped_killed_and_continued() {
             900.013   10 bash └  10     reaps 12, 11: group 11 ends (2 processes, 900 ms)
 
             groups       10  bash ×3   was there, lives on  foreground  3 processes
-                         11  cat, sed  0.006–900.015 ms     background  2 processes  ended: last member reaped
+                         11  cat, sed  0.006–900.015 ms     background  2 processes  last member reaped
             sessions     10  bash  was there, lives on  pts/3
             left behind  10 bash  group 10  session 10  pts/3  running  parent unknown
             races        none
@@ -259,7 +259,7 @@ fn a_daemon_of_the_old_school() {
               1.014   13 redis-server  ├  12     12       exec redis-server
 
             groups       10  bash ×2          was there, lives on  foreground   2 processes
-                         11  redis-server ×2  0.006–1.006 ms       foreground   2 processes  ended: last member reaped; orphaned at 1.003 ms
+                         11  redis-server ×2  0.006–1.006 ms       foreground   2 processes  last member reaped; orphaned at 1.003 ms
                          12  redis-server ×2  1.004 ms, lives on   no terminal  2 processes  its leader is reaped
             sessions     10  bash          was there, lives on  pts/3
                          12  redis-server  1.004 ms, lives on   no terminal  its leader exited at 1.010 ms
@@ -308,7 +308,7 @@ fn one_child_is_killed_or_the_whole_group() {
             500.001    1 init   └  1      reaps 12: group 11 ends (2 processes, 499 ms)  zombies alone held it for 497 ms
 
             groups       10  bash ×2    was there, lives on  foreground  2 processes
-                         11  python ×2  0.006–500.001 ms     background  2 processes  ended: last member reaped
+                         11  python ×2  0.006–500.001 ms     background  2 processes  last member reaped
             sessions     10  bash  was there, lives on  pts/3
             left behind  10 bash  group 10  session 10  pts/3  running  parent unknown
             races        none
@@ -366,7 +366,7 @@ fn the_shell_dies_and_leaves_a_stopped_job() {
               3.009    1 init  └│  1      reaps 11: group 11 ends (1 process, 3 ms)
 
             groups       10  bash ×3  was there, lives on  foreground  3 processes  held by zombies alone
-                         11  vi       0.006–3.009 ms       foreground  1 process    ended: last member reaped; orphaned at 3.002 ms
+                         11  vi       0.006–3.009 ms       foreground  1 process    last member reaped; orphaned at 3.002 ms
                          12  make     0.010 ms, lives on   background  1 process
             sessions     10  bash  was there, lives on  pts/3 (lost)  its leader exited at 3.000 ms
             left behind  10 bash    group 10  session 10  no terminal  zombie   parent unknown
@@ -447,7 +447,7 @@ fn what_a_zombie_holds_and_who_reaps_it_by_itself() {
             900.003   12 bash    10     exits 0
 
             groups       10  bash ×3  was there, lives on  foreground  3 processes
-                         11  bash     0.006–900.001 ms     background  1 process    ended: last member reaped
+                         11  bash     0.006–900.001 ms     background  1 process    last member reaped
             sessions     10  bash  was there, lives on  pts/3
             left behind  10 bash  group 10  session 10  pts/3  running  parent unknown
             races        none
