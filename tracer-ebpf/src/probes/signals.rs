@@ -12,6 +12,10 @@ const CHILD_STOPPED_OR_CONTINUED: core::ops::RangeInclusive<i32> = 5..=6;
 /// HUP, INT, QUIT, KILL, TERM, CONT, STOP, TSTP, TTIN, TTOU, WINCH.
 const WATCHED: u64 = bits(&[1, 2, 3, 9, 15, 18, 19, 20, 21, 22, 28]);
 
+/// `si_code` of kill and of sigqueue (`include/uapi/asm-generic/siginfo.h`).
+const SI_USER: i32 = 0;
+const SI_QUEUE: i32 = -1;
+
 const fn bits(signals: &[u32]) -> u64 {
     match signals {
         [] => 0,
@@ -22,6 +26,13 @@ const fn bits(signals: &[u32]) -> u64 {
 #[inline(always)]
 fn is_watched(signal: u32, code: i32) -> bool {
     signal < 64 && WATCHED & (1 << signal) != 0 || signal == SIGCHLD && CHILD_STOPPED_OR_CONTINUED.contains(&code)
+}
+
+/// Whether a delivery is recorded: of a watched signal, or of one that came from kill or sigqueue. A child that is being
+/// forked inherits such a signal, and then nothing but its delivery tells (`kernel/fork.c`, `copy_process`).
+#[inline(always)]
+fn is_watched_delivery(signal: u32, code: i32) -> bool {
+    is_watched(signal, code) || matches!(code, SI_USER | SI_QUEUE)
 }
 
 /// What the `info` argument is: 0 `SEND_SIG_NOINFO`, 1 `SEND_SIG_PRIV`, 2 a `kernel_siginfo`; and its `si_code`.
@@ -70,7 +81,7 @@ pub fn generated(signal: u32, info: Ptr, target: Ptr, process_directed: u32, res
 #[inline(always)]
 pub fn delivered(signal: u32, info: Ptr, action: Ptr) {
     let (_, code) = info_kind(info);
-    if !is_watched(signal, code) {
+    if !is_watched_delivery(signal, code) {
         return;
     }
     let receiver = task::current();
