@@ -94,6 +94,9 @@ impl Tree<'_> {
 }
 
 fn session_line(session: &SessionView) -> String {
+    if session.key.number.0 == 0 {
+        return "session 0, the kernel's: no session".to_owned();
+    }
     let terminal = session.tty.map_or_else(
         || "no controlling terminal".to_owned(),
         |tty| {
@@ -107,6 +110,10 @@ fn session_line(session: &SessionView) -> String {
 }
 
 fn group_line(group: &GroupView, session: &SessionView) -> Vec<(Tone, String)> {
+    // That of the kernel's threads and of an init that never called setsid (kernel/fork.c, `init_struct_pid`).
+    if group.key.number.0 == 0 {
+        return vec![(Tone::Plain, "group 0, the kernel's: no group".to_owned())];
+    }
     let mut parts = vec![(Tone::Plain, format!("group {}{}", group.key.number, leader(group.leader)))];
     let mut state = |tone, text: String| parts.push((tone, format!(", {text}")));
     match group.foreground_of {

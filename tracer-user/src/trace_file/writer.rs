@@ -40,7 +40,7 @@ pub enum WriteError {
     },
     /// It could not be written to the end.
     #[error(
-        "the recording {} ends early: {}. Its first {kept} events are there and can be replayed; the command goes on",
+        "the recording {} ends early: {}. Its first {kept} events are there and can be replayed",
         path.display(), cause(source)
     )]
     CutOff {

@@ -115,7 +115,7 @@ fn a_full_disk_is_told_once_with_what_was_kept() {
     assert_eq!(
         told[0].to_string(),
         "the recording rec.jsonl ends early: ENOSPC: No space left on device. Its first 2 events are there and can be \
-         replayed; the command goes on"
+         replayed"
     );
     assert!(!writer.finish(true).expect("the failure was told already").complete);
     let (read_events, summary, _) = read(&data);
