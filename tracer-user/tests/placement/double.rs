@@ -6,6 +6,8 @@ use std::{
     time::SystemTime,
 };
 
+use nix::unistd::geteuid;
+
 use crate::pty::eventually;
 
 /// Where the command stands.
@@ -14,10 +16,30 @@ pub enum Mode {
     Untraced,
     InPlace,
     Wrapper,
+    /// In place under sesstrace itself, with its probes.
+    TracedInPlace,
+    /// Under the wrapper of sesstrace itself, with its probes.
+    TracedWrapper,
 }
 
 /// Placements to compare an untraced run with.
 pub const PLACEMENTS: [Mode; 2] = [Mode::InPlace, Mode::Wrapper];
+
+/// These placements, and the same two under sesstrace itself where its probes are allowed. Says so where they are not, and
+/// fails where they are required.
+pub fn with_probes() -> Vec<Mode> {
+    let mut modes = PLACEMENTS.to_vec();
+    if geteuid().is_root() {
+        modes.extend([Mode::TracedInPlace, Mode::TracedWrapper]);
+    } else {
+        let required = std::env::var("SESSTRACE_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|word| word == "ebpf"), "SESSTRACE_REQUIRE=ebpf, but this is not root");
+        eprintln!("SKIPPED: not compared under probes, which need root");
+    }
+    modes
+}
+
+const SESSTRACE: &str = env!("CARGO_BIN_EXE_sesstrace");
 
 impl Mode {
     /// The words that start `command` in this mode.
@@ -28,6 +50,10 @@ impl Mode {
             Self::Untraced => return command.iter().map(ToString::to_string).collect(),
             Self::InPlace => &[place, "--at", "in-place"],
             Self::Wrapper => &[place, "--at", "wrapper"],
+            Self::TracedInPlace => {
+                &[SESSTRACE, "run", "-b", "ebpf", "--in-place", "-o", "/dev/null", "-w", "/dev/null"]
+            }
+            Self::TracedWrapper => &[SESSTRACE, "run", "-b", "ebpf", "-o", "/dev/null", "-w", "/dev/null"],
         };
         [front, options, &["--"], command].concat().into_iter().map(str::to_owned).collect()
     }

@@ -1,7 +1,7 @@
 //! Interactive shells: the same keys must give the same screens and the same end, whether the shell is traced or not.
 
 use crate::{
-    double::{Mode, PLACEMENTS},
+    double::{Mode, with_probes},
     pty::{Terminal, describe},
     session::{BASH, DASH, INNER, OUTER, ZSH, have, start, tools},
 };
@@ -73,7 +73,7 @@ fn leading_a_session(shell: &[&str]) {
     };
     let untraced = session(Mode::Untraced);
     assert!(untraced.contains("status 130") && untraced.ends_with("(exit 5)"), "{untraced}");
-    for mode in PLACEMENTS {
+    for mode in with_probes() {
         assert_eq!(session(mode), untraced, "{mode:?}");
     }
 }
@@ -131,7 +131,7 @@ fn started_by_a_shell(shell: &[&str], suspend: &str) {
     };
     let untraced = session(Mode::Untraced);
     assert!(untraced.contains("outer>fg") && untraced.contains("status 5"), "{untraced}");
-    for mode in PLACEMENTS {
+    for mode in with_probes() {
         assert_eq!(session(mode), untraced, "{mode:?}");
     }
 }
