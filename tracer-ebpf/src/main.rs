@@ -21,6 +21,7 @@ mod task;
 use core::ffi::c_void;
 
 use aya_ebpf::{
+    helpers::generated::bpf_get_attach_cookie,
     macros::{btf_tracepoint, map},
     maps::{Array, HashMap, RingBuf},
     programs::BtfTracePointContext,
@@ -152,47 +153,53 @@ pub extern "C" fn snapshot(ctx: *const IterTask) -> i32 {
     0
 }
 
-/// Makes the two programs of each watched call. A row: program names, system call, its [`Call`], and how many of its
-/// arguments to read (the kernel refuses to attach a program that reads one more than there are).
-macro_rules! call_programs {
-    ($($enter:ident $leave:ident $syscall:literal $call:ident $arguments:literal;)*) => {$(
-        #[doc = concat!("`", $syscall, "` begins.")]
+/// Makes the programs that run at ENTER. One serves every watched call with as many arguments: which call it is comes with
+/// the attachment. The verifier takes as long for each program as all of them would take to run, so there are few. A row:
+/// program name, and how many arguments it reads (the kernel refuses to attach one that reads more than there are).
+macro_rules! enter_programs {
+    ($($name:ident $arguments:literal;)*) => {$(
+        #[doc = concat!("A call with ", $arguments, " arguments, or more, begins.")]
         #[unsafe(no_mangle)]
-        #[unsafe(link_section = concat!("tracepoint/syscalls/sys_enter_", $syscall))]
-        pub extern "C" fn $enter(ctx: *const c_void) -> u32 {
-            calls::enter(Call::$call, &arguments::<$arguments>(ctx));
-            0
-        }
-
-        #[doc = concat!("`", $syscall, "` returns.")]
-        #[unsafe(no_mangle)]
-        #[unsafe(link_section = concat!("tracepoint/syscalls/sys_exit_", $syscall))]
-        pub extern "C" fn $leave(ctx: *const c_void) -> u32 {
-            calls::leave(Call::$call, word(ctx, 0) as i64);
+        #[unsafe(link_section = "tracepoint")]
+        pub extern "C" fn $name(ctx: *const c_void) -> u32 {
+            if let Some(call) = attached_call(ctx) {
+                calls::enter::<false>(call, &arguments::<$arguments>(ctx));
+            }
             0
         }
     )*};
 }
 
-call_programs! {
-    enter_setpgid leave_setpgid "setpgid" Setpgid 2;
-    enter_setsid leave_setsid "setsid" Setsid 0;
-    enter_kill leave_kill "kill" Kill 2;
-    enter_tkill leave_tkill "tkill" Tkill 2;
-    enter_tgkill leave_tgkill "tgkill" Tgkill 3;
-    enter_rt_sigqueueinfo leave_rt_sigqueueinfo "rt_sigqueueinfo" RtSigqueueinfo 3;
-    enter_rt_tgsigqueueinfo leave_rt_tgsigqueueinfo "rt_tgsigqueueinfo" RtTgsigqueueinfo 4;
-    enter_pidfd_send_signal leave_pidfd_send_signal "pidfd_send_signal" PidfdSendSignal 4;
-    enter_ioctl leave_ioctl "ioctl" Ioctl 3;
-    enter_wait4 leave_wait4 "wait4" Wait4 4;
-    enter_waitid leave_waitid "waitid" Waitid 4;
-    enter_prctl leave_prctl "prctl" Prctl 4;
-    enter_vhangup leave_vhangup "vhangup" Vhangup 0;
-    enter_open leave_open "open" Open 3;
-    enter_openat leave_openat "openat" Openat 4;
-    enter_openat2 leave_openat2 "openat2" Openat2 4;
-    enter_read leave_read "read" Read 3;
-    enter_write leave_write "write" Write 3;
+enter_programs! {
+    enter_none 0;
+    enter_two 2;
+    enter_three 3;
+    enter_four 4;
+}
+
+/// setpgid begins.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "tracepoint")]
+pub extern "C" fn enter_setpgid(ctx: *const c_void) -> u32 {
+    calls::enter::<true>(Call::Setpgid, &arguments::<2>(ctx));
+    0
+}
+
+/// A watched call returns.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "tracepoint")]
+pub extern "C" fn leave(ctx: *const c_void) -> u32 {
+    if let Some(call) = attached_call(ctx) {
+        calls::leave(call, word(ctx, 0) as i64);
+    }
+    0
+}
+
+/// The call whose tracepoint this run comes from: userspace attached the program with its number as the cookie.
+#[inline(always)]
+fn attached_call(ctx: *const c_void) -> Option<Call> {
+    // SAFETY: `ctx` is the program's context.
+    Call::from_number(unsafe { bpf_get_attach_cookie(ctx.cast_mut()) } as u32)
 }
 
 /// The first arguments of a call, the others zero.

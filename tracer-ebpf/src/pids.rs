@@ -42,25 +42,22 @@ pub struct Known {
 
 const NO_NUMBER: Number = Number { namespace: 0, number: 0 };
 
-/// Remembers the process whose leader is `leader`. False when the table is full, which is counted.
+/// Remembers the process whose leader is `leader`. That the table is full is counted.
 #[inline(never)]
-pub fn register(leader: Ptr, tgid: u32, start: u64) -> bool {
-    let Some((pid, depth)) = task::pid_and_level(leader) else { return true };
-    let mut complete = true;
+pub fn register(leader: Ptr, tgid: u32, start: u64) {
+    let Some((pid, depth)) = task::pid_and_level(leader) else { return };
     let mut key = Number { namespace: INITIAL_NAMESPACE, number: tgid };
     for level in 0..=MAX_LEVEL {
         let inner = if level < depth { task::number_at(pid, level + 1) } else { NO_NUMBER };
         let known = Known { task: leader as u64, start, tgid, reserved: 0, inner };
         if TASKS.insert(key, known, 0).is_err() {
             emit::count(LOST + LOSS_PID_TABLE);
-            complete = false;
         }
         if inner.number == 0 {
             break;
         }
         key = inner;
     }
-    complete
 }
 
 /// Forgets whoever has the number `tgid` of the initial namespace, or only the process whose leader's task is `leader`.

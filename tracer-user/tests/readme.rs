@@ -16,8 +16,11 @@ fn the_example_is_what_replay_prints() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("../README.md")).unwrap();
     let example = "cargo run --release -- run -- bash -ic 'sleep 0.3 | cat; sleep 0.2 & wait'";
-    let replay =
-        Command::new(env!("CARGO_BIN_EXE_sesstrace")).arg("replay").arg(root.join("tests/data/readme.jsonl")).output().unwrap();
+    let replay = Command::new(env!("CARGO_BIN_EXE_sesstrace"))
+        .arg("replay")
+        .arg(root.join("tests/data/readme.jsonl"))
+        .output()
+        .unwrap();
     assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
     assert_eq!(block(&readme, example), String::from_utf8(replay.stdout).unwrap());
 }

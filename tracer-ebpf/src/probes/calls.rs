@@ -114,15 +114,16 @@ pub fn user_word(address: u64) -> (u32, u32) {
     }
 }
 
-/// `sys_enter` of a watched call.
-#[inline(never)]
-pub fn enter(call: Call, args: &[u64; 4]) {
+/// `sys_enter` of a watched call. `TARGETED` for the one whose subject may be another process than the caller; the programs of
+/// the others are spared the code for it, which the verifier takes long for.
+#[inline(always)]
+pub fn enter<const TARGETED: bool>(call: Call, args: &[u64; 4]) {
     let caller = task::current();
     if !is_watched(call, args, caller) {
         return;
     }
     let id = task::id(caller);
-    let (target, unknown) = if call == Call::Setpgid { target(args, caller, id.tgid) } else { (CALLER, 0) };
+    let (target, unknown) = if TARGETED { target(args, caller, id.tgid) } else { (CALLER, 0) };
     let (value, unreadable) = tty::group_given(call, args).map_or((0, 0), user_word);
     let entry = entry(id.tid);
     let previous = entry.as_ref().is_some_and(|saved| saved.call != 0);
@@ -138,7 +139,9 @@ pub fn enter(call: Call, args: &[u64; 4]) {
             record.call = call as u32;
             record.args = *args;
             record.value = u64::from(value);
-            subject(&mut record.state, &target, unknown, caller)
+            let state = &mut record.state;
+            let flags = if TARGETED { subject(state, &target, unknown, caller) } else { task::state(state, caller) };
+            flags
                 | unreadable
                 | if previous { FLAG_PREVIOUS_LEAVE_MISSING } else { 0 }
                 | if room { 0 } else { FLAG_MAP_FULL }
@@ -296,12 +299,13 @@ fn target(args: &[u64; 4], caller: Ptr, tgid: u32) -> (Target, u32) {
 /// Fills the bundle of a call's subject: its target, or the caller when the target is not to be had.
 #[inline(always)]
 fn subject(state: &mut State, target: &Target, marks: u32, caller: Ptr) -> u32 {
+    let mut unknown = marks & TARGET_UNKNOWN != 0;
     if target.task != 0 {
         let (id, _) = task::probe(target.task as Ptr);
         if id.tgid == target.tgid && id.start == target.start {
             return task::state_through_map(state, target.task as Ptr);
         }
-        return task::state(state, caller) | FLAG_TARGET_UNKNOWN;
+        unknown = true;
     }
-    task::state(state, caller) | if marks & TARGET_UNKNOWN == 0 { 0 } else { FLAG_TARGET_UNKNOWN }
+    task::state(state, caller) | if unknown { FLAG_TARGET_UNKNOWN } else { 0 }
 }

@@ -25,15 +25,15 @@ pub fn new_task(task: Ptr, clone_flags: u64) {
     if clone_flags & CLONE_THREAD != 0 {
         return;
     }
-    let known = pids::register(task, id.tgid, id.start);
     let (followed, remembered) = scope::inherit(&id, task::session(task));
     if scope::wants(|| followed || reused || scope::follows_actor()) {
         emit::record(&CRITICAL, |record: &mut NewTask| {
             record.clone_flags = clone_flags;
-            let full = if known && remembered { 0 } else { FLAG_MAP_FULL };
-            task::state(&mut record.state, task) | full
+            task::state(&mut record.state, task) | if remembered { 0 } else { FLAG_MAP_FULL }
         });
     }
+    // Last, and its outcome is only counted: the verifier would go through all the rest once for each of its outcomes.
+    pids::register(task, id.tgid, id.start);
 }
 
 /// `sched_process_exec`.

@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_seq_write;
 use tracer_common::{
     control::{LOST, loss_slot},
-    record::{FLAG_MAP_FULL, Kind as _, Snapshot},
+    record::{Kind as _, Snapshot},
 };
 
 use crate::{emit, load::Ptr, pids, task};
@@ -36,15 +36,16 @@ pub fn show(ctx: *const IterTask) {
     if id.tid != id.tgid {
         return;
     }
-    let known = pids::register(task, id.tgid, id.start);
     // SAFETY: made of integers, for which zero is a value.
     let mut record: Snapshot = unsafe { core::mem::zeroed() };
     emit::write_header(&mut record.header, emit::next_number(), Snapshot::KIND, task::current());
-    record.header.flags = task::state(&mut record.state, task) | if known { 0 } else { FLAG_MAP_FULL };
+    record.header.flags = task::state(&mut record.state, task);
     // SAFETY: the record lives through the call; the verifier knows `seq_file`.
     let failed =
         unsafe { bpf_seq_write((*meta).seq_file.cast(), (&raw const record).cast(), size_of::<Snapshot>() as u32) };
     if failed != 0 {
         emit::count(LOST + loss_slot(Snapshot::KIND, None));
     }
+    // Last, for the verifier's sake: see NEWTASK.
+    pids::register(task, id.tgid, id.start);
 }

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use nix::errno::Errno;
 
 /// A failure of capture. [`Self::hint`] has the remedy where the user has one.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The kernel refused for lack of privilege.
     #[error("cannot {what}: {errno:?} ({}): needs {needs}", .errno.desc())]

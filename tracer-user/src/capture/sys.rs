@@ -59,12 +59,29 @@ struct PerfEventAttr {
     config1: u64,
 }
 
-/// Runs a loaded tracepoint program at every hit of a tracepoint, on all CPUs, until the descriptor is closed.
-pub(super) fn attach_tracepoint(event_id: u64, program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+/// What holds a program at a tracepoint.
+#[derive(Debug)]
+pub(super) struct Attachment {
+    _link: OwnedFd,
+    _event: OwnedFd,
+}
+
+/// Runs a loaded tracepoint program at every hit of a tracepoint, on all CPUs, until the attachment is dropped. The program
+/// reads `cookie` with `bpf_get_attach_cookie` (5.15 and later).
+pub(super) fn attach_tracepoint(event_id: u64, program: BorrowedFd<'_>, cookie: u64) -> io::Result<Attachment> {
     const PERF_TYPE_TRACEPOINT: u32 = 2;
     const PERF_FLAG_FD_CLOEXEC: libc::c_long = 8;
-    const PERF_EVENT_IOC_ENABLE: libc::c_ulong = 0x2400;
-    const PERF_EVENT_IOC_SET_BPF: libc::c_ulong = 0x4004_2408;
+    const BPF_LINK_CREATE: libc::c_long = 28;
+    const BPF_PERF_EVENT: u32 = 41;
+    /// The members of `union bpf_attr` for `BPF_LINK_CREATE`.
+    #[repr(C)]
+    struct Link {
+        program: u32,
+        target: u32,
+        attach_type: u32,
+        flags: u32,
+        cookie: u64,
+    }
     let size = size_of::<PerfEventAttr>() as u32;
     let attr =
         PerfEventAttr { kind: PERF_TYPE_TRACEPOINT, size, config: event_id, sample_period: 1, ..Default::default() };
@@ -75,11 +92,16 @@ pub(super) fn attach_tracepoint(event_id: u64, program: BorrowedFd<'_>) -> io::R
     let event = owned(unsafe {
         libc::syscall(libc::SYS_perf_event_open, &raw const attr, any_process, cpu, no_group, PERF_FLAG_FD_CLOEXEC)
     })?;
-    // SAFETY: both requests take an integer.
-    checked(unsafe { libc::ioctl(event.as_raw_fd(), PERF_EVENT_IOC_SET_BPF, program.as_raw_fd()) }.into())?;
-    // SAFETY: as above.
-    checked(unsafe { libc::ioctl(event.as_raw_fd(), PERF_EVENT_IOC_ENABLE, 0) }.into())?;
-    Ok(event)
+    let link = Link {
+        program: program.as_raw_fd() as u32,
+        target: event.as_raw_fd() as u32,
+        attach_type: BPF_PERF_EVENT,
+        flags: 0,
+        cookie,
+    };
+    // SAFETY: `link` is as long as the call is told, and outlives it.
+    let link = owned(unsafe { libc::syscall(libc::SYS_bpf, BPF_LINK_CREATE, &raw const link, size_of::<Link>()) })?;
+    Ok(Attachment { _link: link, _event: event })
 }
 
 /// How often the kernel skipped a program because it was running already, or another one was in its way

@@ -202,7 +202,7 @@ fn probes(probes: &Result<Vec<Outcome>, CaptureError>) -> Vec<Line> {
             Need::Optional => "its events are missing",
             Need::TtyIo => "no --tty-io",
         };
-        let mut line = Line::new("", format!("{}: {error}", outcome.probe.program)).fix(error.hint());
+        let mut line = Line::new("", format!("{}: {error}", outcome.probe.name)).fix(error.hint());
         line.more.push(format!("(its hook is there since {}; {consequence})", outcome.probe.since));
         lines.push(line);
     }
@@ -211,7 +211,7 @@ fn probes(probes: &Result<Vec<Outcome>, CaptureError>) -> Vec<Line> {
 
 /// Names of probes; a call whose two programs are both here is named once.
 fn names(outcomes: &[&Outcome]) -> Vec<String> {
-    let programs = || outcomes.iter().map(|outcome| outcome.probe.program.as_str());
+    let programs = || outcomes.iter().map(|outcome| outcome.probe.name.as_str());
     let other_side = |program: &str| match program.split_once('_') {
         Some(("enter", call)) => programs().any(|other| other.strip_prefix("leave_") == Some(call)),
         Some(("leave", call)) => programs().any(|other| other.strip_prefix("enter_") == Some(call)),
@@ -317,7 +317,7 @@ mod tests {
             let what = format!("load the probe {program}");
             Err(CaptureError::NotPermitted { what, errno: Errno::EPERM, needs: "cap_bpf and cap_perfmon" })
         };
-        probes().into_iter().map(|probe| Outcome { result: result(&probe.program), probe }).collect()
+        probes().into_iter().map(|probe| Outcome { result: result(&probe.name), probe }).collect()
     }
 
     fn healthy() -> Examination {

@@ -81,7 +81,7 @@ fn names() -> BTreeMap<usize, (String, GapCause)> {
     for probe in probes() {
         for &kind in probe.kinds {
             let slot = loss_slot(kind, probe.hook.call()) as usize;
-            names.insert(slot, (probe.program.clone(), GapCause::MissingSequence));
+            names.insert(slot, (probe.name.clone(), GapCause::MissingSequence));
         }
     }
     for (slot, what) in

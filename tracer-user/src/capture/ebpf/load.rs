@@ -2,12 +2,7 @@
 //!
 //! Must not: give up at the first probe that fails (doctor shows them all), or use bpf(2) on maps afterwards.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    os::fd::{AsFd as _, OwnedFd},
-    sync::Mutex,
-};
+use std::{collections::BTreeMap, io, os::fd::AsFd as _, sync::Mutex};
 
 use aya::{
     Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader,
@@ -61,8 +56,8 @@ pub struct Loaded {
     pub programs: Vec<(String, ProgramFd)>,
     /// Every probe, whether it could be attached or not.
     pub outcomes: Vec<Outcome>,
-    /// Perf events that hold the tracepoint programs.
-    _events: Vec<OwnedFd>,
+    /// What holds the tracepoint programs.
+    _attachments: Vec<sys::Attachment>,
 }
 
 /// Values of the object's read-only globals.
@@ -83,17 +78,18 @@ pub fn load(object: &[u8], layout: &Layout, options: &LoadOptions) -> Result<Loa
     let mut ebpf = create(object, layout, options, &btf)?;
     let tracefs = Tracefs::open()?;
     let wanted: Vec<Probe> = probes().into_iter().filter(|probe| probe.need != Need::TtyIo || options.tty_io).collect();
-    let loaded = load_programs(&mut ebpf, &wanted, &btf);
-    let (mut programs, mut outcomes, mut events) = (Vec::new(), Vec::new(), Vec::new());
-    for (probe, loaded) in wanted.into_iter().zip(loaded) {
-        let attached = loaded.and_then(|()| attach(&mut ebpf, &probe, &tracefs));
-        let result = attached.map(|attached| {
-            programs.push((probe.program.clone(), attached.program));
-            events.extend(attached.event);
-        });
+    let failures = load_programs(&mut ebpf, &wanted, &btf);
+    let (mut outcomes, mut attachments) = (Vec::new(), Vec::new());
+    for probe in wanted {
+        let result = match failures.get(probe.program) {
+            Some(failure) => Err(failure.clone()),
+            None => attach(&mut ebpf, &probe, &tracefs).map(|attachment| attachments.extend(attachment)),
+        };
         outcomes.push(Outcome { probe, result });
     }
-    Ok(Loaded { ebpf, programs, outcomes, _events: events })
+    let descriptor = |(name, program): (&str, &Program)| Some((name.to_owned(), program.fd().ok()?.try_clone().ok()?));
+    let programs = ebpf.programs().filter_map(descriptor).collect();
+    Ok(Loaded { ebpf, programs, outcomes, _attachments: attachments })
 }
 
 impl Loaded {
@@ -151,32 +147,30 @@ fn check_abi(object: &[u8]) -> Result<(), CaptureError> {
     }
 }
 
-/// Loads the programs, on all CPUs at once: the verifier takes tens of milliseconds for each.
-fn load_programs(ebpf: &mut Ebpf, wanted: &[Probe], btf: &AyaBtf) -> Vec<Result<(), CaptureError>> {
+/// Loads the programs, on all CPUs at once: the verifier takes tens of milliseconds for each. Returns those that failed.
+fn load_programs(ebpf: &mut Ebpf, wanted: &[Probe], btf: &AyaBtf) -> BTreeMap<&'static str, CaptureError> {
+    let hooks: BTreeMap<&'static str, Hook> = wanted.iter().map(|probe| (probe.program, probe.hook)).collect();
     let mut programs: BTreeMap<String, &mut Program> =
         ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program)).collect();
-    let work = wanted.iter().map(|probe| (probe, programs.remove(&probe.program))).enumerate();
+    let work = hooks.into_iter().map(|(name, hook)| (name, hook, programs.remove(name)));
     let work: Mutex<Vec<_>> = Mutex::new(work.collect());
     let worker = || {
         let next = || work.lock().ok().and_then(|mut work| work.pop());
-        let one = |(index, (probe, program))| (index, load_program(probe, program, btf));
-        std::iter::from_fn(next).map(one).collect::<Vec<_>>()
+        let one = |(name, hook, program)| Some((name, load_program(name, hook, program, btf).err()?));
+        std::iter::from_fn(next).filter_map(one).collect::<Vec<_>>()
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_LOADERS);
-    let mut results = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
-        // A worker does not panic; if one did, the results would be too few, and every probe without one not loaded.
-        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect::<Vec<_>>()
-    });
-    results.sort_by_key(|result| result.0);
-    results.into_iter().map(|result| result.1).collect()
+        // A worker does not panic; if one did, its programs would fail to attach.
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
+    })
 }
 
-fn load_program(probe: &Probe, program: Option<&mut Program>, btf: &AyaBtf) -> Result<(), CaptureError> {
-    let name = probe.program.as_str();
-    let refused = |error| refused_program(format!("load the probe {name}"), error);
+fn load_program(name: &str, hook: Hook, program: Option<&mut Program>, btf: &AyaBtf) -> Result<(), CaptureError> {
+    let refused = |error| refused_program(format!("load the program {name}"), error);
     let program = program.ok_or_else(|| CaptureError::Object(format!("it has no program {name}")))?;
-    match probe.hook {
+    match hook {
         Hook::Typed(tracepoint) => {
             let program: &mut BtfTracePoint = program.try_into().map_err(refused)?;
             program.load(tracepoint, btf)
@@ -193,31 +187,27 @@ fn load_program(probe: &Probe, program: Option<&mut Program>, btf: &AyaBtf) -> R
     .map_err(refused)
 }
 
-/// One attached program.
-struct Attached {
-    program: ProgramFd,
-    /// The perf event that holds it, for a tracepoint.
-    event: Option<OwnedFd>,
-}
-
-/// Attaches a loaded program. The iterator is only run.
-fn attach(ebpf: &mut Ebpf, probe: &Probe, tracefs: &Tracefs) -> Result<Attached, CaptureError> {
-    let name = probe.program.as_str();
+/// Attaches a loaded program. The iterator is only run, and a typed tracepoint's link stays with its program.
+fn attach(ebpf: &mut Ebpf, probe: &Probe, tracefs: &Tracefs) -> Result<Option<sys::Attachment>, CaptureError> {
+    let name = probe.name.as_str();
     let refused = |error| refused_program(format!("attach the probe {name}"), error);
-    let program = ebpf.program_mut(name).ok_or_else(|| CaptureError::Object(format!("it has no program {name}")))?;
+    let program = ebpf.program_mut(probe.program);
+    let program = program.ok_or_else(|| CaptureError::Object(format!("it has no program {}", probe.program)))?;
     if let Program::BtfTracePoint(program) = program {
         program.attach().map_err(refused)?;
     }
-    let program = program.fd().and_then(|fd| Ok(fd.try_clone()?)).map_err(refused)?;
-    let Some((category, tracepoint)) = probe.hook.tracepoint() else { return Ok(Attached { program, event: None }) };
+    let (Some((category, tracepoint)), Some(call)) = (probe.hook.tracepoint(), probe.hook.call()) else {
+        return Ok(None);
+    };
     let id = tracefs.event_id(category, &tracepoint).map_err(|error| {
         let what = format!("read the number of {category}:{tracepoint} in {}", tracefs.place);
         CaptureError::system(what, &error, "cap_dac_read_search")
     })?;
-    let event = sys::attach_tracepoint(id, program.as_fd()).map_err(|error| {
+    let program = program.fd().map_err(refused)?;
+    let attachment = sys::attach_tracepoint(id, program.as_fd(), call as u64).map_err(|error| {
         CaptureError::system(format!("attach the probe {name} to {category}:{tracepoint}"), &error, NEEDS)
     })?;
-    Ok(Attached { program, event: Some(event) })
+    Ok(Some(attachment))
 }
 
 /// A failure to create what the object consists of.
@@ -294,7 +284,7 @@ mod tests {
         };
         let symbols = file.symbols().filter(|symbol| symbol.is_global() && in_program_section(symbol));
         let there: BTreeSet<String> = symbols.map(|symbol| symbol.name().unwrap().to_owned()).collect();
-        assert_eq!(there, probes().into_iter().map(|probe| probe.program).collect());
+        assert_eq!(there, probes().into_iter().map(|probe| probe.program.to_owned()).collect());
     }
 
     #[test]

@@ -31,11 +31,13 @@ pub enum Need {
     TtyIo,
 }
 
-/// One program.
+/// One program at one hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Name of the program in the object.
-    pub program: String,
+    /// What it is called: its program, or `enter_` or `leave_` and the system call.
+    pub name: String,
+    /// Name of the program in the object. Calls with as many arguments share one.
+    pub program: &'static str,
     /// Where it goes.
     pub hook: Hook,
     /// Whether it must.
@@ -81,11 +83,30 @@ fn call_row(call: Call) -> (Need, &'static str) {
     }
 }
 
+/// The program for a call's ENTER. It reads as many of the arguments as its name says; the kernel refuses to attach one that
+/// reads more than the call has.
+fn enter_program(call: Call) -> &'static str {
+    match call {
+        Call::Setsid | Call::Vhangup => "enter_none",
+        Call::Setpgid => "enter_setpgid",
+        Call::Kill | Call::Tkill => "enter_two",
+        Call::Tgkill | Call::RtSigqueueinfo | Call::Ioctl | Call::Open | Call::Read | Call::Write => "enter_three",
+        Call::RtTgsigqueueinfo
+        | Call::PidfdSendSignal
+        | Call::Wait4
+        | Call::Waitid
+        | Call::Prctl
+        | Call::Openat
+        | Call::Openat2 => "enter_four",
+    }
+}
+
 /// Every probe.
 #[must_use]
 pub fn probes() -> Vec<Probe> {
     let programs = PROGRAMS.iter().map(|&(program, hook, since, kinds)| Probe {
-        program: program.to_owned(),
+        name: program.to_owned(),
+        program,
         hook,
         need: Need::Required,
         since,
@@ -93,10 +114,22 @@ pub fn probes() -> Vec<Probe> {
     });
     let calls = Call::ALL.iter().flat_map(|&(call, name, _)| {
         let (need, since) = call_row(call);
-        let enter =
-            Probe { program: format!("enter_{name}"), hook: Hook::Enter(call), need, since, kinds: &[Enter::KIND] };
-        let leave =
-            Probe { program: format!("leave_{name}"), hook: Hook::Leave(call), need, since, kinds: &[Leave::KIND] };
+        let enter = Probe {
+            name: format!("enter_{name}"),
+            program: enter_program(call),
+            hook: Hook::Enter(call),
+            need,
+            since,
+            kinds: &[Enter::KIND],
+        };
+        let leave = Probe {
+            name: format!("leave_{name}"),
+            program: "leave",
+            hook: Hook::Leave(call),
+            need,
+            since,
+            kinds: &[Leave::KIND],
+        };
         // LEAVE first: a call that is entered under the one probe and left before the other is there would look as if its
         // LEAVE had been lost.
         [leave, enter]
@@ -138,7 +171,7 @@ mod tests {
         for (kind, name, _) in RECORDS {
             assert!(probes.iter().any(|probe| probe.kinds.contains(kind)), "{name}");
         }
-        let mut names: Vec<_> = probes.iter().map(|probe| &probe.program).collect();
+        let mut names: Vec<_> = probes.iter().map(|probe| &probe.name).collect();
         names.sort();
         names.dedup();
         assert_eq!(names.len(), probes.len());
