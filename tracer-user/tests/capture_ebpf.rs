@@ -136,7 +136,7 @@ fn a_life_is_seen_from_fork_to_reap() {
         let waited = leave.waited.unwrap();
         assert_eq!((waited.child.start, waited.status), (start, WaitStatus::Exited(0)));
     }
-    source.close();
+    drop(source);
 }
 
 /// What both the iterator and `/proc` know of a process: ppid, pgid, sid, tty, uid, name.
@@ -190,7 +190,7 @@ fn the_iterator_and_proc_agree() {
         compared += 1;
     }
     assert!(compared > 2, "only {compared} processes were comparable");
-    source.close();
+    drop(source);
 }
 
 /// A shell that forks `count` times when it is told to, and lives on until its input is closed.
@@ -245,7 +245,7 @@ fn every_number_is_read_or_counted_as_lost() {
     }
     assert!(lost > 300, "{lost} lost: the rings were too large to lose anything");
     end(child);
-    source.close();
+    drop(source);
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn following_leaves_everyone_else_out() {
     assert!(by_stranger.is_empty(), "{by_stranger:#?}");
     end(stranger);
     end(followed);
-    source.close();
+    drop(source);
 }
 
 #[test]
@@ -306,5 +306,5 @@ fn descendants_are_found_while_they_fork() {
         assert!(kinds.iter().any(|kind| matches!(kind, EventKind::Dead)), "{pid}: {kinds:?}");
     }
     end(child);
-    source.close();
+    drop(source);
 }

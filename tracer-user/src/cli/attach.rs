@@ -8,14 +8,11 @@ use std::{
     process::ExitCode,
 };
 
-use nix::{
-    sys::signal::{SigHandler, Signal, signal},
-    unistd::{ForkResult, fork, setsid},
-};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use tracer_model::{ids::Pid, state::Phase};
 
 use super::{
-    engine::{About, EndSignals, Engine, Outputs, Pacer, Wake, complaint, runtime},
+    engine::{About, Clocks, EndSignals, Engine, Outputs, Pacer, Wake, complaint, runtime},
     exit::{ExpectedError, INCOMPLETE, lines},
     target::CaptureArgs,
 };
@@ -33,8 +30,8 @@ const TERMINATED: u8 = 143;
 
 /// Captures until SIGINT (the ordinary end), SIGTERM, or the end of the last process that is followed.
 pub fn trace(pid: Option<Pid>, capture: &CaptureArgs, outputs: Outputs) -> anyhow::Result<ExitCode> {
-    let runtime = runtime().map_err(LiveError::Sink).map_err(ExpectedError::from)?;
-    let end = EndSignals::catch(&runtime).map_err(LiveError::Sink).map_err(ExpectedError::from)?;
+    let runtime = runtime().map_err(LiveError::Sink).map_err(explained)?;
+    let end = EndSignals::catch(&runtime).map_err(LiveError::Sink).map_err(explained)?;
     if outputs.recording.is_some() {
         // A recording outlives the terminal that it was begun on.
         // SAFETY: ignoring a signal runs no code.
@@ -51,12 +48,13 @@ pub fn trace(pid: Option<Pid>, capture: &CaptureArgs, outputs: Outputs) -> anyho
             Scope::Tree { root, name: name.trim_ascii_end().to_vec() }
         }
     };
-    let mut engine = Engine::begin(source, About { scope, command: Vec::new(), user: None }, outputs)?;
+    let mut engine =
+        Engine::begin(source, About { scope, command: Vec::new(), user: None, begun: Clocks::now() }, outputs)?;
     let captured = runtime.block_on(capture_until_end(&mut engine, pid, end));
     drop(runtime);
-    let (source, ended) = engine.finish(captured.is_ok()).map_err(ExpectedError::from)?;
-    close_in_background(source);
-    let wake = captured.map_err(ExpectedError::from)?;
+    let (source, ended) = engine.finish(captured.is_ok()).map_err(explained)?;
+    source.detach_in_background();
+    let wake = captured.map_err(explained)?;
     if let Some(trouble) = complaint(&ended) {
         let _ = writeln!(io::stderr(), "{trouble}");
         return Ok(ExitCode::from(INCOMPLETE));
@@ -99,23 +97,10 @@ fn nobody_left(engine: &Engine) -> bool {
     !model.processes().any(|process| process.followed && process.phase != Phase::Reaped)
 }
 
-/// Closing probes waits for RCU, for seconds, wherever their last descriptor is closed. A child takes them over, so that the
-/// shell has its prompt back at once.
-fn close_in_background(source: EbpfSource) {
-    // SAFETY: this process has one thread (the runtime is gone), and the child only closes and exits.
-    match unsafe { fork() } {
-        Ok(ForkResult::Parent { .. }) => std::mem::forget(source),
-        Ok(ForkResult::Child) => {
-            let _ = setsid();
-            for fd in 0..3 {
-                // SAFETY: nothing in the child uses its standard streams any more.
-                let _ = unsafe { libc::close(fd) };
-            }
-            drop(source);
-            // SAFETY: ends the child without running what belongs to its parent.
-            unsafe { libc::_exit(0) }
-        }
-        // No memory for a child: then the shell waits.
-        Err(_) => drop(source),
+/// A failure of the source with its remedy; that of a sink as it is, for a closed pipe is recognised by it.
+fn explained(error: LiveError) -> anyhow::Error {
+    match error {
+        LiveError::Capture(error) => ExpectedError::from(error).into(),
+        LiveError::Sink(_) => error.into(),
     }
 }

@@ -22,7 +22,7 @@ use tracer_model::{
 };
 
 use super::{
-    engine::{About, EndSignals, Engine, Outputs, Pacer, Wake, complaint, runtime},
+    engine::{About, Clocks, EndSignals, Engine, Outputs, Pacer, Wake, complaint, runtime},
     exit::{BEFORE_COMMAND, ExpectedError, lines},
     target::{CaptureArgs, CommandArgs},
 };
@@ -104,6 +104,8 @@ fn begin(
 ) -> Result<Option<Session>, ExpectedError> {
     let mut source = EbpfSource::open(options)?;
     source.follow(&[side.waiter()])?;
+    // Before the waiter forks, so that no time in the report is negative.
+    let begun = Clocks::now();
     let Ok(Root { pid: root, .. }) = side.ready(None) else { return Ok(None) };
     let unwritable = |error: io::Error| ExpectedError::from(LiveError::Sink(error));
     let stderr = side.report_writer().map_err(unwritable)?;
@@ -120,7 +122,7 @@ fn begin(
     let signals = WaiterSignals { waiter: side.waiter(), root, seen: Rc::default() };
     sinks.push(Box::new(signals.clone()));
     let name = command.first().cloned().unwrap_or_default();
-    let about = About { scope: Scope::Tree { root, name }, command, user };
+    let about = About { scope: Scope::Tree { root, name }, command, user, begun };
     let engine = Engine::begin(source, about, Outputs { recording, sinks })?;
     Ok(side.release().is_ok().then_some(Session { engine, signals, messages }))
 }

@@ -18,7 +18,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{Interval, MissedTickBehavior, interval},
 };
-use tracer_model::ids::Seq;
+use tracer_model::ids::{BootNs, Seq};
 
 use super::exit::ExpectedError;
 use crate::{
@@ -53,10 +53,26 @@ pub struct About {
     pub command: Vec<Vec<u8>>,
     /// `-u`.
     pub user: Option<String>,
+    /// Time 0 of the report.
+    pub begun: Clocks,
+}
+
+/// Both clocks at one instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    boot_ns: BootNs,
+    unix_ns: i64,
+}
+
+impl Clocks {
+    /// Now.
+    pub fn now() -> Self {
+        Self { boot_ns: boot_now(), unix_ns: unix_now() }
+    }
 }
 
 impl Engine {
-    /// Begins the outputs. Time 0 of the report is now.
+    /// Begins the outputs.
     pub fn begin(source: EbpfSource, about: About, outputs: Outputs) -> Result<Self, ExpectedError> {
         let header = header(&source, about);
         let writer = outputs.recording.as_deref().map(|path| Writer::create(path, &header)).transpose()?;
@@ -114,8 +130,8 @@ fn header(source: &EbpfSource, about: About) -> Header {
         tier: description.tier.to_owned(),
         tier_reason: description.reason.clone(),
         pid_namespace: description.pid_namespace,
-        boot_ns: boot_now(),
-        unix_ns: unix_now(),
+        boot_ns: about.begun.boot_ns,
+        unix_ns: about.begun.unix_ns,
         command: about.command,
         scope: about.scope,
         user: about.user,

@@ -113,10 +113,10 @@ impl EbpfSource {
         &self.loaded.outcomes
     }
 
-    /// Detaches the probes. Takes seconds, for the kernel waits for RCU at each tracepoint, and dropping takes as long: the
-    /// process that a shell waits for must not own a source.
-    pub fn close(self) {
-        drop(self);
+    /// Lets go of the probes without waiting for it. Dropping a source takes seconds, for the kernel waits for RCU at each
+    /// tracepoint: a process that a shell waits for must not do that.
+    pub fn detach_in_background(self) {
+        self.loaded.detach_in_background();
     }
 
     /// Moves what the rings hold to `pending`.

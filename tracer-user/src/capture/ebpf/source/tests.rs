@@ -106,5 +106,5 @@ fn every_byte_of_every_record_is_meant() {
     super::super::snapshot::iterate(&mut source.loaded.ebpf, |bytes| _ = kinds.insert(check(bytes))).unwrap();
     let all: BTreeSet<&str> = RECORDS.iter().map(|row| row.1).collect();
     assert_eq!(kinds, all);
-    source.close();
+    drop(source);
 }
