@@ -3,7 +3,7 @@
 use std::{env, io::Write as _, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
-use scenarios::{cases, find, programs};
+use scenarios::{cases, find, kit::process, programs};
 
 fn main() -> ExitCode {
     let mut words = env::args();
@@ -32,7 +32,7 @@ fn act(words: &[String]) -> Result<()> {
         }
         ["run", name] => {
             let scenario = find(name).with_context(|| format!("no scenario {name}; `scenarios list` has them"))?;
-            nix::unistd::alarm::set(120);
+            process::begin_afresh()?;
             (scenario.run)()
         }
         _ => bail!("usage: scenarios list | scenarios run NAME"),

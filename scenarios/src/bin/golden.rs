@@ -1,6 +1,6 @@
 //! `golden record|replay|check|tell`: the work behind `cargo xtask record` and `cargo xtask replay`.
 
-use std::{env, io::Write as _, process::ExitCode};
+use std::{env, fs, io::Write as _, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use scenarios::{
@@ -8,7 +8,6 @@ use scenarios::{
     golden::{
         Tools, read, record, recording,
         replay::{Mode, replay},
-        root,
     },
     story,
 };
@@ -68,8 +67,19 @@ fn each(
 
 /// Records a scenario, and keeps the recording if it says what it must.
 fn make(scenario: &Scenario, tools: &Tools) -> Result<Vec<String>> {
-    record::record(scenario, &root().join(scenario.name), tools)?;
-    says_what_it_must(scenario)
+    let folder = env::temp_dir().join(format!("golden-{}", scenario.name));
+    record::record(scenario, &folder, tools)?;
+    let new = folder.join("recording.jsonl");
+    let mut failures = story::check(scenario.expect, &read(&new)?)?;
+    if !failures.is_empty() {
+        failures.push(format!("the recording is {}", new.display()));
+        return Ok(failures);
+    }
+    let golden = recording(scenario);
+    fs::create_dir_all(golden.parent().context("no folder")?)?;
+    fs::copy(&new, &golden).with_context(|| golden.display().to_string())?;
+    fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    Ok(failures)
 }
 
 fn says_what_it_must(scenario: &Scenario) -> Result<Vec<String>> {

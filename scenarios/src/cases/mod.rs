@@ -10,12 +10,20 @@ mod sessions;
 mod shells;
 mod terminal;
 
+/// The families, by name.
+pub const FAMILIES: [(&str, &[&Scenario]); 7] = [
+    ("groups", groups::ALL),
+    ("races", races::ALL),
+    ("sessions", sessions::ALL),
+    ("orphans", orphans::ALL),
+    ("terminal", terminal::ALL),
+    ("shells", shells::ALL),
+    ("outsiders", outsiders::ALL),
+];
+
 /// All of them, family by family.
 pub fn all() -> impl Iterator<Item = &'static Scenario> {
-    [groups::ALL, races::ALL, sessions::ALL, orphans::ALL, terminal::ALL, shells::ALL, outsiders::ALL]
-        .into_iter()
-        .flatten()
-        .copied()
+    FAMILIES.into_iter().flat_map(|(_, family)| family.iter().copied())
 }
 
 #[cfg(test)]

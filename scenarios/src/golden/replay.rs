@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use anyhow::{Context as _, Result, ensure};
 
 use super::{Tools, diff, picture, read, recording, root};
-use crate::{Scenario, story};
+use crate::{Picture, Scenario, story};
 
 /// What to do with a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,19 +20,40 @@ pub enum Mode {
 pub fn replay(scenario: &Scenario, mode: Mode, tools: &Tools) -> Result<Vec<String>> {
     let golden = recording(scenario);
     let folder = root().join(scenario.name);
-    let events = read(&golden)?;
-    let told = story::tell(&events);
-    let mut failures = Vec::new();
     let timeline = print(tools, &["replay"], &golden, &[])?;
+    let mut failures = Vec::new();
     failures.extend(compare(&folder.join("timeline.txt"), &timeline, mode)?);
-    for picture in scenario.pictures {
-        let instant = story::first(&told, picture.after);
-        let instant = instant.with_context(|| format!("{}: never `{}`", picture.name, picture.after))?;
-        let shown = print(tools, &["ps"], &golden, &["--at", &format!("#{}", instant.0)])?;
-        failures.extend(picture::differences(picture, &shown, &events));
-        failures.extend(compare(&folder.join(format!("ps-{}.txt", picture.name)), &shown, mode)?);
+    for (picture, shown) in pictures(scenario, &golden, tools)? {
+        failures.extend(shown.differences);
+        failures.extend(compare(&folder.join(format!("ps-{}.txt", picture.name)), &shown.text, mode)?);
     }
     Ok(failures)
+}
+
+/// What `sesstrace ps --at` shows at an instant.
+#[derive(Debug)]
+pub struct Shown {
+    /// As printed.
+    pub text: String,
+    /// What it should show and does not.
+    pub differences: Vec<String>,
+}
+
+/// Every picture of a scenario, taken from a recording of it.
+pub fn pictures(scenario: &Scenario, recording: &Path, tools: &Tools) -> Result<Vec<(&'static Picture, Shown)>> {
+    if scenario.pictures.is_empty() {
+        return Ok(Vec::new());
+    }
+    let events = read(recording)?;
+    let told = story::tell(&events);
+    let take = |picture: &'static Picture| {
+        let instant = story::first(&told, picture.after);
+        let instant = instant.with_context(|| format!("{}: never `{}`", picture.name, picture.after))?;
+        let text = print(tools, &["ps"], recording, &["--at", &format!("#{}", instant.0)])?;
+        let differences = picture::differences(picture, &text, &events);
+        Ok((picture, Shown { text, differences }))
+    };
+    scenario.pictures.iter().map(take).collect()
 }
 
 fn print(tools: &Tools, verb: &[&str], recording: &Path, options: &[&str]) -> Result<String> {

@@ -65,11 +65,13 @@ pub fn children(pid: Pid) -> Result<Vec<Pid>> {
     text.split_ascii_whitespace().map(|word| Ok(Pid::from_raw(word.parse()?))).collect()
 }
 
-/// The child of `parent` that is named `name`, as soon as there is one.
+/// The child of `parent` that is named `name`, as soon as there is one and it waits for something: a process has its new
+/// name before its exec is over, and a signal in between would end it there.
 pub fn child_named(parent: Pid, name: &str) -> Result<Pid> {
     let mut found = None;
+    let is = |stat: &Stat| stat.name == name && "ST".contains(stat.state);
     until(&format!("{parent} has a child {name}"), || {
-        found = children(parent)?.into_iter().find(|child| stat(*child).is_ok_and(|stat| stat.name == name));
+        found = children(parent)?.into_iter().find(|child| stat(*child).is_ok_and(|stat| is(&stat)));
         Ok(found.is_some())
     })?;
     found.context("no such child")

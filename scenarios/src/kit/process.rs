@@ -28,6 +28,17 @@ pub fn me() -> Pid {
     getpid()
 }
 
+/// Makes the calling process independent of who started it: default dispositions, nothing blocked. A shell starts background
+/// commands with SIGINT ignored, and a service manager with SIGPIPE ignored. Also starts a watchdog, behind all others.
+pub fn begin_afresh() -> Result<()> {
+    alarm::set(2 * WATCHDOG);
+    let unchangeable = [Signal::SIGKILL, Signal::SIGSTOP];
+    for signal in Signal::iterator().filter(|signal| !unchangeable.contains(signal)) {
+        catch(signal, Catch::Default)?;
+    }
+    SigSet::all().thread_unblock().context("sigprocmask")
+}
+
 /// Names the calling process (at most 15 bytes) and starts its watchdog.
 pub fn play(role: &str) -> Result<()> {
     ensure!(role.len() <= 15, "the role {role} is longer than a process name can be");

@@ -122,7 +122,8 @@ impl CaptureError {
                 Some("rebuild it with `cargo xtask build-ebpf`, then this program".to_owned())
             }
             Self::MissingFields { .. } | Self::Probe { .. } => Some("sesstrace doctor".to_owned()),
-            Self::NoSuchProcess(_) | Self::BadBtf(_) | Self::System { .. } => None,
+            Self::NoSuchProcess(_) => Some("sesstrace ps -e    lists the processes that are there".to_owned()),
+            Self::BadBtf(_) | Self::System { .. } => None,
         }
     }
 }

@@ -113,7 +113,7 @@ impl Engine {
 
 /// What is wrong with the recording, if anything, for the user.
 pub fn complaint(ended: &Ended) -> Option<String> {
-    ended.recording_error.as_ref().map(|error| super::exit::lines(&error.to_string(), None))
+    ended.recording_error.as_ref().map(|error| super::exit::lines(&error.to_string(), error.hint().as_deref()))
 }
 
 fn header(source: &EbpfSource, about: About) -> Header {

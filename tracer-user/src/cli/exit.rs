@@ -1,6 +1,6 @@
 //! Exit codes, and how an error is put to the user: what failed, on which object, why, and one command that fixes it.
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use crate::{
     capture::CaptureError,
@@ -28,18 +28,21 @@ pub struct ExpectedError {
     pub fix: Option<String>,
     /// The exit code.
     pub code: u8,
+    /// The system's error below it: `main` knows a reader that went away by it.
+    #[source]
+    pub cause: Option<io::Error>,
 }
 
 impl ExpectedError {
     /// Wrong usage that the argument parser cannot see.
     pub(super) fn usage(what: impl Into<String>, fix: &str) -> Self {
-        Self { what: what.into(), fix: Some(fix.to_owned()), code: USAGE }
+        Self { what: what.into(), fix: Some(fix.to_owned()), code: USAGE, cause: None }
     }
 }
 
 impl From<CaptureError> for ExpectedError {
     fn from(error: CaptureError) -> Self {
-        Self { what: error.to_string(), fix: error.hint(), code: INTERNAL }
+        Self { what: error.to_string(), fix: error.hint(), code: INTERNAL, cause: None }
     }
 }
 
@@ -47,26 +50,31 @@ impl From<LiveError> for ExpectedError {
     fn from(error: LiveError) -> Self {
         match error {
             LiveError::Capture(error) => error.into(),
-            LiveError::Sink(_) => Self { what: error.to_string(), fix: None, code: INTERNAL },
+            LiveError::Sink(cause) => Self {
+                what: format!("cannot write the output: {cause}"),
+                fix: None,
+                code: INTERNAL,
+                cause: Some(cause),
+            },
         }
     }
 }
 
 impl From<LaunchError> for ExpectedError {
     fn from(error: LaunchError) -> Self {
-        Self { what: error.to_string(), fix: error.hint(), code: error.exit_code() }
+        Self { what: error.to_string(), fix: error.hint(), code: error.exit_code(), cause: None }
     }
 }
 
 impl From<WriteError> for ExpectedError {
     fn from(error: WriteError) -> Self {
-        Self { what: error.to_string(), fix: error.hint(), code: INTERNAL }
+        Self { what: error.to_string(), fix: error.hint(), code: INTERNAL, cause: None }
     }
 }
 
 impl From<ReadError> for ExpectedError {
     fn from(error: ReadError) -> Self {
-        Self { what: error.to_string(), fix: error.hint(), code: USAGE }
+        Self { what: error.to_string(), fix: error.hint(), code: USAGE, cause: None }
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     store,
     target::{CaptureArgs, CommandArgs, absolute},
 };
-use crate::sink::Style;
+use crate::{sink::Style, trace_file};
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -58,11 +58,9 @@ pub fn run(args: &RunArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
 
 fn create(path: &std::path::Path) -> Result<File, ExpectedError> {
     File::create(path).map_err(|error| ExpectedError {
-        what: format!("cannot write the report to {}: {error}", path.display()),
-        fix: Some(format!(
-            "ls -ld {}",
-            path.parent().map_or_else(|| ".".into(), |parent| parent.display().to_string())
-        )),
+        what: format!("cannot write the report to {}: {}", path.display(), trace_file::cause(&error)),
+        fix: Some(trace_file::how_to_create(path, &error)),
         code: BEFORE_COMMAND,
+        cause: None,
     })
 }

@@ -102,5 +102,6 @@ pub fn absolute(path: &std::path::Path) -> Result<PathBuf, ExpectedError> {
         what: format!("cannot use {}: {error}", path.display()),
         fix: None,
         code: super::exit::BEFORE_COMMAND,
+        cause: None,
     })
 }

@@ -30,10 +30,11 @@ pub use header::{Header, Scope, Summary};
 pub(crate) use json::{end_line, event_line, header_line};
 pub use reader::{ReadError, Reader};
 pub use warning::Warnings;
+pub(crate) use writer::how_to_create;
 pub use writer::{WriteError, Writer};
 
 /// An I/O error by the name of its errno.
-fn cause(error: &std::io::Error) -> String {
+pub(crate) fn cause(error: &std::io::Error) -> String {
     error.raw_os_error().map_or_else(|| error.to_string(), |errno| nix::errno::Errno::from_raw(errno).to_string())
 }
 

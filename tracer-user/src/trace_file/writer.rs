@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nix::errno::Errno;
 use tracer_model::{event::Event, ids::BootNs};
 
 use super::{
@@ -59,9 +60,20 @@ impl WriteError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Link { .. } => Some("name the file itself".to_owned()),
-            Self::Create { .. } => None,
+            Self::Create { path, source } => Some(how_to_create(path, source)),
             Self::CutOff { .. } => Some("-w FILE (record: -o FILE) on a file system with more space".to_owned()),
         }
+    }
+}
+
+/// What to do when a file cannot be created.
+pub(crate) fn how_to_create(path: &Path, error: &io::Error) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOENT) => format!("mkdir -p {}", folder.display()),
+        Some(Errno::EISDIR) => format!("name a file in it, as {}", path.join("sesstrace.jsonl").display()),
+        Some(Errno::ENOSPC) => format!("df -h {}", folder.display()),
+        Some(_) | None => format!("ls -ld {}", folder.display()),
     }
 }
 
