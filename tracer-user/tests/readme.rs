@@ -34,6 +34,11 @@ fn every_verb_of_the_readme_exists_and_every_verb_is_in_the_readme() {
     let help = Command::new(env!("CARGO_BIN_EXE_sesstrace")).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let verbs: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    // A line that goes on is indented further.
+    let verbs: Vec<&str> = commands
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ")?.split_once(' ').map(|words| words.0))
+        .filter(|verb| !verb.is_empty())
+        .collect();
     assert_eq!(table, verbs);
 }
