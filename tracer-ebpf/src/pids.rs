@@ -64,11 +64,10 @@ pub fn register(leader: Ptr, tgid: u32, start: u64) {
 #[inline(never)]
 pub fn forget(tgid: u32, leader: Option<Ptr>) {
     let mut key = Number { namespace: INITIAL_NAMESPACE, number: tgid };
-    let Some(first) = find(key) else { return };
-    let owner = leader.map_or(first.task, |leader| leader as u64);
+    let mut owner = leader.map(|leader| leader as u64);
     for _ in 0..=MAX_LEVEL {
         let Some(known) = find(key) else { return };
-        if known.task != owner {
+        if *owner.get_or_insert(known.task) != known.task {
             return;
         }
         let _ = TASKS.remove(key);
