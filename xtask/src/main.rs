@@ -4,6 +4,7 @@ mod build_ebpf;
 mod golden;
 mod test;
 mod tidy;
+mod vm;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ enum Verb {
     Test(test::Arguments),
     /// Check rules of the house that no other tool checks.
     Tidy,
+    Vm(vm::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -29,6 +31,7 @@ fn main() -> anyhow::Result<()> {
         Verb::Replay(arguments) => golden::replay(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Tidy => tidy::run(),
+        Verb::Vm(arguments) => vm::run(&arguments),
     }
 }
 
