@@ -21,7 +21,8 @@ pub const FLAG_PREVIOUS_LEAVE_MISSING: u32 = 1 << 4;
 pub const FLAG_USER_UNREADABLE: u32 = 1 << 5;
 /// [`Exec::args`] was cut at its size.
 pub const FLAG_ARGS_TRUNCATED: u32 = 1 << 6;
-/// A full map kept the probes from remembering a task, a followed process or the arguments of a call.
+/// A full map kept the probes from remembering a followed process, a followed session or the arguments of a call. (A full
+/// pid table is only counted.)
 pub const FLAG_MAP_FULL: u32 = 1 << 7;
 
 /// `signal->leader`: the process is a session leader.
