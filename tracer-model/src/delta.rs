@@ -38,7 +38,8 @@ pub enum Change {
         /// Its real parent (not the forking process under `CLONE_PARENT`).
         parent: ProcKey,
     },
-    /// A process that was there before the capture, or whose birth was not seen.
+    /// A process is seen for the first time, and its fork was not: it was there before the capture, or records were lost.
+    /// Processes that are only named by others (a parent, a sender) are in the model without this.
     Found {
         /// It.
         process: ProcKey,
@@ -122,7 +123,8 @@ pub enum Change {
         /// It.
         group: PgrpKey,
     },
-    /// A process group became orphaned.
+    /// A process group became orphaned. Not said of groups that are born so (by setsid, or in a session that the parent is
+    /// not in), nor of those that only zombies hold; [`crate::state::ProcessGroup::orphaned`] has the rule's answer for all.
     Orphaned {
         /// It.
         group: PgrpKey,
@@ -137,7 +139,7 @@ pub enum Change {
         group: PgrpKey,
     },
 
-    /// A session was born.
+    /// A session was born: its setsid, or what it did, was seen. Sessions that are found are in the model without this.
     SessionBorn {
         /// It.
         session: SessionKey,
@@ -254,7 +256,8 @@ pub enum Change {
     Anomaly(Anomaly),
 }
 
-/// How a process group came to be.
+/// How a process group came to be. Where calls of parent and child overlap, it is the one whose return showed the group
+/// first; whether that one was the first inside the kernel is the matter of [`LeaderRace`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupBirth {
     /// The leader called setpgid on itself.
@@ -401,7 +404,7 @@ pub enum Refusal {
     NumberIsAGroup,
     /// tcsetpgrp (or another change) by a member of an orphaned background group: not stopped, refused.
     OrphanedBackground,
-    /// tcsetpgrp on a terminal that is not the caller's controlling terminal.
+    /// A request that is for the caller's controlling terminal, on another terminal or on one that was hung up.
     NotControllingTty,
     /// `TIOCSCTTY` by a process that is not a session leader.
     NotSessionLeader,

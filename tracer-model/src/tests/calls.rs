@@ -191,6 +191,7 @@ fn tcsetpgrp_refused() {
     assert_eq!(after_job(&set("10", "50", "-1")), Some(Refusal::OtherSession));
     assert_eq!(after_job(&set("10", "-5", "-22")), Some(Refusal::Invalid));
     assert_eq!(after_job(&set("50", "50", "-25")), Some(Refusal::NotControllingTty));
+    assert_eq!(after_job("50: ioctl(0,TIOCGPGRP,0,0) = -5"), Some(Refusal::NotControllingTty), "it was hung up");
     assert_eq!(after_job(&set("20", "20", "-512")), Some(Refusal::Restarted));
     let orphaned = "20: fork 21\n21: setpgid(0,0) = 0\n20: exit 0\n20: dead\n";
     assert_eq!(after_job(&format!("{orphaned}{}", set("21", "21", "-25"))), Some(Refusal::OrphanedBackground));
