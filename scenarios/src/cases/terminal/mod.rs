@@ -8,6 +8,7 @@ mod background_write;
 mod control_rules;
 mod ctrl_c;
 mod dangling_foreground;
+mod emulator_exit;
 mod give_up;
 mod hangup;
 mod leader_exit;
@@ -30,6 +31,7 @@ pub const ALL: &[&Scenario] = &[
     &control_rules::CASE,
     &give_up::CASE,
     &hangup::CASE,
+    &emulator_exit::CASE,
     &leader_exit::CASE,
     &leader_exit_stopped_job::CASE,
     &leader_killed::CASE,

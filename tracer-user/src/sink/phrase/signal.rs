@@ -48,7 +48,9 @@ fn origin(scene: &Scene<'_>, target: ProcKey, signal: Signal, path: SignalPath) 
             (Who::Process(by), format!("{cause}: {signal} to foreground {group}: "), none)
         }
         SignalPath::Hangup { by } => {
-            (by.map_or(actor, Who::Process), format!("{signal} to {group}: "), hangup(scene, by).to_owned())
+            let (to, why) = hangup(scene, target, by);
+            let to = to.map_or(group, ToOwned::to_owned);
+            (by.map_or(actor, Who::Process), format!("{signal} to {to}: "), why.to_owned())
         }
         SignalPath::OrphanRule { exiting } => (
             Who::Process(exiting),
@@ -123,15 +125,18 @@ fn access(scene: &Scene<'_>, process: ProcKey, signal: Signal) -> String {
     }
 }
 
-/// What took the terminal away.
-fn hangup(scene: &Scene<'_>, by: Option<ProcKey>) -> &'static str {
-    let exits = by.and_then(|by| scene.model.process(by)).is_some_and(|by| by.phase > Phase::Alive);
+/// To whom the signal of a hangup goes when that is not a group, and what took the terminal away. Whoever closes the master,
+/// or exits while holding it, hangs up; a session leader only by its own exit or by giving the terminal up.
+fn hangup(scene: &Scene<'_>, target: ProcKey, by: Option<ProcKey>) -> (Option<&'static str>, &'static str) {
+    let session = |key: ProcKey| scene.model.process(key).and_then(|process| process.session);
+    let by = by.and_then(|by| scene.model.process(by));
+    let leads = by.is_some_and(|by| by.facts.session_leader && session(by.key) == session(target));
     match scene.inside {
-        _ if exits => "its session leader exits",
         Some(Call::TtyIoctl { request: TtyRequest::GiveUp, .. }) => {
-            "its session leader gives up the terminal (TIOCNOTTY)"
+            (None, "its session leader gives up the terminal (TIOCNOTTY)")
         }
-        _ => "the terminal is hung up",
+        _ if leads && by.is_some_and(|by| by.phase > Phase::Alive) => (None, "its session leader exits"),
+        _ => (Some("the session leader"), "the terminal is hung up"),
     }
 }
 

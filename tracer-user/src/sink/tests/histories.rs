@@ -399,17 +399,17 @@ fn a_hangup_of_the_terminal() {
               0.002   10 bash    10     session 10, terminal pts/3, in the foreground
               0.004   10 bash    10     forks 11
               0.006   10 bash ┌  10     setpgid: makes 11 the leader of new group 11
-              0.008   10 bash │  10     gives pts/3 to group 11                foreground 10 → 11
+              0.008   10 bash │  10     gives pts/3 to group 11                 foreground 10 → 11
               0.009   11 less ├  11     exec less
               0.010   50 sshd │         session 10 loses its controlling terminal pts/3  it was hung up
-                              │         SIGHUP to group 10: 10 bash (handler)  the terminal is hung up
-              0.011   50 sshd │         SIGCONT to group 10: 10 bash           the terminal is hung up
+                              │         SIGHUP to the session leader: 10 bash (handler)  the terminal is hung up
+              0.011   50 sshd │         SIGCONT to the session leader: 10 bash  the terminal is hung up
               0.012   10 bash │  10     exits 129
                               │  10     session 10 goes on without its leader
-              0.013   11 less ├  11     is now a child of 1 init               its parent 10 bash exited
+              0.013   11 less ├  11     is now a child of 1 init                its parent 10 bash exited
               0.013   10 bash │  10     its exit orphans group 11
-                              │  10     SIGHUP to group 11: 11 less            its session leader exits
-              0.014   10 bash │  10     SIGCONT to group 11: 11 less           its session leader exits
+                              │  10     SIGHUP to group 11: 11 less             its session leader exits
+              0.014   10 bash │  10     SIGCONT to group 11: 11 less            its session leader exits
               0.016   11 less ├  11     dies of SIGHUP
 
             groups       10  bash ×2  was there, lives on  foreground  2 processes  held by zombies alone
