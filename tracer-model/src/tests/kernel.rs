@@ -51,6 +51,8 @@ pub(super) struct Kernel {
     pub tasks: BTreeMap<u32, Task>,
     pub ttys: BTreeMap<u32, Tty>,
     pub events: Vec<Event>,
+    /// When each process was released.
+    pub released: BTreeMap<(Pid, BootNs), BootNs>,
     seq: u64,
     ino: u64,
     /// Bundles lack `pid->ino`, as on kernels before 6.9, and whether an ancestor is a subreaper.
@@ -222,8 +224,11 @@ impl Kernel {
     }
 
     fn emit(&mut self, actor: u32, subject: Option<State>, kind: EventKind) {
+        self.emit_as(self.tasks.get(&actor).map(|task| task.id).unwrap_or_default(), subject, kind);
+    }
+
+    fn emit_as(&mut self, actor: RawTask, subject: Option<State>, kind: EventKind) {
         self.seq += 1;
-        let actor = self.tasks.get(&actor).map(|task| task.id).unwrap_or_default();
         let (seq, at) = (Seq(self.seq), BootNs(self.seq * 1000));
         self.events.push(Event { seq, at, cpu: 0, actor, actor_comm: Comm(b"x".to_vec()), subject, kind });
     }
@@ -300,26 +305,11 @@ impl Kernel {
             }
             Op::IgnoreChildren { who } => {
                 let who = self.nth(who);
-                if who != 1 {
-                    self.tasks.get_mut(&who).unwrap().ignores_chld = true;
-                    self.emit_state(
-                        who,
-                        who,
-                        EventKind::Enter { call: Call::Wait4 { pid: -1, options: 1 }, target_unknown: false },
-                    );
-                    self.emit_state(
-                        who,
-                        who,
-                        EventKind::Leave(Leave {
-                            call: Call::Wait4 { pid: -1, options: 1 },
-                            ret: -ECHILD,
-                            entered: None,
-                            enter_emitted: false,
-                            target_unknown: false,
-                            waited: None,
-                        }),
-                    );
-                }
+                let call = Call::Wait4 { pid: -1, options: 1 };
+                self.call(who, who, call, |kernel| {
+                    kernel.tasks.get_mut(&who).unwrap().ignores_chld |= who != 1;
+                    (-ECHILD, None)
+                });
             }
             Op::AcquireTty { who, tty } => {
                 let who = self.nth(who);
@@ -488,28 +478,21 @@ impl Kernel {
         self.reap_adopted(reaper);
     }
 
-    /// A parent that waits already gets the child before its last record.
+    /// A parent that waits already gets the child before its last record, and returns before that or after.
     fn quick_wait(&mut self, parent: u32, child: u32) {
         let gone = self.tasks[&child].id;
-        let dead = State {
-            exit_state: EXIT_DEAD,
-            pgrp: RawId::default(),
-            session: RawId::default(),
-            tty: None,
-            ..self.state(child)
-        };
+        let dead = released(self.state(child));
         let waited = Waited { child: gone, status: WaitStatus::Exited(0), left_waitable: false };
-        let call = Call::Wait4 { pid: -1, options: 0 };
         let early = self.seq.is_multiple_of(2);
-        if early {
-            self.emit(child, Some(dead.clone()), EventKind::Dead);
-        }
-        self.call(parent, parent, call, |kernel| {
-            kernel.tasks.remove(&child);
+        self.call(parent, parent, Call::Wait4 { pid: -1, options: 0 }, |kernel| {
+            kernel.remove(child);
+            if early {
+                kernel.emit_as(gone, Some(dead.clone()), EventKind::Dead);
+            }
             (i64::from(child), Some(waited))
         });
         if !early {
-            self.emit(child, Some(dead), EventKind::Dead);
+            self.emit_as(gone, Some(dead), EventKind::Dead);
         }
     }
 
@@ -548,18 +531,21 @@ impl Kernel {
         }
     }
 
-    /// `release_task`: its last record if it is `current`, and its freeing.
+    /// `release_task` by itself or by whoever adopts it: its last record if it is `current`, and its freeing.
     fn release(&mut self, who: u32, current: Option<u32>) {
         let state = self.state(who);
-        let task = self.tasks.remove(&who).unwrap();
+        let task = self.remove(who);
         if current.is_some() {
-            let dead =
-                State { exit_state: EXIT_DEAD, pgrp: RawId::default(), session: RawId::default(), tty: None, ..state };
-            self.tasks.insert(who, task.clone());
-            self.emit(who, Some(dead), EventKind::Dead);
-            self.tasks.remove(&who);
+            self.emit_as(task.id, Some(released(state)), EventKind::Dead);
         }
         self.emit(0, None, EventKind::Freed { task: task.id });
+    }
+
+    /// A process is gone, at a time between two events.
+    fn remove(&mut self, who: u32) -> Task {
+        let task = self.tasks.remove(&who).unwrap();
+        self.released.insert((task.id.pid, task.id.start), BootNs(self.seq * 1000 + 500));
+        task
     }
 
     fn wait(&mut self, who: u32) {
@@ -567,7 +553,7 @@ impl Kernel {
         let call = Call::Wait4 { pid: -1, options: 1 };
         self.call(who, who, call, |kernel| {
             let Some(child) = zombie else { return (-ECHILD, None) };
-            kernel.tasks.remove(&child.pid.0);
+            kernel.remove(child.pid.0);
             let waited = Waited { child, status: WaitStatus::Exited(0), left_waitable: false };
             (i64::from(child.pid.0), Some(waited))
         });
@@ -588,4 +574,9 @@ fn without_ino(state: State) -> State {
     let strip = |id: RawId| RawId { ino: 0, ..id };
     let tty = state.tty.map(|tty| TtyState { foreground: strip(tty.foreground), ..tty });
     State { ino: 0, pgrp: strip(state.pgrp), session: strip(state.session), tty, ..state }
+}
+
+/// The bundle of a process that has been released.
+fn released(state: State) -> State {
+    State { exit_state: EXIT_DEAD, pgrp: RawId::default(), session: RawId::default(), tty: None, ..state }
 }

@@ -105,6 +105,17 @@ fn same(model: &Model, kernel: &Kernel) {
     assert_eq!(model_groups(model), kernel_groups(kernel));
 }
 
+/// A reap was inside the bounds that are said of it.
+fn bounds_hold(changes: &[Change], model: &Model, kernel: &Kernel) {
+    for change in changes {
+        if let Change::Reaped { process, bounds, .. } = change {
+            let start = model.process(*process).unwrap().start;
+            let at = kernel.released[&(process.number, start)];
+            assert!(bounds.after <= at && at <= bounds.until, "{change:?}, it was {at:?}");
+        }
+    }
+}
+
 /// When everything is seen nothing is contradictory, unseen or unexplained.
 fn nothing_odd(changes: &[Change]) {
     let odd = |change: &&Change| {
@@ -150,6 +161,7 @@ proptest! {
                 let delta = model.apply(event);
                 let checked = std::panic::catch_unwind(|| {
                     nothing_odd(&delta.changes);
+                    bounds_hold(&delta.changes, &model, &kernel);
                     invariants::hold(&model);
                 });
                 prop_assert!(checked.is_ok(), "after {op:?}\n{}", shown(&kernel));
