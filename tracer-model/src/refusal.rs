@@ -137,8 +137,6 @@ impl Model {
             (TtyRequest::SetForeground, ENOTTY) | (_, EIO) if self.in_orphaned_background(caller) => {
                 Refusal::OrphanedBackground
             }
-            // After a hangup every ioctl but TIOCSPGRP answers EIO (drivers/tty/tty_io.c, `hung_up_tty_ioctl`).
-            (_, EIO) if caller.tty.is_none() => Refusal::NotControllingTty,
             (_, ENOTTY) => Refusal::NotControllingTty,
             // A descriptor of a terminal that was hung up (`hung_up_tty_ioctl`).
             (_, EIO) if caller.tty.is_none() => Refusal::NotControllingTty,
