@@ -138,8 +138,6 @@ impl Model {
                 Refusal::OrphanedBackground
             }
             (_, ENOTTY) => Refusal::NotControllingTty,
-            // A descriptor of a terminal that was hung up (`hung_up_tty_ioctl`).
-            (_, EIO) if caller.tty.is_none() => Refusal::NotControllingTty,
             _ => Refusal::Unexplained,
         }
     }
