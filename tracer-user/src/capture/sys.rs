@@ -143,7 +143,7 @@ pub(super) fn try_trampoline(function_id: u32) -> io::Result<()> {
         name: [u64; 2],
         interface: u32,
         attach_type: u32,
-        program_btf_and_functions: [u64; 5],
+        program_btf_and_functions: [u64; 4],
         line_info_count: u32,
         attach_btf_id: u32,
         attach_program: u64,
@@ -154,6 +154,7 @@ pub(super) fn try_trampoline(function_id: u32) -> io::Result<()> {
         program: u32,
         reserved: u32,
     }
+    const _: () = assert!(std::mem::offset_of!(Load, attach_btf_id) == 108, "as in union bpf_attr");
     // r0 = 0; exit
     let instructions = [0xb7_u64, 0x95];
     let load = Load {
