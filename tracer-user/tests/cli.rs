@@ -145,7 +145,7 @@ fn without_privilege_the_missing_capabilities_and_the_command_that_grants_them_a
         command(),
         &["run", "--", "true"],
         &expect![[r"
-        sesstrace: cannot create the map CRITICAL: EPERM (Operation not permitted): needs cap_bpf
+        sesstrace: cannot create the maps of the probes: EPERM (Operation not permitted): needs cap_bpf
           fix    sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep DIR/sesstrace
         exit status: 125
     "]],
@@ -154,7 +154,7 @@ fn without_privilege_the_missing_capabilities_and_the_command_that_grants_them_a
         command(),
         &["record", "--all", "-o", "/tmp/x.jsonl"],
         &expect![[r"
-        sesstrace: cannot create the map FOLLOWED: EPERM (Operation not permitted): needs cap_bpf
+        sesstrace: cannot create the maps of the probes: EPERM (Operation not permitted): needs cap_bpf
           fix    sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep DIR/sesstrace
         exit status: 4
     "]],
@@ -197,7 +197,7 @@ fn a_locked_down_kernel_is_said_to_be_one() {
     // SAFETY: the filter is installed by two system calls and allocates nothing.
     unsafe { command.pre_exec(refuse_bpf) };
     place.check(command, &["run", "--", "true"], &expect![[r"
-        sesstrace: cannot create the map SESSIONS: kernel lockdown is at `confidentiality`, which forbids reading kernel memory
+        sesstrace: cannot create the maps of the probes: kernel lockdown is at `confidentiality`, which forbids reading kernel memory
           fix    boot with lockdown=integrity or lockdown=none
         exit status: 125
     "]]);

@@ -22,6 +22,9 @@ pub struct Arguments {
     only: Option<String>,
 }
 
+/// Lines that are shown of what failed.
+const TAIL: usize = 80;
+
 /// A step: its name and the command.
 struct Step {
     name: &'static str,
@@ -30,9 +33,14 @@ struct Step {
 
 fn steps(nextest: bool, deny: bool) -> Vec<Step> {
     let step = |name, command: &str| Step { name, command: command.split(' ').map(str::to_owned).collect() };
+    // What passing tests say goes into the log: a skip must be seen.
     let test = |name, arguments: &str| {
-        let runner = if nextest { "cargo nextest run" } else { "cargo test" };
-        step(name, &format!("{runner} {arguments}"))
+        let command = if nextest {
+            format!("cargo nextest run --no-fail-fast --status-level fail --success-output final {arguments}")
+        } else {
+            format!("cargo test --no-fail-fast {arguments} -- --show-output")
+        };
+        step(name, &command)
     };
     let mut steps = vec![
         step("formatting", "cargo fmt --all --check"),
@@ -95,7 +103,9 @@ fn one(step: &Step, root: &Path, log: &PathBuf) -> anyhow::Result<bool> {
         say(&format!("    {}", skip.trim()))?;
     }
     if !status.success() {
-        say(&format!("    {}\n{text}", step.command.join(" ")))?;
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines.iter().skip(lines.len().saturating_sub(TAIL)).map(|line| format!("    {line}\n"));
+        say(&format!("    {}\n{}    all of it: {}", step.command.join(" "), last.collect::<String>(), log.display()))?;
     }
     Ok(status.success())
 }

@@ -373,7 +373,7 @@ mod tests {
     #[test]
     fn an_ordinary_user() {
         let refused = || CaptureError::NotPermitted {
-            what: "create the map CONTROL".to_owned(),
+            what: "create the maps of the probes".to_owned(),
             errno: Errno::EPERM,
             needs: "cap_bpf",
         };
@@ -404,7 +404,7 @@ mod tests {
             sysctls       unprivileged_bpf_disabled 2, perf_event_paranoid 2 (neither matters with cap_bpf and cap_perfmon)
             tracefs       cannot open tracefs at /sys/kernel/tracing: EACCES (Permission denied): needs cap_dac_read_search
                           fix: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep PATH
-            probes        none: cannot create the map CONTROL: EPERM (Operation not permitted): needs cap_bpf
+            probes        none: cannot create the maps of the probes: EPERM (Operation not permitted): needs cap_bpf
                           fix: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep PATH
             trampolines   not tried, for lack of privileges
             ptrace        allowed on own children (no Yama)

@@ -215,7 +215,11 @@ fn attach(ebpf: &mut Ebpf, probe: &Probe, tracefs: &Tracefs) -> Result<Option<sy
 fn refused_object(error: EbpfError) -> CaptureError {
     match error {
         EbpfError::MapError(MapError::CreateError { name, io_error }) => {
-            CaptureError::system(format!("create the map {name}"), &io_error, "cap_bpf")
+            // Without privilege any map is refused, and which one is tried first is chance.
+            let refused = io_error.kind() == io::ErrorKind::PermissionDenied;
+            let what =
+                if refused { "create the maps of the probes".to_owned() } else { format!("create the map {name}") };
+            CaptureError::system(what, &io_error, "cap_bpf")
         }
         other => match first_errno(&other) {
             Some(error) => CaptureError::system("load the types of the probe object", &error, "cap_bpf"),
@@ -310,7 +314,10 @@ mod tests {
             refused_object(EbpfError::MapError(MapError::CreateError { name: "CALLS".to_owned(), io_error }))
         };
         let error = refused(libc::EPERM);
-        assert_eq!(error.to_string(), "cannot create the map CALLS: EPERM (Operation not permitted): needs cap_bpf");
+        assert_eq!(
+            error.to_string(),
+            "cannot create the maps of the probes: EPERM (Operation not permitted): needs cap_bpf"
+        );
         assert!(error.hint().unwrap().starts_with("sudo setcap cap_bpf,"));
         assert_eq!(refused(libc::ENOMEM).to_string(), "cannot create the map CALLS: ENOMEM (Out of memory)");
         let io_error = io::Error::from_raw_os_error(libc::EINVAL);
