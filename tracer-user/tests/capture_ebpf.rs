@@ -35,7 +35,7 @@ fn open(options: Options) -> Option<EbpfSource> {
 
 /// Polls until the events satisfy a condition; gives them in order.
 fn until(source: &mut EbpfSource, what: &str, done: impl Fn(&[Event]) -> bool) -> Vec<Event> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let (mut items, mut events) = (Vec::new(), Vec::new());
     loop {
         source.poll(&mut items).unwrap();
@@ -50,7 +50,7 @@ fn until(source: &mut EbpfSource, what: &str, done: impl Fn(&[Event]) -> bool) -
             events.sort_by_key(|event| event.seq);
             return events;
         }
-        assert!(Instant::now() < deadline, "not within 60 s: {what}; lost {:?}", source.lost());
+        assert!(Instant::now() < deadline, "not within a minute: {what}; lost {:?}", source.lost());
         std::thread::yield_now();
     }
 }
@@ -222,7 +222,7 @@ fn every_number_is_read_or_counted_as_lost() {
     run_storm(&mut child);
     // Nobody read meanwhile, so the rings are full.
     let (mut items, mut read, mut lost) = (Vec::new(), BTreeSet::new(), 0);
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         source.poll(&mut items).unwrap();
         for item in items.drain(..) {

@@ -9,6 +9,7 @@ use std::{
     os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
     ptr::NonNull,
     sync::atomic::AtomicU64,
+    time::Duration,
 };
 
 fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
@@ -36,11 +37,15 @@ pub(super) fn detached_mount(filesystem: &CStr) -> io::Result<OwnedFd> {
 }
 
 /// Waits until every program that was running in the kernel when this was called has returned: they run under RCU, and
-/// `MEMBARRIER_CMD_GLOBAL` waits for a grace period (kernel/sched/membarrier.c). About 8 ms.
-pub(super) fn wait_for_programs() -> io::Result<()> {
+/// `MEMBARRIER_CMD_GLOBAL` waits for a grace period (kernel/sched/membarrier.c), about 8 ms. A kernel with `nohz_full` CPUs
+/// has no such command: then it waits for longer than a program that cannot be preempted takes.
+pub(super) fn wait_for_programs() {
     const MEMBARRIER_CMD_GLOBAL: libc::c_long = 1;
+    const WITHOUT_MEMBARRIER: Duration = Duration::from_millis(20);
     // SAFETY: integers only.
-    checked(unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0_i64, 0_i64) }).map(drop)
+    if checked(unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0_i64, 0_i64) }).is_err() {
+        std::thread::sleep(WITHOUT_MEMBARRIER);
+    }
 }
 
 /// `struct perf_event_attr` as of its first version (`include/uapi/linux/perf_event.h`, `PERF_ATTR_SIZE_VER0`).

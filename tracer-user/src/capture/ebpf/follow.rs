@@ -36,7 +36,7 @@ impl EbpfSource {
         // through; one that was forked later is in the map.
         for _ in 0..ROUNDS {
             self.insert(&additions)?;
-            wait()?;
+            sys::wait_for_programs();
             self.read();
             additions = Additions::default();
             for event in self.pending.iter().filter_map(Read::event) {
@@ -47,7 +47,7 @@ impl EbpfSource {
             }
         }
         self.control.set_scope(SCOPE_FOLLOWED);
-        wait()?;
+        sys::wait_for_programs();
         self.read();
         self.unscoped_until = self.control.last_seq();
         self.pending.make_contiguous().sort_by_key(Read::seq);
@@ -115,11 +115,6 @@ impl Read {
     fn subject(&self) -> Option<&State> {
         self.event().and_then(|event| event.subject.as_ref())
     }
-}
-
-pub(super) fn wait() -> Result<(), CaptureError> {
-    sys::wait_for_programs()
-        .map_err(|error| CaptureError::system("wait for running probes (membarrier)", &error, "none"))
 }
 
 /// A hash map of the object.

@@ -19,7 +19,6 @@ use super::{
     btf::Btf,
     control::Control,
     decode::{Decoded, Decoder},
-    follow,
     load::{self, Loaded},
     offsets::{self, Layout},
     rings::Rings,
@@ -198,7 +197,8 @@ impl Source for EbpfSource {
 
     fn stop(&mut self) -> Result<(), CaptureError> {
         self.control.set_scope(SCOPE_NONE);
-        follow::wait()
+        sys::wait_for_programs();
+        Ok(())
     }
 
     fn fds(&self) -> Vec<BorrowedFd<'_>> {
