@@ -87,6 +87,8 @@ fn build(root: &Path, toolchain: &Toolchain, log: bool) -> anyhow::Result<PathBu
     let flags = [
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
+        // Else LLVM calls memset for everything above a few bytes, and aya's writes a byte at a time.
+        "-Clink-arg=--disable-expand-memcpy-in-order".to_owned(),
         format!("--remap-path-prefix={}=/sesstrace", root.display()),
         format!("--remap-path-prefix={}=/cargo", cargo_home.display()),
         format!("--remap-path-prefix={}=/rust", toolchain.sysroot.display()),
