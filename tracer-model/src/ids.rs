@@ -95,7 +95,7 @@ impl fmt::Display for RawTty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { major, minor, .. } = *self;
         match major {
-            136..=143 => f.pad(&format!("pts/{}", (major - 136) * 256 * 4096 + minor)),
+            136..=143 => f.pad(&format!("pts/{}", u64::from(major - 136) << 20 | u64::from(minor))),
             4 if minor < 64 => f.pad(&format!("tty{minor}")),
             4 => f.pad(&format!("ttyS{}", minor - 64)),
             _ => f.pad(&format!("tty{major}:{minor}")),

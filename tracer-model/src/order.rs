@@ -35,16 +35,16 @@ pub struct Reorder {
 }
 
 impl Reorder {
-    /// A buffer that expects `first` next and gives up on a missing number after `window` ns.
+    /// A buffer that expects `first` next, not before `begin`, and gives up on a missing number after `window` ns.
     #[must_use]
-    pub fn new(first: Seq, window: u64) -> Self {
+    pub fn new(first: Seq, window: u64, begin: BootNs) -> Self {
         Self {
             window,
             next: first.0,
             waiting: BTreeMap::new(),
             unnumbered: BTreeMap::new(),
             missing_since: None,
-            last_at: BootNs(0),
+            last_at: begin,
         }
     }
 
@@ -117,10 +117,8 @@ impl Reorder {
 
     /// Declares the numbers from `next` up to the first one that came (or through `last`) lost.
     fn give_up(&mut self, now: BootNs, last: Seq, out: &mut Vec<Event>) {
-        let (end, until) = match self.waiting.iter().next() {
-            Some((first, event)) => (*first, event.as_ref().map_or(now, |event| event.at)),
-            None => (last.0.saturating_add(1), now),
-        };
+        let end = self.waiting.keys().next().copied().unwrap_or(last.0.saturating_add(1));
+        let until = self.waiting.values().flatten().next().map_or(now, |event| event.at);
         let lost = end.saturating_sub(self.next);
         out.push(gap(Seq(self.next), self.last_at, until.max(self.last_at), lost, GapCause::MissingSequence));
         self.next = end;
@@ -162,7 +160,7 @@ mod tests {
     }
 
     fn buffer() -> Reorder {
-        Reorder::new(Seq(1), 100 * MS)
+        Reorder::new(Seq(1), 100 * MS, BootNs(0))
     }
 
     /// What was released: `seq`, or `seq!lost` for a gap.

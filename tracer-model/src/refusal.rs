@@ -5,16 +5,18 @@
 
 use crate::{
     apply::Cx,
-    delta::Refusal,
+    delta::{Bounds, Refusal},
     event::{Call, Leave, TtyRequest},
     ids::{BootNs, Pgid, Pid, ProcKey},
-    state::{Model, Process, ProcessGroup},
+    state::{Model, Orphaned, Process, ProcessGroup},
 };
 
 const EPERM: i64 = 1;
 const ESRCH: i64 = 3;
 const EIO: i64 = 5;
+const EBADF: i64 = 9;
 const EACCES: i64 = 13;
+const EFAULT: i64 = 14;
 const EINVAL: i64 = 22;
 const ENOTTY: i64 = 25;
 /// `ERESTARTSYS` to `ERESTART_RESTARTBLOCK`: the kernel restarts the call, or turns it into EINTR, after the signal.
@@ -106,6 +108,13 @@ impl Model {
             Some(group) if Some(group.session) != caller.session => Refusal::OtherSession,
             // It came into being while the call ran.
             Some(group) if group.born.is_some_and(|born| born >= began) => Refusal::GroupNotYet,
+            // wait(2) releases its last members before it returns (kernel/exit.c, `wait_task_zombie`): that the call was
+            // refused says that they were reaped, before the record of the wait can.
+            Some(group) if group.living == 0 => {
+                let exited = |key| self.processes.get(key).and_then(|member: &Process| member.exited_at);
+                let after = group.members.iter().filter_map(exited).max().unwrap_or(began);
+                Refusal::GroupEnded { group: group.key, ended: Bounds { after, until: self.now.at } }
+            }
             Some(_) => Refusal::Unexplained,
             None => {
                 let reason = self.no_group(number);
@@ -115,10 +124,18 @@ impl Model {
         }
     }
 
+    /// The process that has this number now was born later than that.
+    fn born_since(&self, number: u32, then: BootNs) -> bool {
+        self.process_by_pid(Pid(number)).is_some_and(|process| process.start > then)
+    }
+
     /// Nothing bears this number, as a group.
     fn no_group(&self, number: u32) -> Refusal {
         match self.recent.group(Pgid(number)) {
-            Some(ended) if self.group_by_pgid(Pgid(number)).is_none() => {
+            // A process that was born since then may yet make a group with the number.
+            Some(ended)
+                if self.group_by_pgid(Pgid(number)).is_none() && !self.born_since(number, ended.ended.until) =>
+            {
                 Refusal::GroupEnded { group: ended.key, ended: ended.ended }
             }
             Some(_) | None => Refusal::NoSuchGroup,
@@ -127,7 +144,7 @@ impl Model {
 
     fn ioctl_refusal(&self, caller: &Process, request: TtyRequest, value: i32, errno: i64) -> Refusal {
         match (request, errno) {
-            (_, EINVAL) => Refusal::Invalid,
+            (_, EINVAL | EBADF | EFAULT) => Refusal::Invalid,
             (TtyRequest::SetForeground, ESRCH) if caller.namespace.is_some() => Refusal::NoSuchGroup,
             (TtyRequest::SetForeground, ESRCH) => self.no_group(value.unsigned_abs()),
             (TtyRequest::SetForeground, EPERM) => Refusal::OtherSession,
@@ -137,6 +154,8 @@ impl Model {
             (TtyRequest::SetForeground, ENOTTY) | (_, EIO) if self.in_orphaned_background(caller) => {
                 Refusal::OrphanedBackground
             }
+            // It may be the EIO of an orphaned process group: whether the caller's is orphaned is not known.
+            (TtyRequest::SetForeground, ENOTTY) if self.may_be_orphaned_background(caller) => Refusal::Unexplained,
             (_, ENOTTY) => Refusal::NotControllingTty,
             _ => Refusal::Unexplained,
         }
@@ -161,6 +180,11 @@ impl Model {
     fn in_background(&self, process: &Process) -> bool {
         let tty = process.tty.and_then(|tty| self.terminals.get(&tty));
         tty.is_some_and(|tty| tty.foreground.and_then(|foreground| foreground.group) != process.group)
+    }
+
+    fn may_be_orphaned_background(&self, process: &Process) -> bool {
+        let group = process.group.and_then(|group| self.groups.get(&group));
+        self.in_background(process) && group.is_none_or(|group| group.orphaned == Orphaned::Unknown)
     }
 
     fn in_orphaned_background(&self, process: &Process) -> bool {

@@ -21,6 +21,9 @@ use crate::{
 /// Wall time may move by this much against the boot clock (slewing by NTP) before a new anchor is recorded.
 const CLOCK_STEP_NS: i64 = 10_000_000;
 
+/// How often the source is asked for losses that leave no hole: that is a system call for each program.
+const COUNT_EVERY_NS: u64 = 1_000_000_000;
+
 /// Least time between two snapshots that heal losses.
 const HEAL_EVERY_NS: u64 = 500_000_000;
 
@@ -49,6 +52,8 @@ pub struct Live<S: Source> {
     /// Records were lost since the source last showed every process.
     loss_unhealed: bool,
     healed_at: BootNs,
+    /// When the source was last asked for its losses.
+    counted_at: BootNs,
 }
 
 impl<S: Source> Live<S> {
@@ -56,7 +61,7 @@ impl<S: Source> Live<S> {
     pub fn new(source: S, pipeline: Pipeline, header: &Header) -> Self {
         Self {
             source,
-            reorder: Reorder::new(Seq(1), WINDOW_NS),
+            reorder: Reorder::new(Seq(1), WINDOW_NS, boot_now()),
             pipeline,
             clock_offset: header.unix_ns - header.boot_ns.0 as i64,
             items: Vec::new(),
@@ -64,6 +69,7 @@ impl<S: Source> Live<S> {
             unnamed: Vec::new(),
             loss_unhealed: false,
             healed_at: BootNs(0),
+            counted_at: BootNs(0),
         }
     }
 
@@ -100,34 +106,45 @@ impl<S: Source> Live<S> {
         let now = boot_now();
         self.note_clock_step(now);
         self.reorder.release(now, self.source.last_seq(), &mut self.events);
-        self.pass_on()?;
+        self.pass_on(false)?;
         Ok(self.reorder.next() > until)
     }
 
     /// Ends: what is still missing is lost.
     pub fn finish(mut self, complete: bool) -> Result<(S, Ended), LiveError> {
         self.source.stop()?;
-        self.read()?;
+        // No more records are made, so that this ends.
+        while self.read()? {}
         self.reorder.finish(boot_now(), self.source.last_seq(), &mut self.events);
-        self.pass_on()?;
+        self.pass_on(true)?;
         let ended = self.pipeline.end(complete).map_err(LiveError::Sink)?;
         Ok((self.source, ended))
     }
 
-    fn read(&mut self) -> Result<(), LiveError> {
+    /// Takes what the source has. Says whether it had anything.
+    fn read(&mut self) -> Result<bool, LiveError> {
         let mut items = std::mem::take(&mut self.items);
         let read = self.source.poll(&mut items);
+        let any = !items.is_empty();
         self.feed(items.drain(..));
         self.items = items;
-        Ok(read?)
+        read?;
+        Ok(any)
     }
 
-    fn pass_on(&mut self) -> Result<(), LiveError> {
+    /// Passes on what is in order. `last`: nothing will follow.
+    fn pass_on(&mut self, last: bool) -> Result<(), LiveError> {
         let mut events = std::mem::take(&mut self.events);
-        let losses = self.source.lost();
-        let (holes, others): (Vec<_>, Vec<_>) =
-            losses.into_iter().partition(|loss| loss.cause == GapCause::MissingSequence);
-        self.unnamed.extend(holes);
+        let (now, is_hole) = (boot_now(), |event: &Event| matches!(event.kind, EventKind::Gap(_)));
+        let mut others = Vec::new();
+        if last || now.since(self.counted_at) > COUNT_EVERY_NS || events.iter().any(is_hole) {
+            self.counted_at = now;
+            let losses = self.source.lost().into_iter();
+            let (holes, unnumbered): (Vec<_>, Vec<_>) =
+                losses.partition(|loss| loss.cause == GapCause::MissingSequence);
+            self.unnamed.extend(holes);
+            others = unnumbered;
+        }
         self.name_holes(&mut events);
         events.extend(others.into_iter().map(|loss| self.numberless_gap(loss)));
         for event in &events {
@@ -137,7 +154,7 @@ impl<S: Source> Live<S> {
         events.clear();
         self.events = events;
         self.pipeline.flush();
-        self.heal()
+        if last { Ok(()) } else { self.heal() }
     }
 
     /// Which probes lost the records of a hole. The counters do not say which hole a loss made: the last of these gaps gets

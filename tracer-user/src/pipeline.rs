@@ -17,6 +17,7 @@ pub struct Pipeline {
     recording_error: Option<WriteError>,
     model: Model,
     sinks: Vec<Box<dyn Sink>>,
+    sink_error: Option<io::Error>,
     summary: Summary,
 }
 
@@ -30,11 +31,11 @@ impl Pipeline {
         if let Scope::Tree { root, .. } = header.scope {
             model.follow(root);
         }
-        Ok(Self { recording, recording_error: None, model, sinks, summary: Summary::default() })
+        Ok(Self { recording, recording_error: None, model, sinks, sink_error: None, summary: Summary::default() })
     }
 
-    /// Takes the next event in order. A recording that fails ends there, and the rest goes on: what went wrong is reported
-    /// by [`Self::end`].
+    /// Takes the next event in order. A recording or a sink that fails ends there, and the rest goes on: what went wrong is
+    /// reported by [`Self::end`]. Without a recording the failure of a sink is an error at once: there is nothing to go on for.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
         if let Some(recording) = &mut self.recording
             && let Err(error) = recording.write(event)
@@ -43,8 +44,18 @@ impl Pipeline {
         }
         self.summary.count(event);
         let delta = self.model.apply(event);
-        for sink in &mut self.sinks {
-            sink.event(event, &delta, &self.model)?;
+        let Self { sinks, sink_error, model, .. } = self;
+        sinks.retain_mut(|sink| match sink.event(event, &delta, model) {
+            Ok(()) => true,
+            Err(error) => {
+                sink_error.get_or_insert(error);
+                false
+            }
+        });
+        if self.recording.is_none()
+            && let Some(error) = self.sink_error.take()
+        {
+            return Err(error);
         }
         Ok(())
     }
@@ -75,7 +86,7 @@ impl Pipeline {
         for sink in &mut self.sinks {
             sink.end(&self.model, &self.summary)?;
         }
-        Ok(Ended { summary: self.summary, recording_error: self.recording_error })
+        Ok(Ended { summary: self.summary, recording_error: self.recording_error, sink_error: self.sink_error })
     }
 }
 
@@ -86,4 +97,6 @@ pub struct Ended {
     pub summary: Summary,
     /// Why the recording stops short, when it does.
     pub recording_error: Option<WriteError>,
+    /// Why what was to be shown stops short, when it does.
+    pub sink_error: Option<io::Error>,
 }

@@ -125,7 +125,9 @@ impl Model {
             self.forget_reference(cx, old);
             return;
         }
-        if process.phase == Phase::Alive && self.uncertain(old).is_none() {
+        // When one command is followed, the end of an outsider is no event.
+        let end_is_an_event = self.root.is_none() || process.followed;
+        if process.phase == Phase::Alive && end_is_an_event && self.uncertain(old).is_none() {
             cx.push(Change::Anomaly(Anomaly::NumberInUse(old)));
         }
         self.reap_unseen(cx, old, ReapEvidence::NumberReused);

@@ -161,7 +161,9 @@ impl Model {
             }
             Signal::INT | Signal::QUIT | Signal::TSTP => {
                 let group = self.processes.get(&target).and_then(|target| target.group);
-                SignalPath::TerminalCharacter { tty: group.and_then(|group| self.foreground_of(group)) }
+                let tty = group.and_then(|group| self.foreground_of(group));
+                // A terminal's characters go to its foreground group and to nobody else.
+                tty.map_or(SignalPath::Kernel, |tty| SignalPath::TerminalCharacter { tty: Some(tty) })
             }
             Signal::TTIN | Signal::TTOU => self.background_access(cx, target),
             Signal::HUP | Signal::CONT => self.hangup_or_orphan(cx, sent.signal, target, tty_before),

@@ -72,6 +72,9 @@ pub enum CaptureError {
         /// The kernel's words; the last lines of the verifier's log where there is one.
         message: String,
     },
+    /// A process was named by a number of another pid namespace than the probes'.
+    #[error("cannot follow a process from inside a pid namespace: the probes know the numbers of the initial one")]
+    InnerPidNamespace,
     /// A process that was to be followed does not exist.
     #[error("process {0} does not exist")]
     NoSuchProcess(u32),
@@ -122,6 +125,9 @@ impl CaptureError {
                 Some("rebuild it with `cargo xtask build-ebpf`, then this program".to_owned())
             }
             Self::MissingFields { .. } | Self::Probe { .. } => Some("sesstrace doctor".to_owned()),
+            Self::InnerPidNamespace => {
+                Some("run sesstrace outside of the container, with -p PID as numbered there".to_owned())
+            }
             Self::NoSuchProcess(_) => Some("sesstrace ps -e    lists the processes that are there".to_owned()),
             Self::BadBtf(_) | Self::System { .. } => None,
         }

@@ -5,6 +5,7 @@
 use std::{
     io::{self, Write as _},
     os::fd::OwnedFd,
+    path::Path,
     process::ExitCode,
 };
 
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     capture::{
-        Source as _,
+        CaptureError, Source as _,
         ebpf::{EbpfSource, Mode},
     },
     live::LiveError,
@@ -30,6 +31,9 @@ const TERMINATED: u8 = 143;
 
 /// Captures until SIGINT (the ordinary end), SIGTERM, or the end of the last process that is followed.
 pub fn trace(pid: Option<Pid>, capture: &CaptureArgs, outputs: Outputs) -> anyhow::Result<ExitCode> {
+    if let Some(pid) = pid.filter(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+        return Err(ExpectedError::from(CaptureError::NoSuchProcess(pid.0)).into());
+    }
     let runtime = runtime().map_err(LiveError::Sink).map_err(explained)?;
     let end = EndSignals::catch(&runtime).map_err(LiveError::Sink).map_err(explained)?;
     if outputs.recording.is_some() {
@@ -84,17 +88,21 @@ async fn capture_until_end(engine: &mut Engine, pid: Option<Pid>, end: EndSignal
     loop {
         let wake = pacer.wake().await;
         engine.pump(engine.last_seq())?;
-        if wake != Wake::Read || (pid.is_some() && nobody_left(engine)) {
+        if wake != Wake::Read || pid.is_some_and(|root| nobody_left(engine, root)) {
             engine.catch_up(&mut pacer).await?;
             return Ok(wake);
         }
     }
 }
 
-/// Every process that was followed has been reaped.
-fn nobody_left(engine: &Engine) -> bool {
+/// Every process that was followed has been reaped. One whose end was lost is asked for in `/proc`.
+fn nobody_left(engine: &Engine, root: Pid) -> bool {
+    let exists = |pid: Pid| Path::new(&format!("/proc/{pid}")).exists();
     let model = engine.live().model();
-    !model.processes().any(|process| process.followed && process.phase != Phase::Reaped)
+    !exists(root)
+        && !model
+            .processes()
+            .any(|process| process.followed && process.phase != Phase::Reaped && exists(process.key.number))
 }
 
 /// A failure of the source with its remedy; that of a sink as it is, for a closed pipe is recognised by it.

@@ -14,6 +14,7 @@ use std::{
     rc::Rc,
 };
 
+use tokio::runtime::Runtime;
 use tracer_model::{
     delta::{Change, Delta, SignalPath},
     event::{Event, EventKind},
@@ -68,9 +69,14 @@ pub fn trace(
     let user = command_args.user.clone();
     let words: Vec<Vec<u8>> = command.iter().map(|word| word.as_bytes().to_vec()).collect();
     let status = launch(&to_launch, move |mut side| {
+        let prepared = runtime().and_then(|runtime| Ok((EndSignals::catch(&runtime)?, runtime)));
+        let (end, runtime) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return side.failed(&format!("cannot start the capture: {error}"), BEFORE_COMMAND),
+        };
         let begun = begin(&mut side, options, words, user, recording, destination, make_sinks);
         match begun {
-            Ok(Some(session)) => session.run(side),
+            Ok(Some(session)) => session.run(side, &runtime, end),
             // The waiter is gone and the command with it: there is nobody to tell.
             Ok(None) => {}
             Err(error) => side.failed(&message(&error), BEFORE_COMMAND),
@@ -129,12 +135,9 @@ fn begin(
 
 impl Session {
     /// Until the command ended and everything is written; then closes the probes, which takes seconds that nobody waits for.
-    fn run(mut self, mut side: CaptureSide) {
-        let captured = runtime().map_err(LiveError::Sink).and_then(|runtime| {
-            let end = EndSignals::catch(&runtime).map_err(LiveError::Sink)?;
-            runtime.block_on(self.capture(&mut side, end))
-        });
-        let complete = captured.is_ok();
+    fn run(mut self, mut side: CaptureSide, runtime: &Runtime, end: EndSignals) {
+        let captured = runtime.block_on(self.capture(&mut side, end));
+        let complete = matches!(captured, Ok(true));
         let mut messages = self.messages.take();
         let finished = self.engine.finish(complete);
         let trouble = match (&captured, &finished) {
@@ -152,7 +155,8 @@ impl Session {
         drop(finished);
     }
 
-    async fn capture(&mut self, side: &mut CaptureSide, end: EndSignals) -> Result<(), LiveError> {
+    /// Captures until the command ended (true), or somebody ended the capture process (false).
+    async fn capture(&mut self, side: &mut CaptureSide, end: EndSignals) -> Result<bool, LiveError> {
         let readable = |error| LiveError::Sink(error);
         let mut fds: Vec<OwnedFd> = vec![side.as_fd().try_clone_to_owned().map_err(readable)?];
         for fd in self.engine.live().source().fds() {
@@ -167,7 +171,7 @@ impl Session {
             // Somebody ends the capture process itself: the command goes on alone.
             if ended || wake == Wake::Terminated {
                 self.engine.catch_up(&mut pacer).await?;
-                return Ok(());
+                return Ok(ended);
             }
         }
     }

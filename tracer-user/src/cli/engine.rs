@@ -20,7 +20,7 @@ use tokio::{
 };
 use tracer_model::ids::{BootNs, Seq};
 
-use super::exit::ExpectedError;
+use super::exit::{ExpectedError, lines};
 use crate::{
     capture::{Source, ebpf::EbpfSource},
     live::{Live, LiveError, boot_now, unix_now},
@@ -111,9 +111,13 @@ impl Engine {
     }
 }
 
-/// What is wrong with the recording, if anything, for the user.
+/// What is wrong with the recording or what was to be shown, if anything, for the user.
 pub fn complaint(ended: &Ended) -> Option<String> {
-    ended.recording_error.as_ref().map(|error| super::exit::lines(&error.to_string(), error.hint().as_deref()))
+    let told = |error: &&io::Error| error.kind() != io::ErrorKind::BrokenPipe;
+    let sink = || {
+        ended.sink_error.as_ref().filter(told).map(|error| lines(&format!("cannot write the output: {error}"), None))
+    };
+    ended.recording_error.as_ref().map(|error| lines(&error.to_string(), error.hint().as_deref())).or_else(sink)
 }
 
 fn header(source: &EbpfSource, about: About) -> Header {

@@ -15,6 +15,7 @@ use tracer_model::query;
 use super::{
     at::At,
     common::{ColorChoice, stdout, style_for},
+    exit::INCOMPLETE,
     state,
 };
 use crate::sink::ps::{COLUMNS, Column, USUAL, column, write};
@@ -64,7 +65,7 @@ pub fn run(args: &PsArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
         .and_then(|()| out.flush())
         .context("cannot write the list")?;
     state::warn(&instant.warnings);
-    Ok(ExitCode::SUCCESS)
+    Ok(if instant.warnings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 
 /// Digits of the largest process number of this machine: ps(1) makes its columns that wide.

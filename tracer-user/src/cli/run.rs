@@ -51,6 +51,13 @@ pub fn run(args: &RunArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
         Some(path) => Some(absolute(path)?),
         None => store::unnamed(),
     };
+    if let (Some(report), Some(recording)) = (&args.output, &args.write)
+        && absolute(report)? == absolute(recording)?
+        && report.as_os_str() != "/dev/null"
+    {
+        let what = format!("the report and the recording cannot both be {}", report.display());
+        return Err(ExpectedError::usage(what, "sesstrace run -o REPORT -w RECORDING -- COMMAND").into());
+    }
     let form = if args.json { "json" } else { "timeline" };
     let make = Box::new(move |out| sink(form, out, style));
     command::trace(&args.command, &args.capture, &args.command_args, recording, destination, make)

@@ -65,10 +65,10 @@ impl CaptureArgs {
 #[derive(Debug, Args)]
 pub struct CommandArgs {
     /// Run the command as this user (root only)
-    #[arg(short, long, value_name = "USER")]
+    #[arg(short, long, value_name = "USER", requires = "command")]
     pub user: Option<String>,
     /// Become the command instead of waiting for it: nothing differs for it, and the report goes to -o only
-    #[arg(long)]
+    #[arg(long, requires = "command")]
     pub in_place: bool,
 }
 

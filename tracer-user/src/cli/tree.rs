@@ -15,6 +15,7 @@ use tracer_model::query;
 use super::{
     at::At,
     common::{ColorChoice, stdout, style_for},
+    exit::INCOMPLETE,
     state,
 };
 use crate::sink::tree::write;
@@ -46,5 +47,5 @@ pub fn run(args: &TreeArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
         .and_then(|()| out.flush())
         .context("cannot write the tree")?;
     state::warn(&instant.warnings);
-    Ok(ExitCode::SUCCESS)
+    Ok(if instant.warnings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }

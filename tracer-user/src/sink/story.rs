@@ -112,7 +112,8 @@ impl Story {
             {
                 self.orphaned.entry(group).or_insert(at);
             }
-            Change::GroupEnded { group, .. } => {
+            // Somebody alive joined it, or nobody is left.
+            Change::Joined { group, .. } | Change::GroupEnded { group, .. } => {
                 self.zombies_since.remove(&group);
             }
             _ => {}

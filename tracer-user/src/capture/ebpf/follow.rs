@@ -24,6 +24,9 @@ impl EbpfSource {
     /// session are watched too. From then on the probes emit, and [`crate::capture::Source::poll`] yields, what concerns
     /// these; what was read before is judged by the same rule. To be called once, in follow mode.
     pub fn follow(&mut self, roots: &[Pid]) -> Result<(), CaptureError> {
+        if !self.proc_has_our_numbers {
+            return Err(CaptureError::InnerPidNamespace);
+        }
         self.read();
         self.pending.make_contiguous().sort_by_key(Read::seq);
         let mut scope = Scope::default();
