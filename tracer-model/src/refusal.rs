@@ -156,6 +156,8 @@ impl Model {
             }
             // It may be the EIO of an orphaned process group: whether the caller's is orphaned is not known.
             (TtyRequest::SetForeground, ENOTTY) if self.may_be_orphaned_background(caller) => Refusal::Unexplained,
+            // After a hangup every ioctl but TIOCSPGRP answers EIO (drivers/tty/tty_io.c, `hung_up_tty_ioctl`).
+            (_, EIO) if caller.tty.is_none() => Refusal::NotControllingTty,
             (_, ENOTTY) => Refusal::NotControllingTty,
             _ => Refusal::Unexplained,
         }

@@ -65,7 +65,7 @@ pub fn run(args: &PsArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
         .and_then(|()| out.flush())
         .context("cannot write the list")?;
     state::warn(&instant.warnings);
-    Ok(if instant.warnings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+    Ok(if instant.whole { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 
 /// Digits of the largest process number of this machine: ps(1) makes its columns that wide.

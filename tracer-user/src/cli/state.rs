@@ -31,6 +31,8 @@ pub struct Instant {
     pub sessions: Option<Vec<SessionKey>>,
     /// What the user must know of the recording.
     pub warnings: Vec<String>,
+    /// The recording could be read whole.
+    pub whole: bool,
 }
 
 impl Instant {
@@ -68,7 +70,7 @@ pub fn now() -> Instant {
     }
     let caller = model.process_by_pid(Pid(std::process::id()));
     let sessions = caller.and_then(|process| process.session).map(|session| vec![session]);
-    Instant { model, sessions, warnings: Vec::new() }
+    Instant { model, sessions, warnings: Vec::new(), whole: true }
 }
 
 /// The state of a recording, at its end or earlier.
@@ -93,6 +95,7 @@ pub fn of_recording(path: &Path, at: Option<At>) -> Result<Instant, ExpectedErro
         }
     }
     let mut warnings = reader.warnings().lines();
+    let whole = warnings.is_empty();
     if !reached {
         warnings.push("the recording ends before that instant: this is its end".to_owned());
     }
@@ -106,7 +109,7 @@ pub fn of_recording(path: &Path, at: Option<At>) -> Result<Instant, ExpectedErro
         sessions.dedup();
         sessions
     });
-    Ok(Instant { model, sessions, warnings })
+    Ok(Instant { model, sessions, warnings, whole })
 }
 
 /// The snapshot at the start of a recording. It takes some milliseconds and counts as a whole: an instant within it has the

@@ -47,5 +47,5 @@ pub fn run(args: &TreeArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
         .and_then(|()| out.flush())
         .context("cannot write the tree")?;
     state::warn(&instant.warnings);
-    Ok(if instant.warnings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+    Ok(if instant.whole { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
