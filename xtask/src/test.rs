@@ -36,7 +36,7 @@ fn steps(nextest: bool, deny: bool) -> Vec<Step> {
     // What passing tests say goes into the log: a skip must be seen.
     let test = |name, arguments: &str| {
         let command = if nextest {
-            format!("cargo nextest run --no-fail-fast --status-level fail --success-output final {arguments}")
+            format!("cargo nextest run --no-fail-fast --success-output immediate --failure-output final {arguments}")
         } else {
             format!("cargo test --no-fail-fast {arguments} -- --show-output")
         };

@@ -241,7 +241,9 @@ fn the_facts_are_facts() {
     for signal in [libc::SIGPIPE, libc::SIGCHLD, libc::SIGWINCH, libc::SIGURG] {
         assert_ne!(pending & 1 << (signal - 1), 0, "{signal} is pending: {pending:x}");
     }
-    assert_eq!(facts["cat SigIgn"], "0000000000000000");
+    // Of the standard signals: what starts the tests may ignore one of glibc's own (32), which nobody can reset.
+    let ignored = u64::from_str_radix(&facts["cat SigIgn"], 16).unwrap();
+    assert_eq!(ignored & 0x7fff_ffff, 0, "{ignored:x}");
     assert_eq!(facts["cat Umask"], "0027");
     assert_eq!(facts["fd 9"], "pipe:[]");
     assert_eq!(facts["fd 0"], "/proc//fd", "ls found 0 closed");
