@@ -99,7 +99,6 @@ impl EbpfSource {
             misses,
             proc_has_our_numbers: facts::in_initial_pid_namespace(),
         };
-        source.lost();
         source.run_snapshot()?;
         Ok(source)
     }
