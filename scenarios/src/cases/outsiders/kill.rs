@@ -27,10 +27,11 @@ fn run() -> Result<()> {
         go.pass()?;
         setpgid(SELF, SELF)?;
         let child = spawn("child", || {
+            // By itself, for only then it has its name.
+            number.tell(nix::unistd::getpid())?;
             nix::unistd::pause();
             Ok(())
         })?;
-        number.tell(child.pid())?;
         child.dies_of(Signal::SIGTERM)?;
         ended.open()?;
         nix::unistd::pause();
