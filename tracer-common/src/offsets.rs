@@ -50,8 +50,6 @@ offsets! {
     task_group_leader: Required "task_struct.group_leader";
     /// `task_struct.real_parent`.
     task_real_parent: Required "task_struct.real_parent";
-    /// `task_struct.thread_pid`.
-    task_thread_pid: Required "task_struct.thread_pid";
     /// `task_struct.start_boottime`.
     task_start_boottime: Required "task_struct.start_boottime";
     /// `task_struct.signal`.
@@ -76,8 +74,6 @@ offsets! {
     task_mm: Required "task_struct.mm";
     /// `task_struct.cgroups`.
     task_cgroups: Optional "task_struct.cgroups";
-    /// `task_struct.thread_node`.
-    task_thread_node: Required "task_struct.thread_node";
     /// `signal_struct.pids`.
     signal_pids: Required "signal_struct.pids";
     /// `signal_struct.leader`.
@@ -94,8 +90,8 @@ offsets! {
     signal_live: Required "signal_struct.live";
     /// Byte offset of the word that holds the bit field `is_child_subreaper`.
     signal_subreaper: Required "signal_struct.is_child_subreaper";
-    /// `signal_struct.thread_head`.
-    signal_thread_head: Required "signal_struct.thread_head";
+    /// `signal_struct.nr_threads`.
+    signal_nr_threads: Required "signal_struct.nr_threads";
     /// `sighand_struct.action`.
     sighand_action: Required "sighand_struct.action";
     /// `k_sigaction.sa.sa_handler`.

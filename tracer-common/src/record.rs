@@ -31,8 +31,9 @@ pub const BIT_SESSION_LEADER: u32 = 1 << 0;
 pub const BIT_SUBREAPER: u32 = 1 << 1;
 /// `signal->has_child_subreaper`.
 pub const BIT_HAS_SUBREAPER: u32 = 1 << 2;
-/// `thread_group_empty(group_leader)`: no other thread is left. With `exit_state` it decides whether the kernel counts
-/// the process in the orphan rule (kernel/exit.c, `will_become_orphaned_pgrp`).
+/// `signal->nr_threads` is at most 1, which is `thread_group_empty(group_leader)`: no other thread is left. With
+/// `exit_state` it decides whether the kernel counts the process in the orphan rule (kernel/exit.c,
+/// `will_become_orphaned_pgrp`).
 pub const BIT_SINGLE_THREAD: u32 = 1 << 3;
 /// The terminal's foreground `struct pid` has no process group member: phantom or dangling foreground group.
 pub const BIT_FOREGROUND_EMPTY: u32 = 1 << 4;

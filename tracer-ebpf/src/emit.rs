@@ -11,7 +11,7 @@ use aya_ebpf::{
 };
 use tracer_common::{
     control::{LOST, SEQUENCE, loss_slot},
-    record::{self, Call, Header, Kind},
+    record::{self, Call, Header},
 };
 
 use crate::{CONTROL, impossible, load::Ptr, task};
@@ -25,7 +25,7 @@ const AVAILABLE_DATA: u64 = 0;
 const RING_SIZE: u64 = 1;
 
 /// A record type. Its header is at its start and a value of zero bytes is valid.
-pub trait Layout: Kind + Sized + 'static {
+pub trait Layout: Sized + 'static {
     /// The header within the record.
     fn header(&mut self) -> &mut Header;
 }
@@ -90,25 +90,49 @@ pub fn count(slot: u32) {
     }
 }
 
-/// Writes a record of the current moment. `fill` gets the record, zero but for its header, and returns `FLAG_*`.
-#[inline(always)]
-pub fn record<T: Layout>(ring: &RingBuf, fill: impl FnOnce(&mut T) -> u32) {
-    numbered(ring, next_number(), None, fill);
+/// What a record is known by before it is written.
+pub struct Label {
+    seq: u64,
+    kind: u16,
+    loss_slot: u32,
+    flags: u32,
 }
 
-/// [`record`] with a number that was taken already, and the call that its loss is counted under.
+impl Label {
+    /// Of a record of this moment.
+    #[inline(always)]
+    pub fn new(kind: u16) -> Self {
+        Self { seq: next_number(), kind, loss_slot: loss_slot(kind, None), flags: 0 }
+    }
+
+    /// Of a call's record that was numbered already.
+    #[inline(always)]
+    pub fn of_call(seq: u64, kind: u16, call: Call) -> Self {
+        Self { seq, kind, loss_slot: loss_slot(kind, Some(call)), flags: 0 }
+    }
+
+    /// With `FLAG_*`. What is known before [`write`] goes here: verifiers before Linux 6.4 follow both sides of every
+    /// condition that is asked about before and after the bundle is filled.
+    #[inline(always)]
+    pub fn with(self, flags: u32) -> Self {
+        Self { flags: self.flags | flags, ..self }
+    }
+}
+
+/// Writes a record, or counts its loss. `fill` gets it zero but for its header, and returns more `FLAG_*`.
 #[inline(always)]
-pub fn numbered<T: Layout>(ring: &RingBuf, seq: u64, call: Option<Call>, fill: impl FnOnce(&mut T) -> u32) {
+pub fn write<T: Layout>(ring: &RingBuf, label: Label, fill: impl FnOnce(&mut T) -> u32) {
     let Some(mut slot) = ring.reserve::<T>(0) else {
-        count(LOST + loss_slot(T::KIND, call));
+        count(LOST + label.loss_slot);
         return;
     };
     // SAFETY: every record is made of integers, for which zero is a value.
     let record = slot.write(unsafe { core::mem::zeroed() });
-    write_header(record.header(), seq, T::KIND, task::current());
+    write_header(record.header(), label.seq, label.kind, task::current());
+    record.header().flags = label.flags;
     let flags = fill(record);
     record.header().flags |= flags;
-    slot.submit(wakeup(ring, seq));
+    slot.submit(wakeup(ring, label.seq));
 }
 
 /// Writes a header without flags.

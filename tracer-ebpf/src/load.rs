@@ -3,18 +3,19 @@
 //!
 //! Must not: know a structure.
 
-use aya_ebpf::helpers::bpf_probe_read_kernel;
+use core::{ffi::c_void, mem::MaybeUninit};
+
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
 
 /// An address in the kernel. The verifier tracks its type, Rust does not.
 pub type Ptr = *const u8;
 
-/// What may be loaded: types for which all bytes zero is a value.
-pub trait Plain: Copy {
-    /// What a read that faults yields.
-    const ZERO: Self;
-}
-macro_rules! plain { ($($type:ty = $zero:expr),*) => { $(impl Plain for $type { const ZERO: Self = $zero; })* } }
-plain!(u32 = 0, i32 = 0, u64 = 0, Ptr = core::ptr::null());
+/// What may be loaded: types for which all bytes zero, which a read that faults yields, is a value.
+pub trait Plain: Copy {}
+impl Plain for u32 {}
+impl Plain for i32 {}
+impl Plain for u64 {}
+impl Plain for Ptr {}
 
 /// A way to read kernel memory.
 pub trait Load {
@@ -47,29 +48,48 @@ impl Load for Direct {
 
 /// Loads from any address.
 pub struct Probed {
-    failed: bool,
+    failure: i64,
 }
 
 impl Probed {
     /// No read has failed yet.
     #[inline(always)]
     pub fn new() -> Self {
-        Self { failed: false }
+        Self { failure: 0 }
     }
 }
 
 impl Load for Probed {
     #[inline(always)]
     fn load<T: Plain>(&mut self, base: Ptr, offset: u32) -> T {
-        // SAFETY: the helper accepts any address and reports a fault.
-        unsafe { bpf_probe_read_kernel(base.wrapping_add(offset as usize).cast()) }.unwrap_or_else(|_| {
-            self.failed = true;
-            T::ZERO
-        })
+        let (value, failure) = copied(bpf_probe_read_kernel, base.wrapping_add(offset as usize));
+        self.failure |= failure;
+        value
     }
 
     #[inline(always)]
     fn failed(&self) -> bool {
-        self.failed
+        self.failure != 0
+    }
+}
+
+/// The value at an address of the running process, and whether reading failed; it is zero then.
+#[inline(always)]
+pub fn from_user<T: Plain>(address: u64) -> (T, bool) {
+    let (value, failure) = copied(bpf_probe_read_user, address as Ptr);
+    (value, failure != 0)
+}
+
+type Helper = unsafe fn(*mut c_void, u32, *const c_void) -> i64;
+
+/// What a helper copies from an address, and what it returns. There is no branch here for the verifier to follow both ways:
+/// the helpers fill with zeros what they cannot read (`kernel/trace/bpf_trace.c`).
+#[inline(always)]
+fn copied<T: Plain>(helper: Helper, address: Ptr) -> (T, i64) {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper writes all of the value, whatever the address.
+    unsafe {
+        let failure = helper(value.as_mut_ptr().cast(), size_of::<T>() as u32, address.cast());
+        (value.assume_init(), failure)
     }
 }

@@ -83,6 +83,12 @@ macro_rules! global {
 }
 pub(crate) use global;
 
+/// `flag` if `condition`, else 0.
+#[inline(always)]
+fn flag(condition: bool, flag: u32) -> u32 {
+    u32::from(condition) * flag
+}
+
 /// Reports what cannot happen, in objects built with the feature `log`; what can happen is a flag or a counter.
 macro_rules! impossible {
     ($($message:tt)*) => {{
@@ -185,14 +191,29 @@ pub extern "C" fn enter_setpgid(ctx: *const c_void) -> u32 {
     0
 }
 
-/// A watched call returns.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "tracepoint")]
-pub extern "C" fn leave(ctx: *const c_void) -> u32 {
-    if let Some(call) = attached_call(ctx) {
-        calls::leave(call, word(ctx, 0) as i64);
-    }
-    0
+/// Makes the programs that run at LEAVE. A row: program name, whether the subject may be another process than the caller,
+/// whether the call is a wait.
+macro_rules! leave_programs {
+    ($($(#[$doc:meta])* $name:ident $targeted:literal $waits:literal;)*) => {$(
+        $(#[$doc])*
+        #[unsafe(no_mangle)]
+        #[unsafe(link_section = "tracepoint")]
+        pub extern "C" fn $name(ctx: *const c_void) -> u32 {
+            if let Some(call) = attached_call(ctx) {
+                calls::leave::<$targeted, $waits>(call, word(ctx, 0) as i64);
+            }
+            0
+        }
+    )*};
+}
+
+leave_programs! {
+    /// setpgid returns.
+    leave_setpgid true false;
+    /// wait4 or waitid returns.
+    leave_wait false true;
+    /// Any other watched call returns.
+    leave_other false false;
 }
 
 /// The call whose tracepoint this run comes from: userspace attached the program with its number as the cookie.

@@ -10,7 +10,7 @@ use tracer_common::control::{LOSS_PID_TABLE, LOST};
 use crate::{
     TASKS, emit,
     load::Ptr,
-    task::{self, INITIAL_NAMESPACE, MAX_LEVEL},
+    task::{self, INITIAL_NAMESPACE, Task},
 };
 
 /// Key of the map `TASKS`.
@@ -40,16 +40,19 @@ pub struct Known {
     inner: Number,
 }
 
+/// How many namespaces deep the table goes, out of the kernel's 32: the verifier goes through every level.
+const MAX_DEPTH: u32 = 8;
+
 const NO_NUMBER: Number = Number { namespace: 0, number: 0 };
 
-/// Remembers the process whose leader is `leader`. That the table is full is counted.
-#[inline(never)]
-pub fn register(leader: Ptr, tgid: u32, start: u64) {
-    let Some((pid, depth)) = task::pid_and_level(leader) else { return };
+/// Remembers a process by its leader. That the table is full is counted.
+#[inline(always)]
+pub fn register(leader: Task, tgid: u32, start: u64) {
+    let Some((pid, depth)) = leader.pid_and_level() else { return };
     let mut key = Number { namespace: INITIAL_NAMESPACE, number: tgid };
-    for level in 0..=MAX_LEVEL {
+    for level in 0..=MAX_DEPTH {
         let inner = if level < depth { task::number_at(pid, level + 1) } else { NO_NUMBER };
-        let known = Known { task: leader as u64, start, tgid, reserved: 0, inner };
+        let known = Known { task: leader.address(), start, tgid, reserved: 0, inner };
         if TASKS.insert(key, known, 0).is_err() {
             emit::count(LOST + LOSS_PID_TABLE);
         }
@@ -61,11 +64,11 @@ pub fn register(leader: Ptr, tgid: u32, start: u64) {
 }
 
 /// Forgets whoever has the number `tgid` of the initial namespace, or only the process whose leader's task is `leader`.
-#[inline(never)]
+#[inline(always)]
 pub fn forget(tgid: u32, leader: Option<Ptr>) {
     let mut key = Number { namespace: INITIAL_NAMESPACE, number: tgid };
     let mut owner = leader.map(|leader| leader as u64);
-    for _ in 0..=MAX_LEVEL {
+    for _ in 0..=MAX_DEPTH {
         let Some(known) = find(key) else { return };
         if *owner.get_or_insert(known.task) != known.task {
             return;

@@ -10,9 +10,8 @@ use tracer_common::{
 
 use crate::{
     CONTROL, FOLLOWED, SESSIONS, emit,
-    load::Ptr,
     pids::{self, Number},
-    task::{self, INITIAL_NAMESPACE},
+    task::{self, INITIAL_NAMESPACE, Task},
 };
 
 /// `BPF_NOEXIST`.
@@ -47,8 +46,8 @@ pub fn follows_actor() -> bool {
 /// Whether what happens to a process is wanted: it is followed, or leads the session of a followed process (its end
 /// and its terminal are theirs).
 #[inline(always)]
-pub fn follows_subject(task: Ptr, id: &TaskId) -> bool {
-    follows(id.tgid, id.start) || task::is_session_leader(task) && holds_session(id.tgid)
+pub fn follows_subject(task: Task, id: &TaskId) -> bool {
+    follows(id.tgid, id.start) || task.is_session_leader() && holds_session(id.tgid)
 }
 
 /// Whether a session has had a followed member.

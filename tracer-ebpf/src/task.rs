@@ -3,7 +3,9 @@
 //! A pointer is tested before it is followed: on kernels whose BTF carries tags the verifier demands it, and everywhere a
 //! direct load that faults reads as zero. Must not: emit, or decide what is followed.
 
-use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_task_btf};
+use aya_ebpf::helpers::{
+    bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_get_current_uid_gid,
+};
 use tracer_common::{
     offsets::ABSENT,
     record::{
@@ -14,7 +16,7 @@ use tracer_common::{
 };
 
 use crate::{
-    global, impossible,
+    flag, global, impossible,
     load::{Direct, Load, Probed, Ptr},
     pids::Number,
 };
@@ -22,9 +24,10 @@ use crate::{
 /// `ns.inum` of the initial pid namespace (`include/uapi/linux/nsfs.h`, `PID_NS_INIT_INO`).
 pub const INITIAL_NAMESPACE: u32 = 0xEFFF_FFFC;
 /// `MAX_PID_NS_LEVEL` (`include/linux/pid_namespace.h`).
-pub const MAX_LEVEL: u32 = 32;
+const MAX_LEVEL: u32 = 32;
 
-/// `PIDTYPE_PGID` and `PIDTYPE_SID` (`include/linux/pid_types.h`), times the size of a pointer.
+/// `PIDTYPE_TGID`, `PIDTYPE_PGID` and `PIDTYPE_SID` (`include/linux/pid_types.h`), times the size of a pointer.
+const TGID: u32 = 8;
 const PGID: u32 = 2 * 8;
 const SID: u32 = 3 * 8;
 /// `sizeof(struct upid)`: a number and a pointer.
@@ -42,6 +45,16 @@ const SIGTTIN: u32 = 21;
 const SIGTTOU: u32 = 22;
 /// Majors of Unix 98 pseudo-terminal slaves (`Documentation/admin-guide/devices.txt`).
 const PTS_MAJORS: core::ops::RangeInclusive<u32> = 136..=143;
+
+/// A task whose type the verifier knows, and the `signal_struct` of its process.
+///
+/// The pointer is loaded once: for every pointer loaded from a task the kernel searches its BTF by name, several times
+/// (`kernel/bpf/btf.c`, `btf_nested_type_is_trusted`), which is most of what loading the probes takes.
+#[derive(Clone, Copy)]
+pub struct Task {
+    task: Ptr,
+    signal: Ptr,
+}
 
 /// The task that runs, or that an interrupt came upon.
 #[inline(always)]
@@ -62,52 +75,125 @@ pub fn id(task: Ptr) -> TaskId {
     identity(&mut Direct, task)
 }
 
-/// Start of a task that is being freed, whose group leader may be gone.
+/// `comm` of a task.
 #[inline(always)]
-pub fn own_start(task: Ptr) -> u64 {
-    Direct.load(task, global!(OFFSETS.task_start_boottime))
+pub fn comm(task: Ptr) -> [u8; 16] {
+    name(&mut Direct, task)
 }
 
-/// Whether the process is a session leader; its number is then the session's.
-#[inline(always)]
-pub fn is_session_leader(task: Ptr) -> bool {
-    signal(task).is_some_and(|signal| Direct.load::<i32>(signal, global!(OFFSETS.signal_leader)) != 0)
+impl Task {
+    /// From the task.
+    #[inline(always)]
+    pub fn new(task: Ptr) -> Self {
+        Self { task, signal: Direct.load(task, global!(OFFSETS.task_signal)) }
+    }
+
+    /// The task that runs.
+    #[inline(always)]
+    pub fn current() -> Self {
+        Self::new(current())
+    }
+
+    /// Numbers and start.
+    #[inline(always)]
+    pub fn id(self) -> TaskId {
+        id(self.task)
+    }
+
+    /// Address of the task, to be kept in a map.
+    #[inline(always)]
+    pub fn address(self) -> u64 {
+        self.task as u64
+    }
+
+    /// Whether the process is a session leader; its number is then the session's.
+    #[inline(always)]
+    pub fn is_session_leader(self) -> bool {
+        Direct.load::<i32>(self.signal, global!(OFFSETS.signal_leader)) != 0
+    }
+
+    /// Number of the session, 0 once released.
+    #[inline(always)]
+    pub fn session(self) -> u32 {
+        let session = Direct.follow(self.signal, global!(OFFSETS.signal_pids) + SID);
+        session.map_or(0, |session| first_number(&mut Direct, session))
+    }
+
+    /// Whether the process has a controlling terminal.
+    #[inline(always)]
+    pub fn has_terminal(self) -> bool {
+        Direct.follow(self.signal, global!(OFFSETS.signal_tty)).is_some()
+    }
+
+    /// Whether the process has a controlling terminal whose foreground process group is another one.
+    #[inline(always)]
+    pub fn is_background(self) -> bool {
+        let Some(tty) = Direct.follow(self.signal, global!(OFFSETS.signal_tty)) else { return false };
+        let own: Ptr = Direct.load(self.signal, global!(OFFSETS.signal_pids) + PGID);
+        let foreground: Ptr = Direct.load(tty, global!(OFFSETS.tty_pgrp));
+        own != foreground
+    }
+
+    /// `signal->live`: threads of the process that have not begun to exit.
+    #[inline(always)]
+    pub fn live(self) -> i32 {
+        Direct.load(self.signal, global!(OFFSETS.signal_live))
+    }
+
+    /// The process's `struct pid`, `None` once released, and its level of nesting.
+    #[inline(always)]
+    pub fn pid_and_level(self) -> Option<(Ptr, u32)> {
+        let pid = Direct.follow(self.signal, global!(OFFSETS.signal_pids) + TGID)?;
+        Some((pid, Direct.load(pid, global!(OFFSETS.pid_level))))
+    }
+
+    /// Namespace in which the process's arguments are numbers, and its own number there.
+    #[inline(always)]
+    pub fn own_number(self, tgid: u32) -> Number {
+        match self.pid_and_level() {
+            Some((pid, level)) if level > 0 => number_at(pid, level),
+            _ => Number { namespace: INITIAL_NAMESPACE, number: tgid },
+        }
+    }
+
+    /// Disposition of a signal (0 default, 1 ignored, 2 handler), and whether the thread blocks it.
+    #[inline(always)]
+    pub fn disposition(self, signal: u32) -> (u32, bool) {
+        let index = signal.wrapping_sub(1) & 63;
+        let blocked = Direct.load::<u64>(self.task, global!(OFFSETS.task_blocked)) >> index & 1 != 0;
+        // Not a constant offset, so not a direct load.
+        let load = &mut Probed::new();
+        let kind = match load.follow(self.task, global!(OFFSETS.task_sighand)) {
+            Some(sighand) => kind_of_handler(load.load(
+                sighand,
+                global!(OFFSETS.sighand_action) + index * ACTION_SIZE + global!(OFFSETS.k_sigaction_handler),
+            )),
+            None => 0,
+        };
+        (kind, blocked)
+    }
+
+    /// Fills the bundle of any task; `out` is zero. Returns `FLAG_*`.
+    #[inline(always)]
+    pub fn state(self, out: &mut State) -> u32 {
+        state_of_any(out, self.task, self.signal)
+    }
 }
 
-/// Number of the task's session, 0 once released.
+/// A task that is being freed: its numbers, and its own start, for its group leader may be gone.
 #[inline(always)]
-pub fn session(task: Ptr) -> u32 {
-    signal(task)
-        .and_then(|signal| Direct.follow(signal, global!(OFFSETS.signal_pids) + SID))
-        .map_or(0, |pid| first_number(&mut Direct, pid))
-}
-
-/// Whether the process has a controlling terminal.
-#[inline(always)]
-pub fn has_terminal(task: Ptr) -> bool {
-    signal(task).is_some_and(|signal| Direct.follow(signal, global!(OFFSETS.signal_tty)).is_some())
-}
-
-/// Whether the process has a controlling terminal whose foreground process group is another one.
-#[inline(always)]
-pub fn is_background(task: Ptr) -> bool {
-    let Some(signal) = signal(task) else { return false };
-    let Some(tty) = Direct.follow(signal, global!(OFFSETS.signal_tty)) else { return false };
-    let own: Ptr = Direct.load(signal, global!(OFFSETS.signal_pids) + PGID);
-    let foreground: Ptr = Direct.load(tty, global!(OFFSETS.tty_pgrp));
-    own != foreground
-}
-
-/// `signal->live`: threads of the process that have not begun to exit.
-#[inline(always)]
-pub fn live(task: Ptr) -> i32 {
-    signal(task).map_or(0, |signal| Direct.load(signal, global!(OFFSETS.signal_live)))
+pub fn freed_id(task: Ptr) -> TaskId {
+    TaskId {
+        tgid: Direct.load(task, global!(OFFSETS.task_tgid)),
+        tid: Direct.load(task, global!(OFFSETS.task_pid)),
+        start: Direct.load(task, global!(OFFSETS.task_start_boottime)),
+    }
 }
 
 /// First and last address of the running process's argument strings.
 #[inline(always)]
-pub fn arguments(task: Ptr) -> (u64, u64) {
-    match Direct.follow(task, global!(OFFSETS.task_mm)) {
+pub fn arguments() -> (u64, u64) {
+    match Direct.follow(current(), global!(OFFSETS.task_mm)) {
         Some(mm) => (Direct.load(mm, global!(OFFSETS.mm_arg_start)), Direct.load(mm, global!(OFFSETS.mm_arg_end))),
         None => (0, 0),
     }
@@ -126,49 +212,16 @@ pub fn handler_kind(action: Ptr) -> u32 {
     kind_of_handler(Direct.load(action, global!(OFFSETS.k_sigaction_handler)))
 }
 
-/// Disposition of a signal in a task (0 default, 1 ignored, 2 handler), and whether the thread blocks it.
-#[inline(always)]
-pub fn disposition(task: Ptr, signal: u32) -> (u32, bool) {
-    let index = signal.wrapping_sub(1) & 63;
-    let blocked = Direct.load::<u64>(task, global!(OFFSETS.task_blocked)) & (1 << index) != 0;
-    let kind = match Direct.follow(task, global!(OFFSETS.task_sighand)) {
-        // Not a constant offset, so not a direct load.
-        Some(sighand) => kind_of_handler(Probed::new().load(
-            sighand,
-            global!(OFFSETS.sighand_action) + index * ACTION_SIZE + global!(OFFSETS.k_sigaction_handler),
-        )),
-        None => 0,
-    };
-    (kind, blocked)
-}
-
-/// `comm` of a task.
-#[inline(always)]
-pub fn comm(task: Ptr) -> [u8; 16] {
-    name(&mut Direct, task)
-}
-
-/// The task's `struct pid`, `None` once released, and its level of nesting.
-#[inline(always)]
-pub fn pid_and_level(task: Ptr) -> Option<(Ptr, u32)> {
-    let pid = Direct.follow(task, global!(OFFSETS.task_thread_pid))?;
-    Some((pid, Direct.load(pid, global!(OFFSETS.pid_level))))
-}
-
 /// Number and namespace of a `struct pid` at a level of nesting.
 #[inline(always)]
 pub fn number_at(pid: Ptr, level: u32) -> Number {
     namespaced_number(&mut Probed::new(), pid, level)
 }
 
-/// Namespace in which the running process's arguments are numbers, and the process's own number there.
+/// Fills the bundle of the task that runs; `out` is zero. Returns `FLAG_*`.
 #[inline(always)]
-pub fn own_number(task: Ptr, tgid: u32) -> Number {
-    let leader = Direct.follow(task, global!(OFFSETS.task_group_leader));
-    match leader.and_then(pid_and_level) {
-        Some((pid, level)) if level > 0 => number_at(pid, level),
-        _ => Number { namespace: INITIAL_NAMESPACE, number: tgid },
-    }
+pub fn own_state(out: &mut State) -> u32 {
+    state_of_current(out)
 }
 
 /// Numbers and start of the process whose task is at an address out of a map, and the task's `exit_state`.
@@ -178,69 +231,113 @@ pub fn probe(task: Ptr) -> (TaskId, u32) {
     (identity(load, task), load.load(task, global!(OFFSETS.task_exit_state)))
 }
 
-/// Fills the bundle of a task of known type; `out` is zero. Returns `FLAG_*`.
-#[inline(never)]
-pub fn state(out: &mut State, task: Ptr) -> u32 {
-    fill(&mut Direct, out, task)
-}
-
-/// Fills the bundle of a task whose address came out of a map; `out` is zero. Returns `FLAG_*`.
-#[inline(never)]
-pub fn state_through_map(out: &mut State, task: Ptr) -> u32 {
-    fill(&mut Probed::new(), out, task)
+/// A function with a public name: the verifier goes through it once for a program, and not once for each way that leads to
+/// it. It may be given memory, not a task.
+#[unsafe(no_mangle)]
+extern "C" fn state_of_current(out: *mut State) -> u32 {
+    // SAFETY: the verifier knows that it is null or points to a bundle.
+    let Some(out) = (unsafe { out.as_mut() }) else { return FLAG_STATE_UNREADABLE };
+    out.uid = bpf_get_current_uid_gid() as u32;
+    if has_cgroups() {
+        // SAFETY: the helper has no precondition.
+        out.cgroup = unsafe { bpf_get_current_cgroup_id() };
+    }
+    let Task { task, signal } = Task::current();
+    fill(&mut Direct, out, task, signal)
 }
 
 #[inline(always)]
-fn fill<L: Load>(load: &mut L, out: &mut State, task: Ptr) -> u32 {
+fn state_of_any(out: &mut State, task: Ptr, signal: Ptr) -> u32 {
+    credentials(out, task);
+    fill(&mut Direct, out, task, signal)
+}
+
+/// Fills the bundle of a task whose address came out of a map; `out` is zero. Returns `FLAG_*`.
+#[inline(always)]
+pub fn state_through_map(out: &mut State, task: Ptr) -> u32 {
+    credentials(out, task);
+    let load = &mut Probed::new();
+    let signal = load.load(task, global!(OFFSETS.task_signal));
+    fill(load, out, task, signal)
+}
+
+/// Real uid and cgroup v2 id of a task that does not run; 0 where the kernel has no cgroups.
+#[inline(always)]
+fn credentials(out: &mut State, task: Ptr) {
+    let load = &mut Probed::new();
+    let cred: Ptr = load.load(task, global!(OFFSETS.task_cred));
+    out.uid = load.load(cred, global!(OFFSETS.cred_uid));
+    if has_cgroups() {
+        let css_set: Ptr = load.load(task, global!(OFFSETS.task_cgroups));
+        let cgroup: Ptr = load.load(css_set, global!(OFFSETS.css_set_dfl_cgroup));
+        let node: Ptr = load.load(cgroup, global!(OFFSETS.cgroup_kn));
+        out.cgroup = load.load(node, global!(OFFSETS.kernfs_node_id));
+    }
+}
+
+#[inline(always)]
+fn has_cgroups() -> bool {
+    global!(OFFSETS.task_cgroups) != ABSENT
+        && global!(OFFSETS.css_set_dfl_cgroup) != ABSENT
+        && global!(OFFSETS.cgroup_kn) != ABSENT
+        && global!(OFFSETS.kernfs_node_id) != ABSENT
+}
+
+#[inline(always)]
+fn fill<L: Load>(load: &mut L, out: &mut State, task: Ptr, signal: Ptr) -> u32 {
     out.id = identity(load, task);
     out.comm = name(load, task);
     out.task_flags = load.load(task, global!(OFFSETS.task_flags));
     out.jobctl = load.load(task, global!(OFFSETS.task_jobctl));
     out.task_exit_state = load.load(task, global!(OFFSETS.task_exit_state));
+    out.exit_state = leader_exit_state(task, out);
     out.exit_code = load.load(task, global!(OFFSETS.task_exit_code));
-    if let Some(cred) = load.follow(task, global!(OFFSETS.task_cred)) {
-        out.uid = load.load(cred, global!(OFFSETS.cred_uid));
+    if let Some(parent) = load.follow(task, global!(OFFSETS.task_real_parent)) {
+        out.parent = identity(load, parent);
     }
-    out.cgroup = cgroup(load, task);
+    let mut bits = flag(out.parent.tgid == 1, BIT_PARENT_IS_INIT);
     if let Some(sighand) = load.follow(task, global!(OFFSETS.task_sighand)) {
         let blocked = load.load(task, global!(OFFSETS.task_blocked));
-        out.bits |= dispositions(load, sighand, blocked);
+        bits |= dispositions(load, sighand, blocked);
     }
-    let leader = load.follow(task, global!(OFFSETS.task_group_leader));
-    let (Some(leader), Some(signal)) = (leader, load.follow(task, global!(OFFSETS.task_signal))) else {
-        impossible!("task {} has no group leader or no signal_struct", out.id.tid);
+    if signal.is_null() {
+        impossible!("task {} has no signal_struct", out.id.tid);
         return FLAG_STATE_UNREADABLE;
-    };
-    process(load, out, leader);
-    job(load, out, signal, leader);
+    }
+    out.bits = bits | job(load, out, signal);
+    if let Some(pid) = load.follow(signal, global!(OFFSETS.signal_pids) + TGID) {
+        process(load, out, pid);
+    }
     if let Some(tty) = load.follow(signal, global!(OFFSETS.signal_tty)) {
         terminal(load, out, tty);
     }
     if load.failed() { FLAG_STATE_UNREADABLE } else { 0 }
 }
 
-/// What belongs to the thread group leader: parent, numbers, exit state.
+/// `exit_state` of the thread group leader.
 #[inline(always)]
-fn process<L: Load>(load: &mut L, out: &mut State, leader: Ptr) {
-    out.exit_state = load.load(leader, global!(OFFSETS.task_exit_state));
-    if let Some(parent) = load.follow(leader, global!(OFFSETS.task_real_parent)) {
-        out.parent = identity(load, parent);
-        if out.parent.tgid == 1 {
-            out.bits |= BIT_PARENT_IS_INIT;
-        }
+fn leader_exit_state(task: Ptr, out: &State) -> u32 {
+    if out.id.tid == out.id.tgid {
+        return out.task_exit_state;
     }
-    if let Some(pid) = load.follow(leader, global!(OFFSETS.task_thread_pid)) {
-        out.pid_ino = inode(load, pid);
-        out.ns_level = load.load(pid, global!(OFFSETS.pid_level));
-        let own = namespaced_number(load, pid, out.ns_level);
-        out.ns_inum = own.namespace;
-        out.ns_pid = own.number;
-    }
+    let load = &mut Probed::new();
+    let leader: Ptr = load.load(task, global!(OFFSETS.task_group_leader));
+    load.load(leader, global!(OFFSETS.task_exit_state))
 }
 
-/// What belongs to the process: group, session, job-control flags.
+/// What the process's `struct pid` says: its numbers.
 #[inline(always)]
-fn job<L: Load>(load: &mut L, out: &mut State, signal: Ptr, leader: Ptr) {
+fn process<L: Load>(load: &mut L, out: &mut State, pid: Ptr) {
+    out.pid_ino = inode(load, pid);
+    out.ns_level = load.load(pid, global!(OFFSETS.pid_level));
+    let own = namespaced_number(load, pid, out.ns_level);
+    out.ns_inum = own.namespace;
+    out.ns_pid = own.number;
+}
+
+/// What belongs to the process: group, session, job-control flags. Returns `BIT_*`.
+#[inline(always)]
+fn job<L: Load>(load: &mut L, out: &mut State, signal: Ptr) -> u32 {
     if let Some(pgrp) = load.follow(signal, global!(OFFSETS.signal_pids) + PGID) {
         out.pgid = first_number(load, pgrp);
         out.pgid_ino = inode(load, pgrp);
@@ -255,21 +352,13 @@ fn job<L: Load>(load: &mut L, out: &mut State, signal: Ptr, leader: Ptr) {
     out.signal_flags = load.load(signal, global!(OFFSETS.signal_flags));
     out.group_exit_code = load.load(signal, global!(OFFSETS.signal_group_exit_code));
     out.live = load.load(signal, global!(OFFSETS.signal_live));
-    if load.load::<i32>(signal, global!(OFFSETS.signal_leader)) != 0 {
-        out.bits |= BIT_SESSION_LEADER;
-    }
-    let word: u32 = load.load(signal, global!(OFFSETS.signal_subreaper));
-    if word & (1 << global!(CONFIG.subreaper_bit)) != 0 {
-        out.bits |= BIT_SUBREAPER;
-    }
-    if word & (1 << global!(CONFIG.has_subreaper_bit)) != 0 {
-        out.bits |= BIT_HAS_SUBREAPER;
-    }
-    // The leader is the only entry of the list of threads (`include/linux/sched/signal.h`, thread_group_empty).
-    let next: Ptr = load.load(leader, global!(OFFSETS.task_thread_node));
-    if next == signal.wrapping_add(global!(OFFSETS.signal_thread_head) as usize) {
-        out.bits |= BIT_SINGLE_THREAD;
-    }
+    let leads: u32 = load.load(signal, global!(OFFSETS.signal_leader));
+    let threads: u32 = load.load(signal, global!(OFFSETS.signal_nr_threads));
+    let subreaper: u32 = load.load(signal, global!(OFFSETS.signal_subreaper));
+    flag(leads != 0, BIT_SESSION_LEADER)
+        | flag(threads <= 1, BIT_SINGLE_THREAD)
+        | flag(subreaper >> global!(CONFIG.subreaper_bit) & 1 != 0, BIT_SUBREAPER)
+        | flag(subreaper >> global!(CONFIG.has_subreaper_bit) & 1 != 0, BIT_HAS_SUBREAPER)
 }
 
 /// The controlling terminal.
@@ -309,21 +398,12 @@ fn devpts(dentry: Ptr) -> u32 {
 
 #[inline(always)]
 fn dispositions<L: Load>(load: &mut L, sighand: Ptr, blocked: u64) -> u32 {
-    let mut bits = 0;
-    if ignored(load, sighand, SIGTTOU) || blocked & (1 << (SIGTTOU - 1)) != 0 {
-        bits |= BIT_TTOU_IGNORED_OR_BLOCKED;
-    }
-    if ignored(load, sighand, SIGTTIN) || blocked & (1 << (SIGTTIN - 1)) != 0 {
-        bits |= BIT_TTIN_IGNORED_OR_BLOCKED;
-    }
-    if ignored(load, sighand, SIGHUP) {
-        bits |= BIT_HUP_IGNORED;
-    }
+    let blocks = |signal: u32| blocked >> (signal - 1) & 1 != 0;
     let flags: u64 = load.load(sighand, action_offset(SIGCHLD) + global!(OFFSETS.k_sigaction_flags));
-    if ignored(load, sighand, SIGCHLD) || flags & SA_NOCLDWAIT != 0 {
-        bits |= BIT_AUTO_REAPS_CHILDREN;
-    }
-    bits
+    flag(ignored(load, sighand, SIGTTOU) || blocks(SIGTTOU), BIT_TTOU_IGNORED_OR_BLOCKED)
+        | flag(ignored(load, sighand, SIGTTIN) || blocks(SIGTTIN), BIT_TTIN_IGNORED_OR_BLOCKED)
+        | flag(ignored(load, sighand, SIGHUP), BIT_HUP_IGNORED)
+        | flag(ignored(load, sighand, SIGCHLD) || flags & SA_NOCLDWAIT != 0, BIT_AUTO_REAPS_CHILDREN)
 }
 
 #[inline(always)]
@@ -341,14 +421,20 @@ fn kind_of_handler(handler: u64) -> u32 {
     if handler > SIG_IGN { 2 } else { handler as u32 }
 }
 
-/// Numbers of a task and the start of its process.
+/// Numbers of a task and the start of its process. A thread other than the leader, which is rare, is asked through the
+/// helper, for the sake of the time that loading takes: see [`Task`].
 #[inline(always)]
 fn identity<L: Load>(load: &mut L, task: Ptr) -> TaskId {
-    let start = match load.follow(task, global!(OFFSETS.task_group_leader)) {
-        Some(leader) => load.load(leader, global!(OFFSETS.task_start_boottime)),
-        None => 0,
+    let tgid = load.load(task, global!(OFFSETS.task_tgid));
+    let tid = load.load(task, global!(OFFSETS.task_pid));
+    let start = if tid == tgid {
+        load.load(task, global!(OFFSETS.task_start_boottime))
+    } else {
+        let load = &mut Probed::new();
+        let leader: Ptr = load.load(task, global!(OFFSETS.task_group_leader));
+        load.load(leader, global!(OFFSETS.task_start_boottime))
     };
-    TaskId { tgid: load.load(task, global!(OFFSETS.task_tgid)), tid: load.load(task, global!(OFFSETS.task_pid)), start }
+    TaskId { tgid, tid, start }
 }
 
 #[inline(always)]
@@ -356,22 +442,6 @@ fn name<L: Load>(load: &mut L, task: Ptr) -> [u8; 16] {
     let first: u64 = load.load(task, global!(OFFSETS.task_comm));
     let second: u64 = load.load(task, global!(OFFSETS.task_comm) + 8);
     (u128::from(first) | u128::from(second) << 64).to_le_bytes()
-}
-
-/// cgroup v2 id of a task, 0 where the kernel has no cgroups.
-#[inline(always)]
-fn cgroup<L: Load>(load: &mut L, task: Ptr) -> u64 {
-    if global!(OFFSETS.task_cgroups) == ABSENT
-        || global!(OFFSETS.css_set_dfl_cgroup) == ABSENT
-        || global!(OFFSETS.cgroup_kn) == ABSENT
-        || global!(OFFSETS.kernfs_node_id) == ABSENT
-    {
-        return 0;
-    }
-    load.follow(task, global!(OFFSETS.task_cgroups))
-        .and_then(|css_set| load.follow(css_set, global!(OFFSETS.css_set_dfl_cgroup)))
-        .and_then(|cgroup| load.follow(cgroup, global!(OFFSETS.cgroup_kn)))
-        .map_or(0, |node| load.load(node, global!(OFFSETS.kernfs_node_id)))
 }
 
 /// `pid->ino`, 0 where the kernel has none.
@@ -406,9 +476,4 @@ fn namespaced_number<L: Load>(load: &mut L, pid: Ptr, level: u32) -> Number {
         None => 0,
     };
     Number { namespace, number: load.load(pid, upid + global!(OFFSETS.upid_nr)) }
-}
-
-#[inline(always)]
-fn signal(task: Ptr) -> Option<Ptr> {
-    Direct.follow(task, global!(OFFSETS.task_signal))
 }

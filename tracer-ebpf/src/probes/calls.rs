@@ -1,23 +1,23 @@
 //! Watched system calls: one ENTER and one LEAVE for all of them. What is known at ENTER is saved for LEAVE by thread.
 
-use aya_ebpf::{
-    helpers::{bpf_ktime_get_boot_ns, bpf_probe_read_user},
-    maps::RingBuf,
-};
+use aya_ebpf::{helpers::bpf_ktime_get_boot_ns, maps::RingBuf};
 use tracer_common::{
     control::{LOSS_CALLS, LOST},
     record::{
         Call, Enter, FLAG_ENTER_MISSING, FLAG_ENTER_NOT_EMITTED, FLAG_MAP_FULL, FLAG_PREVIOUS_LEAVE_MISSING,
-        FLAG_TARGET_UNKNOWN, FLAG_USER_UNREADABLE, Leave, State, TaskId,
+        FLAG_TARGET_UNKNOWN, FLAG_USER_UNREADABLE, Kind as _, Leave, State, TaskId,
     },
 };
 
 use crate::{
-    CALLS, CHATTY, CRITICAL, emit,
-    load::Ptr,
+    CALLS, CHATTY, CRITICAL,
+    emit::{self, Label},
+    flag,
+    load::{self, Ptr},
     pids::{self, Number},
     probes::{tty, wait},
-    scope, task,
+    scope,
+    task::{self, Task},
 };
 
 /// The ENTER record was wanted and numbered.
@@ -104,25 +104,19 @@ fn save(entry: Option<&mut Saved>, tid: u32, call: Saved) -> bool {
 /// A word of the running process's memory, or zero and a flag.
 #[inline(always)]
 pub fn user_word(address: u64) -> (u32, u32) {
-    if address == 0 {
-        return (0, 0);
-    }
-    // SAFETY: the helper takes any address and reports a fault.
-    match unsafe { bpf_probe_read_user(address as *const u32) } {
-        Ok(value) => (value, 0),
-        Err(_) => (0, FLAG_USER_UNREADABLE),
-    }
+    let (value, failed) = load::from_user(address);
+    (value, flag(failed && address != 0, FLAG_USER_UNREADABLE))
 }
 
-/// `sys_enter` of a watched call. `TARGETED` for the one whose subject may be another process than the caller; the programs of
-/// the others are spared the code for it, which the verifier takes long for.
+/// `sys_enter` of a watched call. `TARGETED` for the one whose subject may be another process than the caller; the
+/// programs of the others are spared the code for it, which the verifier takes long for.
 #[inline(always)]
 pub fn enter<const TARGETED: bool>(call: Call, args: &[u64; 4]) {
-    let caller = task::current();
+    let caller = Task::current();
     if !is_watched(call, args, caller) {
         return;
     }
-    let id = task::id(caller);
+    let id = caller.id();
     let (target, unknown) = if TARGETED { target(args, caller, id.tgid) } else { (CALLER, 0) };
     let (value, unreadable) = tty::group_given(call, args).map_or((0, 0), user_word);
     let entry = entry(id.tid);
@@ -131,64 +125,49 @@ pub fn enter<const TARGETED: bool>(call: Call, args: &[u64; 4]) {
     let seq = if wanted { emit::next_number() } else { emit::last_number() };
     // SAFETY: the helper has no precondition.
     let at = unsafe { bpf_ktime_get_boot_ns() };
-    let marks = unknown | if wanted { EMITTED } else { 0 };
+    let marks = unknown | flag(wanted, EMITTED);
     let saved = Saved { seq, at, args: *args, value: u64::from(value), target, call: call as u32, marks };
     let room = save(entry, id.tid, saved);
     if wanted {
-        emit::numbered(ring(call), seq, Some(call), |record: &mut Enter| {
+        let flags = unreadable | flag(previous, FLAG_PREVIOUS_LEAVE_MISSING) | flag(!room, FLAG_MAP_FULL);
+        emit::write(ring(call), Label::of_call(seq, Enter::KIND, call).with(flags), |record: &mut Enter| {
             record.call = call as u32;
             record.args = *args;
             record.value = u64::from(value);
             let state = &mut record.state;
-            let flags = if TARGETED { subject(state, &target, unknown, caller) } else { task::state(state, caller) };
-            flags
-                | unreadable
-                | if previous { FLAG_PREVIOUS_LEAVE_MISSING } else { 0 }
-                | if room { 0 } else { FLAG_MAP_FULL }
+            if TARGETED { subject(state, &target, unknown) } else { task::own_state(state) }
         });
     }
 }
 
-/// `sys_exit` of a watched call.
-#[inline(never)]
-pub fn leave(call: Call, ret: i64) {
-    let caller = task::current();
-    let id = task::id(caller);
-    let mut saved = NOT_SEEN;
-    if let Some(entry) = entry(id.tid) {
-        if entry.call == call as u32 {
-            saved = *entry;
-            entry.call = 0;
-        } else if !is_filtered(call) {
-            // Neither the LEAVE of that call nor the ENTER of this one was seen.
-            entry.call = 0;
-        }
-    }
+/// `sys_exit` of a watched call. `TARGETED` as in [`enter`]; `WAITS` for wait4 and waitid.
+#[inline(always)]
+pub fn leave<const TARGETED: bool, const WAITS: bool>(call: Call, ret: i64) {
+    let caller = Task::current();
+    let id = caller.id();
+    let saved = take(call, id.tid);
     let seen = saved.call != 0;
     if !seen && is_filtered(call) || !has_result(call, ret, caller) {
         return;
     }
-    let mut flags = match (seen, saved.marks & EMITTED != 0) {
-        (false, _) => FLAG_ENTER_MISSING,
-        (true, false) => FLAG_ENTER_NOT_EMITTED,
-        (true, true) => 0,
-    };
     let followed = scope::follows(id.tgid, id.start);
-    if call == Call::Setsid && ret > 0 && followed && !scope::add_session(id.tgid) {
-        flags |= FLAG_MAP_FULL;
-    }
-    let waited = wait::result(call, seen.then_some(&saved.args), ret, caller, id.tgid);
+    let room = TARGETED || WAITS || call != Call::Setsid || ret < 0 || !followed || scope::add_session(id.tgid);
+    let waited = if WAITS { wait::result(call, seen.then_some(&saved.args), ret, caller, id.tgid) } else { wait::NONE };
     let concerned = || {
         followed
             || saved.marks & (EMITTED | TOUCHED) != 0
-            || scope::follows(waited.id.tgid, waited.id.start)
-            || concerns_terminal(call, &saved.args, caller)
+            || WAITS && scope::follows(waited.id.tgid, waited.id.start)
+            || !TARGETED && !WAITS && concerns_terminal(call, &saved.args, caller)
     };
     if scope::wants(concerned) {
-        emit::numbered(ring(call), emit::next_number(), Some(call), |record: &mut Leave| {
+        let (answer, unreadable) = tty::number_answered(call, &saved.args).map_or((0, 0), user_word);
+        let flags = flag(!seen, FLAG_ENTER_MISSING)
+            | flag(seen && saved.marks & EMITTED == 0, FLAG_ENTER_NOT_EMITTED)
+            | flag(!room, FLAG_MAP_FULL);
+        let label = Label::of_call(emit::next_number(), Leave::KIND, call).with(flags | waited.flags | unreadable);
+        emit::write(ring(call), label, |record: &mut Leave| {
             record.call = call as u32;
             record.args = saved.args;
-            let (answer, unreadable) = tty::number_answered(call, &saved.args).map_or((0, 0), user_word);
             record.value = saved.value | waited.status | u64::from(answer);
             record.ret = ret;
             record.enter_seq = saved.seq;
@@ -196,18 +175,35 @@ pub fn leave(call: Call, ret: i64) {
             record.waited = waited.id;
             record.waited_code = waited.code;
             record.waited_pid = waited.pid;
-            flags | waited.flags | unreadable | subject(&mut record.state, &saved.target, saved.marks, caller)
+            let state = &mut record.state;
+            if TARGETED { subject(state, &saved.target, saved.marks) } else { task::own_state(state) }
         });
     }
 }
 
+/// Takes what ENTER saved for this call; a call of 0 when it was not seen.
+#[inline(always)]
+fn take(call: Call, tid: u32) -> Saved {
+    let Some(entry) = entry(tid) else { return NOT_SEEN };
+    let mut saved = *entry;
+    if saved.call != call as u32 {
+        if is_filtered(call) {
+            return NOT_SEEN;
+        }
+        // Neither the LEAVE of that call nor the ENTER of this one was seen.
+        saved = NOT_SEEN;
+    }
+    entry.call = 0;
+    saved
+}
+
 /// Whether ENTER is of interest at all.
 #[inline(always)]
-fn is_watched(call: Call, args: &[u64; 4], caller: Ptr) -> bool {
+fn is_watched(call: Call, args: &[u64; 4], caller: Task) -> bool {
     if is_open(call) {
         tty::may_acquire(caller)
     } else if is_transfer(call) {
-        task::is_background(caller)
+        caller.is_background()
     } else if call == Call::Ioctl {
         tty::watches(args)
     } else {
@@ -229,8 +225,8 @@ fn has_enter_record(call: Call) -> bool {
 
 /// Whether LEAVE is of interest, given that ENTER was.
 #[inline(always)]
-fn has_result(call: Call, ret: i64, caller: Ptr) -> bool {
-    if is_open(call) { task::has_terminal(caller) } else { !is_transfer(call) || tty::was_refused(ret) }
+fn has_result(call: Call, ret: i64, caller: Task) -> bool {
+    if is_open(call) { caller.has_terminal() } else { !is_transfer(call) || tty::was_refused(ret) }
 }
 
 /// Waits, reads and writes come often and bound what other records say.
@@ -257,7 +253,7 @@ fn is_transfer(call: Call) -> bool {
 
 /// Whether a call that begins concerns the followed set.
 #[inline(always)]
-fn concerns(call: Call, args: &[u64; 4], caller: Ptr, id: &TaskId, target: &Target) -> bool {
+fn concerns(call: Call, args: &[u64; 4], caller: Task, id: &TaskId, target: &Target) -> bool {
     scope::follows(id.tgid, id.start)
         || target.task != 0 && scope::follows(target.tgid, target.start)
         || concerns_terminal(call, args, caller)
@@ -266,27 +262,27 @@ fn concerns(call: Call, args: &[u64; 4], caller: Ptr, id: &TaskId, target: &Targ
 
 /// Whether a call can change the terminal of a session that has a followed member.
 #[inline(always)]
-fn concerns_terminal(call: Call, args: &[u64; 4], caller: Ptr) -> bool {
-    tty::changes_terminal(call, args) && scope::holds_session(task::session(caller)) || tty::may_steal(call, args)
+fn concerns_terminal(call: Call, args: &[u64; 4], caller: Task) -> bool {
+    tty::changes_terminal(call, args) && scope::holds_session(caller.session()) || tty::may_steal(call, args)
 }
 
 /// Whether a kill-family call names a followed process, or the process group with its number.
 #[inline(always)]
-fn names_followed(call: Call, args: &[u64; 4], caller: Ptr, tgid: u32) -> bool {
+fn names_followed(call: Call, args: &[u64; 4], caller: Task, tgid: u32) -> bool {
     let number = (args[0] as i32).unsigned_abs();
     // The first argument of pidfd_send_signal is a descriptor.
     if !is_kill(call as u32) || call == Call::PidfdSendSignal || number <= 1 {
         return false;
     }
-    let namespace = task::own_number(caller, tgid).namespace;
+    let namespace = caller.own_number(tgid).namespace;
     pids::find(Number { namespace, number }).is_some_and(|known| scope::follows(known.tgid, known.start))
 }
 
 /// The process that setpgid is about, and `TARGET_UNKNOWN` when it is not in the pid table.
 #[inline(always)]
-fn target(args: &[u64; 4], caller: Ptr, tgid: u32) -> (Target, u32) {
+fn target(args: &[u64; 4], caller: Task, tgid: u32) -> (Target, u32) {
     let number = args[0] as u32;
-    let own = task::own_number(caller, tgid);
+    let own = caller.own_number(tgid);
     if number == 0 || number == own.number {
         return (CALLER, 0);
     }
@@ -298,7 +294,7 @@ fn target(args: &[u64; 4], caller: Ptr, tgid: u32) -> (Target, u32) {
 
 /// Fills the bundle of a call's subject: its target, or the caller when the target is not to be had.
 #[inline(always)]
-fn subject(state: &mut State, target: &Target, marks: u32, caller: Ptr) -> u32 {
+fn subject(state: &mut State, target: &Target, marks: u32) -> u32 {
     let mut unknown = marks & TARGET_UNKNOWN != 0;
     if target.task != 0 {
         let (id, _) = task::probe(target.task as Ptr);
@@ -307,5 +303,5 @@ fn subject(state: &mut State, target: &Target, marks: u32, caller: Ptr) -> u32 {
         }
         unknown = true;
     }
-    task::state(state, caller) | if unknown { FLAG_TARGET_UNKNOWN } else { 0 }
+    task::own_state(state) | if unknown { FLAG_TARGET_UNKNOWN } else { 0 }
 }

@@ -3,10 +3,19 @@
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use tracer_common::record::{
     Dead, Exec, Exit, FLAG_ARGS_TRUNCATED, FLAG_MAP_FULL, FLAG_PREVIOUS_LEAVE_MISSING, FLAG_USER_UNREADABLE, Freed,
-    NewTask, Stopped,
+    Kind as _, NewTask, Stopped,
 };
 
-use crate::{CHATTY, CRITICAL, emit, global, load::Ptr, pids, probes::calls, scope, task};
+use crate::{
+    CHATTY, CRITICAL,
+    emit::{self, Label},
+    flag, global,
+    load::Ptr,
+    pids,
+    probes::calls,
+    scope,
+    task::{self, Task},
+};
 
 /// `CLONE_THREAD` (`include/uapi/linux/sched.h`).
 const CLONE_THREAD: u64 = 0x10000;
@@ -25,39 +34,41 @@ pub fn new_task(task: Ptr, clone_flags: u64) {
     if clone_flags & CLONE_THREAD != 0 {
         return;
     }
-    let (followed, remembered) = scope::inherit(&id, task::session(task));
+    let child = Task::new(task);
+    let (followed, remembered) = scope::inherit(&id, child.session());
+    let full = flag(!remembered, FLAG_MAP_FULL);
     if scope::wants(|| followed || reused || scope::follows_actor()) {
-        emit::record(&CRITICAL, |record: &mut NewTask| {
+        emit::write(&CRITICAL, Label::new(NewTask::KIND).with(full), |record: &mut NewTask| {
             record.clone_flags = clone_flags;
-            task::state(&mut record.state, task) | if remembered { 0 } else { FLAG_MAP_FULL }
+            child.state(&mut record.state)
         });
     }
-    // Last, and its outcome is only counted: the verifier would go through all the rest once for each of its outcomes.
-    pids::register(task, id.tgid, id.start);
+    // Last, for the verifier: it goes through what follows once for each level of nesting.
+    pids::register(child, id.tgid, id.start);
 }
 
 /// `sched_process_exec`.
 #[inline(always)]
 pub fn exec(task: Ptr, old_tid: u32) {
-    let id = task::id(task);
+    let (task, id) = (Task::new(task), task::id(task));
+    if scope::wants(|| scope::follows(id.tgid, id.start)) {
+        emit::write(&CRITICAL, Label::new(Exec::KIND), |record: &mut Exec| {
+            record.old_tid = old_tid;
+            let flags = if global!(CONFIG.capture_arguments) == 0 { 0 } else { arguments(record) };
+            flags | task::own_state(&mut record.state)
+        });
+    }
     if old_tid != id.tid {
         // A thread other than the leader executed: it took the leader's place and number.
         calls::forget(old_tid);
         pids::register(task, id.tgid, id.start);
     }
-    if scope::wants(|| scope::follows(id.tgid, id.start)) {
-        emit::record(&CRITICAL, |record: &mut Exec| {
-            record.old_tid = old_tid;
-            let flags = task::state(&mut record.state, task);
-            if global!(CONFIG.capture_arguments) == 0 { flags } else { flags | arguments(record, task) }
-        });
-    }
 }
 
 /// Copies the argument strings of the running process.
 #[inline(always)]
-fn arguments(record: &mut Exec, task: Ptr) -> u32 {
-    let (start, end) = task::arguments(task);
+fn arguments(record: &mut Exec) -> u32 {
+    let (start, end) = task::arguments();
     let all = end.wrapping_sub(start);
     let (len, flags) = if all > ARGS_SIZE { (ARGS_SIZE, FLAG_ARGS_TRUNCATED) } else { (all, 0) };
     // SAFETY: `len` is at most the size of `args`; the helper takes any user address.
@@ -72,13 +83,14 @@ fn arguments(record: &mut Exec, task: Ptr) -> u32 {
 /// `sched_process_exit`. `group_dead` is `None` on kernels whose tracepoint does not say.
 #[inline(always)]
 pub fn exit(task: Ptr, group_dead: Option<bool>) {
-    let id = task::id(task);
+    let (task, id) = (Task::new(task), task::id(task));
     // The thread is past all its calls.
     let open = calls::forget(id.tid);
+    let missing = flag(open, FLAG_PREVIOUS_LEAVE_MISSING);
     if scope::wants(|| open || scope::follows_subject(task, &id)) {
-        emit::record(&CRITICAL, |record: &mut Exit| {
-            record.group_dead = u32::from(group_dead.unwrap_or_else(|| task::live(task) == 0));
-            task::state(&mut record.state, task) | if open { FLAG_PREVIOUS_LEAVE_MISSING } else { 0 }
+        emit::write(&CRITICAL, Label::new(Exit::KIND).with(missing), |record: &mut Exit| {
+            record.group_dead = u32::from(group_dead.unwrap_or_else(|| task.live() == 0));
+            task::own_state(&mut record.state)
         });
     }
 }
@@ -86,17 +98,15 @@ pub fn exit(task: Ptr, group_dead: Option<bool>) {
 /// `sched_switch` away from a task.
 #[inline(always)]
 pub fn switch(task: Ptr, state: u32) {
+    const { assert!(size_of::<Dead>() == size_of::<Stopped>()) };
     if state & (TASK_DEAD | TASK_STOPPED) == 0 {
         return;
     }
-    let id = task::id(task);
-    if !scope::wants(|| scope::follows_subject(task, &id)) {
-        return;
-    }
-    if state & TASK_DEAD != 0 {
-        emit::record(&CHATTY, |record: &mut Dead| task::state(&mut record.state, task));
-    } else {
-        emit::record(&CHATTY, |record: &mut Stopped| task::state(&mut record.state, task));
+    let (task, id) = (Task::new(task), task::id(task));
+    if scope::wants(|| scope::follows_subject(task, &id)) {
+        // The two kinds have the same fields.
+        let kind = if state & TASK_DEAD != 0 { Dead::KIND } else { Stopped::KIND };
+        emit::write(&CHATTY, Label::new(kind), |record: &mut Dead| task::own_state(&mut record.state));
     }
 }
 
@@ -104,15 +114,14 @@ pub fn switch(task: Ptr, state: u32) {
 /// thread frees no number that anything here is known by.
 #[inline(always)]
 pub fn free(task: Ptr) {
-    let mut id = task::id(task);
+    let id = task::freed_id(task);
     if id.tid != id.tgid {
         return;
     }
-    id.start = task::own_start(task);
     pids::forget(id.tgid, Some(task));
     let concerned = scope::release(id.tgid, id.start);
     if scope::wants(|| concerned) {
-        emit::record(&CHATTY, |record: &mut Freed| {
+        emit::write(&CHATTY, Label::new(Freed::KIND), |record: &mut Freed| {
             record.id = id;
             0
         });

@@ -2,9 +2,16 @@
 
 use core::arch::asm;
 
-use tracer_common::record::{SignalDelivered, SignalGenerated};
+use tracer_common::record::{Kind as _, SignalDelivered, SignalGenerated};
 
-use crate::{CHATTY, CRITICAL, emit, load::Ptr, probes::calls, scope, task};
+use crate::{
+    CHATTY, CRITICAL,
+    emit::{self, Label},
+    load::Ptr,
+    probes::calls,
+    scope,
+    task::{self, Task},
+};
 
 const SIGCHLD: u32 = 17;
 /// `CLD_STOPPED` and `CLD_CONTINUED`: the only child statuses that are recorded; DEAD and the wait bound the rest.
@@ -56,15 +63,16 @@ pub fn generated(signal: u32, info: Ptr, target: Ptr, process_directed: u32, res
     if !is_watched(signal, code) && !sent_by_call {
         return;
     }
-    let concerned = scope::follows_subject(target, &task::id(target));
+    let target = Task::new(target);
+    let concerned = scope::follows_subject(target, &target.id());
     if let Some(saved) = call
         && concerned
     {
         saved.touch();
     }
     if scope::wants(|| concerned || scope::follows_actor()) {
-        emit::record(&CRITICAL, |record: &mut SignalGenerated| {
-            let (disposition, blocked) = task::disposition(target, signal);
+        emit::write(&CRITICAL, Label::new(SignalGenerated::KIND), |record: &mut SignalGenerated| {
+            let (disposition, blocked) = target.disposition(signal);
             record.signal = signal;
             record.code = code;
             record.info_kind = info_kind;
@@ -72,7 +80,7 @@ pub fn generated(signal: u32, info: Ptr, target: Ptr, process_directed: u32, res
             record.result = result;
             record.disposition = disposition;
             record.blocked = u32::from(blocked);
-            task::state(&mut record.state, target)
+            target.state(&mut record.state)
         });
     }
 }
@@ -84,13 +92,13 @@ pub fn delivered(signal: u32, info: Ptr, action: Ptr) {
     if !is_watched_delivery(signal, code) {
         return;
     }
-    let receiver = task::current();
-    if scope::wants(|| scope::follows_subject(receiver, &task::id(receiver))) {
-        emit::record(&CHATTY, |record: &mut SignalDelivered| {
+    let receiver = Task::current();
+    if scope::wants(|| scope::follows_subject(receiver, &receiver.id())) {
+        emit::write(&CHATTY, Label::new(SignalDelivered::KIND), |record: &mut SignalDelivered| {
             record.signal = signal;
             record.code = code;
             record.disposition = task::handler_kind(action);
-            task::state(&mut record.state, receiver)
+            task::own_state(&mut record.state)
         });
     }
 }

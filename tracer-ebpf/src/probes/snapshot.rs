@@ -6,7 +6,12 @@ use tracer_common::{
     record::{Kind as _, Snapshot},
 };
 
-use crate::{emit, load::Ptr, pids, task};
+use crate::{
+    emit,
+    load::Ptr,
+    pids,
+    task::{self, Task},
+};
 
 /// `struct bpf_iter__task` (`kernel/bpf/task_iter.c`).
 #[repr(C)]
@@ -33,13 +38,14 @@ pub fn show(ctx: *const IterTask) {
         return;
     }
     let id = task::id(task);
+    let task = Task::new(task);
     if id.tid != id.tgid {
         return;
     }
     // SAFETY: made of integers, for which zero is a value.
     let mut record: Snapshot = unsafe { core::mem::zeroed() };
     emit::write_header(&mut record.header, emit::next_number(), Snapshot::KIND, task::current());
-    record.header.flags = task::state(&mut record.state, task);
+    record.header.flags = task.state(&mut record.state);
     // SAFETY: the record lives through the call; the verifier knows `seq_file`.
     let failed =
         unsafe { bpf_seq_write((*meta).seq_file.cast(), (&raw const record).cast(), size_of::<Snapshot>() as u32) };

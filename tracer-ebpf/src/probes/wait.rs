@@ -3,10 +3,9 @@
 use tracer_common::record::{Call, FLAG_TARGET_UNKNOWN, FLAG_USER_UNREADABLE, TaskId};
 
 use crate::{
-    load::Ptr,
     pids::{self, Number},
     probes::calls::user_word,
-    task,
+    task::Task,
 };
 
 /// `WUNTRACED | WCONTINUED` (`include/uapi/linux/wait.h`).
@@ -32,13 +31,14 @@ pub struct Waited {
     pub flags: u32,
 }
 
-const NOBODY: TaskId = TaskId { tgid: 0, tid: 0, start: 0 };
+/// The result of what is not a wait.
+pub const NONE: Waited = Waited { id: TaskId { tgid: 0, tid: 0, start: 0 }, status: 0, code: 0, pid: 0, flags: 0 };
 
-/// Reads the result of a call that returned; nobody for a call that is not a wait. Without its arguments, which were
+/// Reads the result of a wait that returned. Without its arguments, which were
 /// saved at ENTER, a wait4 still tells whom it was about.
 #[inline(always)]
-pub fn result(call: Call, args: Option<&[u64; 4]>, ret: i64, caller: Ptr, tgid: u32) -> Waited {
-    let mut waited = Waited { id: NOBODY, status: 0, code: 0, pid: 0, flags: 0 };
+pub fn result(call: Call, args: Option<&[u64; 4]>, ret: i64, caller: Task, tgid: u32) -> Waited {
+    let mut waited = NONE;
     let (number, ended) = match (call, args) {
         (Call::Wait4, Some(args)) if ret > 0 => {
             let status = word(&mut waited, args[1]);
@@ -65,7 +65,7 @@ pub fn result(call: Call, args: Option<&[u64; 4]>, ret: i64, caller: Ptr, tgid: 
     if number == 0 {
         return waited;
     }
-    let namespace = task::own_number(caller, tgid).namespace;
+    let namespace = caller.own_number(tgid).namespace;
     match pids::verified(Number { namespace, number }) {
         // A process that ended and has no exit state is another one, with the number that this wait set free.
         Some((known, exit_state)) if !ended || exit_state != 0 => {

@@ -221,7 +221,9 @@ mod tests {
             ("exec", "tp_btf/sched_process_exec"),
             ("exit", "tp_btf/sched_process_exit"),
             ("free", "tp_btf/sched_process_free"),
-            ("leave", "tracepoint"),
+            ("leave_other", "tracepoint"),
+            ("leave_setpgid", "tracepoint"),
+            ("leave_wait", "tracepoint"),
             ("newtask", "tp_btf/task_newtask"),
             ("signal_deliver", "tp_btf/signal_deliver"),
             ("signal_generate", "tp_btf/signal_generate"),
@@ -239,7 +241,7 @@ mod tests {
         assert!(compare(&old, &new).unwrap_err().to_string().starts_with("the types differ"));
         new.maps.remove("CALLS");
         assert!(compare(&old, &new).unwrap_err().to_string().starts_with("the maps differ"));
-        new.programs.remove("leave");
+        new.programs.remove("leave_wait");
         assert!(compare(&old, &new).unwrap_err().to_string().starts_with("the programs differ"));
     }
 }

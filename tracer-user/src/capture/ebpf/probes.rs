@@ -101,6 +101,29 @@ fn enter_program(call: Call) -> &'static str {
     }
 }
 
+/// The program for a call's LEAVE.
+fn leave_program(call: Call) -> &'static str {
+    match call {
+        Call::Setpgid => "leave_setpgid",
+        Call::Wait4 | Call::Waitid => "leave_wait",
+        Call::Setsid
+        | Call::Kill
+        | Call::Tkill
+        | Call::Tgkill
+        | Call::RtSigqueueinfo
+        | Call::RtTgsigqueueinfo
+        | Call::PidfdSendSignal
+        | Call::Ioctl
+        | Call::Prctl
+        | Call::Vhangup
+        | Call::Open
+        | Call::Openat
+        | Call::Openat2
+        | Call::Read
+        | Call::Write => "leave_other",
+    }
+}
+
 /// Every probe.
 #[must_use]
 pub fn probes() -> Vec<Probe> {
@@ -124,7 +147,7 @@ pub fn probes() -> Vec<Probe> {
         };
         let leave = Probe {
             name: format!("leave_{name}"),
-            program: "leave",
+            program: leave_program(call),
             hook: Hook::Leave(call),
             need,
             since,
