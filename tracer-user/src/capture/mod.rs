@@ -8,6 +8,7 @@ mod error;
 pub mod examine;
 pub mod facts;
 pub mod procfs;
+pub mod ptrace;
 mod sys;
 
 pub use error::{CaptureError, MOUNT_TRACEFS, setcap_command};
@@ -21,7 +22,7 @@ use tracer_model::{
     ids::{BootNs, Seq},
 };
 
-/// Where events come from: the probes, or (later) ptrace. A recording is replayed without one.
+/// Where events come from: the probes, or ptrace. A recording is replayed without one.
 pub trait Source {
     /// What this source is; constant for its life.
     fn describe(&self) -> &Description;
@@ -46,6 +47,10 @@ pub trait Source {
 
     /// Descriptors that become readable when [`Self::poll`] is worth calling before the next tick of the consumer's timer.
     fn fds(&self) -> Vec<BorrowedFd<'_>>;
+
+    /// Lets go, when everything is written and nobody waits for this process: the probes detach without being waited for;
+    /// ptrace serves what it cannot let go of until that has ended ([`ptrace::PtraceSource`]), and then returns.
+    fn retire(self: Box<Self>);
 }
 
 /// What a source read. Every sequence number that was read yields exactly one [`Item::Event`] or [`Item::Skip`], so that the
@@ -80,7 +85,7 @@ pub struct Loss {
 pub struct Description {
     /// `ebpf` or `ptrace`.
     pub backend: &'static str,
-    /// Capture tier: `tracepoint`.
+    /// Capture tier: `tracepoint`, `ptrace`.
     pub tier: &'static str,
     /// Why this tier and no better one, in a few words.
     pub reason: String,

@@ -203,6 +203,10 @@ impl Source for EbpfSource {
     fn fds(&self) -> Vec<BorrowedFd<'_>> {
         self.rings.fds().to_vec()
     }
+
+    fn retire(self: Box<Self>) {
+        self.detach_in_background();
+    }
 }
 
 /// Decodes one record.

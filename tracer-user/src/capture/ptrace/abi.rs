@@ -1,0 +1,141 @@
+//! System call numbers: which number is which watched call, in each of the ways that a process on this machine can call.
+//!
+//! Must not: know how the calls are seen, or decode more than a number.
+
+use tracer_model::event::TtyRequest;
+
+/// A watched system call, before its arguments are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watched {
+    Setpgid,
+    Setsid,
+    Kill,
+    Tkill,
+    Tgkill,
+    RtSigqueueinfo,
+    RtTgsigqueueinfo,
+    PidfdSendSignal,
+    Ioctl,
+    Wait4,
+    /// wait4 without its last argument, 32-bit x86 only.
+    Waitpid,
+    Waitid,
+    Prctl,
+    Vhangup,
+    Read,
+    Write,
+}
+
+/// A calling convention: the numbers, and the width of what pointers point to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Abi {
+    /// 64-bit x86, and x32, which has a bit in its numbers.
+    X86_64,
+    /// 32-bit x86, also through `int $0x80` from a 64-bit program.
+    I386,
+    /// 64-bit Arm.
+    Aarch64,
+}
+
+/// A number that does not exist in this convention.
+const NONE: u32 = u32::MAX;
+
+/// `__X32_SYSCALL_BIT`.
+pub(super) const X32_BIT: u32 = 0x4000_0000;
+
+/// Call, and its numbers on `x86_64`, `i386` and `aarch64` (`arch/x86/entry/syscalls/`, `include/uapi/asm-generic/unistd.h`).
+const NUMBERS: [(Watched, u32, u32, u32); 16] = [
+    (Watched::Setpgid, 109, 57, 154),
+    (Watched::Setsid, 112, 66, 157),
+    (Watched::Kill, 62, 37, 129),
+    (Watched::Tkill, 200, 238, 130),
+    (Watched::Tgkill, 234, 270, 131),
+    (Watched::RtSigqueueinfo, 129, 178, 138),
+    (Watched::RtTgsigqueueinfo, 297, 335, 240),
+    (Watched::PidfdSendSignal, 424, 424, 424),
+    (Watched::Ioctl, 16, 54, 29),
+    (Watched::Wait4, 61, 114, 260),
+    (Watched::Waitpid, NONE, 7, NONE),
+    (Watched::Waitid, 247, 284, 95),
+    (Watched::Prctl, 157, 172, 167),
+    (Watched::Vhangup, 153, 111, 58),
+    (Watched::Read, 0, 3, 63),
+    (Watched::Write, 1, 4, 64),
+];
+
+/// Numbers that x32 does not share with `x86_64` (without the bit).
+const X32_NUMBERS: [(Watched, u32); 4] =
+    [(Watched::Ioctl, 514), (Watched::RtSigqueueinfo, 524), (Watched::Waitid, 529), (Watched::RtTgsigqueueinfo, 536)];
+
+/// Options of prctl that are watched (include/uapi/linux/prctl.h).
+pub(super) const PR_SET_PDEATHSIG: u32 = 1;
+pub(super) const PR_SET_CHILD_SUBREAPER: u32 = 36;
+
+impl Abi {
+    /// Those that a process on this machine can use.
+    pub fn native() -> &'static [Self] {
+        if cfg!(target_arch = "x86_64") { &[Self::X86_64, Self::I386] } else { &[Self::Aarch64] }
+    }
+
+    /// `AUDIT_ARCH_*` (include/uapi/linux/audit.h), by which seccomp and `PTRACE_GET_SYSCALL_INFO` name it.
+    pub fn audit(self) -> u32 {
+        match self {
+            Self::X86_64 => 0xc000_003e,
+            Self::I386 => 0x4000_0003,
+            Self::Aarch64 => 0xc000_00b7,
+        }
+    }
+
+    /// The convention of this `AUDIT_ARCH_*`.
+    pub fn of_audit(arch: u32) -> Option<Self> {
+        Self::native().iter().copied().find(|abi| abi.audit() == arch)
+    }
+
+    /// Every watched call with its number, x32 without its bit.
+    pub fn numbers(self) -> impl Iterator<Item = (Watched, u32)> {
+        let column = move |row: &(Watched, u32, u32, u32)| match self {
+            Self::X86_64 => row.1,
+            Self::I386 => row.2,
+            Self::Aarch64 => row.3,
+        };
+        let x32: &[(Watched, u32)] = if self == Self::X86_64 { &X32_NUMBERS } else { &[] };
+        let own = NUMBERS.iter().map(move |row| (row.0, column(row))).filter(|(_, number)| *number != NONE);
+        own.chain(x32.iter().copied())
+    }
+
+    /// The watched call of this number.
+    pub fn watched(self, number: u64) -> Option<Watched> {
+        let number = u32::try_from(number).ok()?;
+        let number = if self == Self::X86_64 { number & !X32_BIT } else { number };
+        self.numbers().find(|row| row.1 == number).map(|row| row.0)
+    }
+}
+
+impl Watched {
+    /// The argument that decides whether the call matters, and the values with which it does. `None`: it always does.
+    pub fn condition(self) -> Option<(u32, Vec<u32>)> {
+        match self {
+            Self::Ioctl => Some((1, TtyRequest::ALL.iter().map(|row| row.1).collect())),
+            Self::Prctl => Some((0, vec![PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER])),
+            Self::Setpgid
+            | Self::Setsid
+            | Self::Kill
+            | Self::Tkill
+            | Self::Tgkill
+            | Self::RtSigqueueinfo
+            | Self::RtTgsigqueueinfo
+            | Self::PidfdSendSignal
+            | Self::Wait4
+            | Self::Waitpid
+            | Self::Waitid
+            | Self::Vhangup
+            | Self::Read
+            | Self::Write => None,
+        }
+    }
+
+    /// Watched only with [`super::Options::tty_io`].
+    pub fn is_io(self) -> bool {
+        matches!(self, Self::Read | Self::Write)
+    }
+}
