@@ -89,6 +89,12 @@ wire_structs! {
         pub pgid: u32,
         /// `signal->pids[PIDTYPE_SID]`; 0 once released.
         pub sid: u32,
+        /// Process group of the parent, as of now: the orphan rule compares the two, and the parent may be known by nothing else.
+        pub parent_pgid: u32,
+        /// Session of the parent.
+        pub parent_sid: u32,
+        /// `pid->ino` of the parent's process group.
+        pub parent_pgid_ino: u64,
         /// `pid->ino` of the process (6.9 and later; 0 before): never reused within a boot.
         pub pid_ino: u64,
         /// `pid->ino` of the process group.
@@ -133,6 +139,10 @@ wire_structs! {
         pub ns_inum: u32,
         /// The process's number in it.
         pub ns_pid: u32,
+        /// What `getpgrp` answers in there: 0 for a process group from outside.
+        pub ns_pgid: u32,
+        /// What `getsid` answers in there: 0 for a session from outside.
+        pub ns_sid: u32,
         /// cgroup v2 id.
         pub cgroup: u64,
         /// `task->comm`.

@@ -294,6 +294,7 @@ fn fill<L: Load>(load: &mut L, out: &mut State, task: Ptr, signal: Ptr) -> u32 {
     out.exit_code = load.load(task, global!(OFFSETS.task_exit_code));
     if let Some(parent) = load.follow(task, global!(OFFSETS.task_real_parent)) {
         out.parent = identity(load, parent);
+        job_of_parent(load, out, parent);
     }
     let mut bits = flag(out.parent.tgid == 1, BIT_PARENT_IS_INIT);
     if let Some(sighand) = load.follow(task, global!(OFFSETS.task_sighand)) {
@@ -307,11 +308,28 @@ fn fill<L: Load>(load: &mut L, out: &mut State, task: Ptr, signal: Ptr) -> u32 {
     out.bits = bits | job(load, out, signal);
     if let Some(pid) = load.follow(signal, global!(OFFSETS.signal_pids) + TGID) {
         process(load, out, pid);
+        if out.ns_level > 0 {
+            out.ns_pgid = number_inside(signal, PGID, out);
+            out.ns_sid = number_inside(signal, SID, out);
+        }
     }
     if let Some(tty) = load.follow(signal, global!(OFFSETS.signal_tty)) {
         terminal(load, out, tty);
     }
     if load.failed() { FLAG_STATE_UNREADABLE } else { 0 }
+}
+
+/// Group and session of the parent, which the orphan rule compares with the process's own.
+#[inline(always)]
+fn job_of_parent<L: Load>(load: &mut L, out: &mut State, parent: Ptr) {
+    let Some(signal) = load.follow(parent, global!(OFFSETS.task_signal)) else { return };
+    if let Some(pgrp) = load.follow(signal, global!(OFFSETS.signal_pids) + PGID) {
+        out.parent_pgid = first_number(load, pgrp);
+        out.parent_pgid_ino = inode(load, pgrp);
+    }
+    if let Some(session) = load.follow(signal, global!(OFFSETS.signal_pids) + SID) {
+        out.parent_sid = first_number(load, session);
+    }
 }
 
 /// `exit_state` of the thread group leader.
@@ -333,6 +351,17 @@ fn process<L: Load>(load: &mut L, out: &mut State, pid: Ptr) {
     let own = namespaced_number(load, pid, out.ns_level);
     out.ns_inum = own.namespace;
     out.ns_pid = own.number;
+}
+
+/// What a process in a namespace sees as the number of its group or session (`kernel/pid.c`, `pid_nr_ns`): 0 for one from
+/// outside.
+#[inline(always)]
+fn number_inside(signal: Ptr, kind: u32, out: &State) -> u32 {
+    let load = &mut Probed::new();
+    let pid: Ptr = load.load(signal, global!(OFFSETS.signal_pids) + kind);
+    let level: u32 = load.load(pid, global!(OFFSETS.pid_level));
+    let seen = number_at(pid, out.ns_level);
+    if level >= out.ns_level && seen.namespace == out.ns_inum { seen.number } else { 0 }
 }
 
 /// What belongs to the process: group, session, job-control flags. Returns `BIT_*`.

@@ -71,6 +71,10 @@ pub struct State {
     pub ino: u64,
     /// Its real parent.
     pub parent: RawTask,
+    /// The parent's process group, as of this event. Number 0 when not known.
+    pub parent_pgrp: RawId,
+    /// The parent's session. 0 when not known.
+    pub parent_session: Sid,
     /// Its process group. Number 0 once released.
     pub pgrp: RawId,
     /// Its session. Number 0 once released.
@@ -107,7 +111,7 @@ pub struct State {
     pub comm: Comm,
 }
 
-/// A pid namespace and a number in it.
+/// A pid namespace and the numbers in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Namespace {
     /// `ns.inum`, as in `/proc/PID/ns/pid`.
@@ -116,6 +120,10 @@ pub struct Namespace {
     pub level: u32,
     /// The process's number inside.
     pub pid: Pid,
+    /// What `getpgrp` answers inside: 0 for a process group from outside (and when not known).
+    pub pgid: Pgid,
+    /// What `getsid` answers inside: 0 for a session from outside (and when not known).
+    pub sid: Sid,
 }
 
 /// A controlling terminal and its job-control state.

@@ -8,7 +8,7 @@ use crate::{
     apply::Cx,
     delta::{Change, GroupBirth, OrphanCause},
     ids::{PgrpKey, ProcKey},
-    state::{Model, Orphaned, Process, Qualifies},
+    state::{Model, Orphaned, Process, Qualifies, same_ino},
 };
 
 impl Model {
@@ -29,8 +29,16 @@ impl Model {
             (Some(group), Some(_)) if Some(group) == process.group => Qualifies::No,
             (Some(_), Some(session)) if Some(session) == process.session => Qualifies::Yes,
             (Some(_), Some(_)) => Qualifies::No,
-            _ => Qualifies::Unknown,
+            _ => self.qualifies_by_own_bundle(process),
         }
+    }
+
+    /// The same by what the process's own last bundle says of its parent, of which no bundle was seen.
+    fn qualifies_by_own_bundle(&self, process: &Process) -> Qualifies {
+        let group = process.group.and_then(|group| self.groups.get(&group));
+        let (Some((pgrp, sid)), Some(group)) = (process.book.parent_job, group) else { return Qualifies::Unknown };
+        let same_group = pgrp.pgid() == group.key.number && same_ino(pgrp.ino, group.ino);
+        if !same_group && sid == group.session.number { Qualifies::Yes } else { Qualifies::No }
     }
 
     /// Counts a process anew in its group. `cause` is what changed it.

@@ -66,9 +66,14 @@ impl Model {
         if known != Some(is_init) {
             self.requalify_children(cx, parent, OrphanCause::Found);
         }
-        let Some(process) = self.processes.get(&key) else { return };
+        let Some(process) = self.processes.get_mut(&key) else { return };
+        let job = (state.parent_pgrp.number != 0).then_some((state.parent_pgrp, state.parent_session));
+        let other_job = std::mem::replace(&mut process.book.parent_job, job) != job;
         let before = process.parent;
         if before == Some(parent) && !process.parent_exited {
+            if other_job {
+                self.requalify(cx, key, OrphanCause::Found);
+            }
             return;
         }
         if let Some(from) = before.filter(|from| *from != parent && !found) {

@@ -62,7 +62,10 @@ pub(super) fn apply(token: &str, state: &mut State, world: &World) -> Result<(),
         "pp" => {
             state.parent = world.task(value)?;
             state.facts.parent_is_init = state.parent.pid.0 == 1;
+            (state.parent_pgrp, state.parent_session) = world.job(state.parent);
         }
+        "ppg" => state.parent_pgrp = raw_id(value, state, world)?,
+        "psid" => state.parent_session = Sid(number(value)? as u32),
         "pg" => state.pgrp = raw_id(value, state, world)?,
         "sid" => state.session = raw_id(value, state, world)?,
         "tty" => state.tty = tty(value, state, world)?,
@@ -109,6 +112,14 @@ pub(super) fn difference(from: &State, to: &State, world: &World) -> Vec<String>
     if from.parent != to.parent {
         tokens.push(format!("pp={}", world.task_text(to.parent)));
     }
+    let parent_job =
+        if from.parent == to.parent { (from.parent_pgrp, from.parent_session) } else { world.job(to.parent) };
+    if parent_job.0 != to.parent_pgrp {
+        tokens.push(format!("ppg={}", raw_id_text(to.parent_pgrp, to, world)));
+    }
+    if parent_job.1 != to.parent_session {
+        tokens.push(format!("psid={}", to.parent_session));
+    }
     if from.pgrp != to.pgrp {
         tokens.push(format!("pg={}", raw_id_text(to.pgrp, to, world)));
     }
@@ -119,7 +130,7 @@ pub(super) fn difference(from: &State, to: &State, world: &World) -> Vec<String>
         tokens.extend(tty_text(to, world));
     }
     if from.namespace != to.namespace {
-        let text = to.namespace.map(|ns| format!("{}/{}/{}", ns.inum, ns.level, ns.pid));
+        let text = to.namespace.map(|ns| format!("{}/{}/{}/{}/{}", ns.inum, ns.level, ns.pid, ns.pgid, ns.sid));
         tokens.push(format!("ns={}", text.as_deref().unwrap_or("-")));
     }
     if from.comm != to.comm {
@@ -198,8 +209,15 @@ fn namespace(value: &str) -> Result<Option<Namespace>, String> {
         return Ok(None);
     }
     let parts = value.split('/').map(number).collect::<Result<Vec<_>, _>>()?;
-    let [inum, level, pid] = parts.as_slice() else { return Err(format!("{value:?} is no pid namespace")) };
-    Ok(Some(Namespace { inum: *inum as u32, level: *level as u32, pid: Pid(*pid as u32) }))
+    let [inum, level, pid, rest @ ..] = parts.as_slice() else { return Err(format!("{value:?} is no pid namespace")) };
+    let (pgid, sid) = (rest.first().copied().unwrap_or(0) as u32, rest.get(1).copied().unwrap_or(0) as u32);
+    Ok(Some(Namespace {
+        inum: *inum as u32,
+        level: *level as u32,
+        pid: Pid(*pid as u32),
+        pgid: Pgid(pgid),
+        sid: Sid(sid),
+    }))
 }
 
 /// A thread: `pid`, `pid/tid`, each with `~start` or without.

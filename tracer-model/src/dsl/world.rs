@@ -14,7 +14,7 @@ use crate::{
         CLONE_THREAD, Call, Comm, EXIT_ZOMBIE, Event, EventKind, Leave, PF_FORKNOEXEC, RawId, RawTask,
         SIGNAL_STOP_STOPPED, State, TtyRequest, TtyState, WaitStatus,
     },
-    ids::{BootNs, Pid, RawTty, Seq, Signal, Tid},
+    ids::{BootNs, Pid, RawTty, Seq, Sid, Signal, Tid},
 };
 
 /// `CLONE_PARENT`.
@@ -52,6 +52,12 @@ impl World {
 
     fn start(&self, pid: Pid) -> BootNs {
         self.tasks.get(&pid).map_or(BootNs(0), |state| state.id.start)
+    }
+
+    /// Group and session of a process; zero when it is not known.
+    pub fn job(&self, process: RawTask) -> (RawId, Sid) {
+        let known = self.tasks.get(&process.pid).filter(|known| known.id.start == process.start);
+        known.map(|known| (known.pgrp, known.session.sid())).unwrap_or_default()
     }
 
     /// Text of a thread.
@@ -107,6 +113,7 @@ impl World {
         };
         if let Some(state) = &mut subject {
             effect(state, &kind, self);
+            (state.parent_pgrp, state.parent_session) = self.job(state.parent);
         }
         Ok(Event { seq, at, cpu: statement.cpu, actor, actor_comm, subject, kind })
     }

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    event::{Call, Comm, Facts, Namespace, WaitStatus},
-    ids::{BootNs, PgrpKey, ProcKey, Seq, SessionKey, Signal, Tid, TtyKey, Uid},
+    event::{Call, Comm, Facts, Namespace, RawId, WaitStatus},
+    ids::{BootNs, PgrpKey, ProcKey, Seq, SessionKey, Sid, Signal, Tid, TtyKey, Uid},
 };
 
 /// A place in the stream of events.
@@ -193,6 +193,8 @@ pub(crate) struct Book {
     pub last_stop: Option<(Signal, Seq)>,
     /// What it was counted as in its group's orphan rule.
     pub qualifies: Qualifies,
+    /// Group and session of its parent as its last bundle has them, for a parent that nothing else is known of.
+    pub parent_job: Option<(RawId, Sid)>,
     /// It is the initial namespace's init, as its children's bundles say; `None` when none was seen.
     pub is_global_init: Option<bool>,
     /// When it was seen released by its own exit.

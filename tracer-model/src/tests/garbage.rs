@@ -46,7 +46,7 @@ fn facts() -> impl Strategy<Value = Facts> {
 }
 
 fn state() -> impl Strategy<Value = State> {
-    let who = (task(), 0_u64..4, task(), raw_id(), raw_id(), option::of(tty()), 0_u32..7);
+    let who = (task(), 0_u64..4, (task(), raw_id(), 0_u32..7), raw_id(), raw_id(), option::of(tty()), 0_u32..7);
     let flags =
         (prop::sample::select(vec![0, 1, 4, 0x22]), prop::sample::select(vec![0, 0, 0, 0x10, 0x20]), any::<i32>());
     let rest = (facts(), option::weighted(0.2, (0_u32..3, 0_u32..2, 0_u32..4)), vec(any::<u8>(), 0..3));
@@ -55,7 +55,9 @@ fn state() -> impl Strategy<Value = State> {
         |((id, ino, parent, pgrp, session, tty, old), ((sf, es, code), flags), (facts, ns, comm))| State {
             id,
             ino,
-            parent,
+            parent: parent.0,
+            parent_pgrp: parent.1,
+            parent_session: Sid(parent.2),
             pgrp,
             session,
             tty,
@@ -70,7 +72,7 @@ fn state() -> impl Strategy<Value = State> {
             live: 1,
             facts,
             uid: Uid(0),
-            namespace: ns.map(|(inum, level, pid)| Namespace { inum, level, pid: Pid(pid) }),
+            namespace: ns.map(|(inum, level, pid)| Namespace { inum, level, pid: Pid(pid), ..Namespace::default() }),
             cgroup: 0,
             comm: Comm(comm),
         },

@@ -322,6 +322,19 @@ fn who_adopts_is_not_guessed_when_an_ancestor_is_not_known() {
 }
 
 #[test]
+fn a_parent_that_is_known_by_number_only_decides_the_orphan_rule_by_what_the_child_tells_of_it() {
+    let of = |job: &str| {
+        let text = format!("90: fork 91 {{fresh pp=80~3 pg=91 sid=90 {job}}}");
+        model(&text).group_by_pgid(Pgid(91)).unwrap().orphaned
+    };
+    assert_eq!(of(""), Orphaned::Unknown, "an old recording does not tell");
+    assert_eq!(of("ppg=80 psid=90"), Orphaned::No, "another group of the same session");
+    assert_eq!(of("ppg=91 psid=90"), Orphaned::Yes, "the same group");
+    assert_eq!(of("ppg=80 psid=80"), Orphaned::Yes, "another session");
+    assert_eq!(of("pp=1~1 ppg=80 psid=90"), Orphaned::Yes, "init does not count");
+}
+
+#[test]
 fn init_adopts_when_no_ancestor_is_a_subreaper_whether_they_are_known_or_not() {
     let model = check(
         "

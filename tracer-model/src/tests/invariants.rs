@@ -66,15 +66,22 @@ fn counts_hold(model: &Model, key: PgrpKey) {
     let members: Vec<&Process> = group.members.iter().map(|member| &model.processes[member]).collect();
     let counting: Vec<_> = members.iter().filter(|member| member.counts_for_orphan_rule()).collect();
     assert_eq!(group.living, counting.len());
-    // No parent; a parent of which it is not known; its group, and whether a link to it counts.
-    let parent = |member: &Process| -> Option<Option<(Option<PgrpKey>, bool)>> {
+    // No parent; a parent of which it is not known; whether it is in the same group, and whether a link to it counts.
+    let parent = |member: &Process| -> Option<Option<(bool, bool)>> {
         member.parent.map(|parent| {
             let parent = model.processes.get(&parent).filter(|_| !member.parent_exited)?;
-            let init = parent.book.is_global_init == Some(true);
-            (init || parent.group.is_some()).then_some((parent.group, !init && parent.session == member.session))
+            if parent.book.is_global_init == Some(true) {
+                return Some((false, false));
+            }
+            if parent.group.is_some() {
+                return Some((parent.group == member.group, parent.session == member.session));
+            }
+            let (pgrp, sid) = member.book.parent_job?;
+            let same = pgrp.number == key.number.0 && crate::state::same_ino(pgrp.ino, group.ino);
+            Some((same, sid == group.session.number))
         })
     };
-    let linked = |member: &&&&Process| matches!(parent(member), Some(Some((group, true))) if group != member.group);
+    let linked = |member: &&&&Process| parent(member) == Some(Some((false, true)));
     let unknown = |member: &&&&Process| matches!(parent(member), Some(None));
     assert_eq!(group.qualifying, counting.iter().filter(linked).count(), "members that keep it from being orphaned");
     assert_eq!(group.undecided, counting.iter().filter(unknown).count());

@@ -196,10 +196,13 @@ impl Kernel {
                 session: Sid(tty.session),
             }
         });
+        let parent = self.tasks.get(&task.parent);
         let state = State {
             id: task.id,
             ino: task.ino,
-            parent: self.tasks.get(&task.parent).map(|parent| parent.id).unwrap_or_default(),
+            parent: parent.map(|parent| parent.id).unwrap_or_default(),
+            parent_pgrp: parent.map(|parent| parent.pgrp).unwrap_or_default(),
+            parent_session: parent.map(|parent| parent.session.sid()).unwrap_or_default(),
             pgrp: task.pgrp,
             session: task.session,
             tty,

@@ -12,7 +12,7 @@ use tracer_model::{
         Comm, EXIT_DEAD, EXIT_ZOMBIE, Event, EventKind, Facts, Namespace, RawId, RawTask, SIGNAL_STOP_STOPPED, State,
         TtyState,
     },
-    ids::{BootNs, Pid, RawTty, Seq, Sid, Signal, Tid, Uid},
+    ids::{BootNs, Pgid, Pid, RawTty, Seq, Sid, Signal, Tid, Uid},
 };
 
 use super::{boot_now, strings};
@@ -30,9 +30,11 @@ pub fn same_tick(proc: BootNs, exact: BootNs) -> bool {
 #[must_use]
 pub fn snapshot(arguments: bool) -> Vec<Event> {
     let mut states: BTreeMap<Pid, State> = pids().filter_map(|pid| Some((pid, read(pid)?))).collect();
-    let starts: BTreeMap<Pid, BootNs> = states.iter().map(|(pid, state)| (*pid, state.id.start)).collect();
+    let jobs: BTreeMap<Pid, _> =
+        states.iter().map(|(pid, state)| (*pid, (state.id.start, state.pgrp, state.session.sid()))).collect();
     for state in states.values_mut() {
-        state.parent.start = starts.get(&state.parent.pid).copied().unwrap_or_default();
+        let parent = jobs.get(&state.parent.pid).copied().unwrap_or_default();
+        (state.parent.start, state.parent_pgrp, state.parent_session) = parent;
     }
     let args = |pid| if arguments { command_line(pid) } else { Vec::new() };
     let mut kinds: Vec<_> =
@@ -145,6 +147,8 @@ fn parse_status(bytes: &[u8], state: &mut State) {
                 state.uid = Uid(real.and_then(|uid| uid.parse().ok()).unwrap_or(0));
             }
             "NSpid" => state.namespace = namespace(value),
+            "NSpgid" => set_inside(&mut state.namespace, value, |inside, pgid| inside.pgid = Pgid(pgid)),
+            "NSsid" => set_inside(&mut state.namespace, value, |inside, sid| inside.sid = Sid(sid)),
             "SigIgn" => ignored = mask(value),
             "SigBlk" => blocked = mask(value),
             _ => {}
@@ -160,7 +164,15 @@ fn parse_status(bytes: &[u8], state: &mut State) {
 fn namespace(value: &str) -> Option<Namespace> {
     let numbers: Vec<u32> = value.split_ascii_whitespace().filter_map(|number| number.parse().ok()).collect();
     let level = numbers.len().checked_sub(1).filter(|level| *level > 0)?;
-    Some(Namespace { inum: 0, level: level as u32, pid: Pid(*numbers.last()?) })
+    Some(Namespace { level: level as u32, pid: Pid(*numbers.last()?), ..Namespace::default() })
+}
+
+/// The innermost number of a line like `NSpgid`, which comes after `NSpid`.
+fn set_inside(namespace: &mut Option<Namespace>, value: &str, set: impl FnOnce(&mut Namespace, u32)) {
+    let innermost = value.split_ascii_whitespace().next_back().and_then(|number| number.parse().ok());
+    if let (Some(namespace), Some(number)) = (namespace, innermost) {
+        set(namespace, number);
+    }
 }
 
 #[cfg(test)]
@@ -197,10 +209,10 @@ mod tests {
     #[test]
     fn status_adds_owner_namespace_and_dispositions() {
         let mut state = State::default();
-        let status = b"Name:\t\xff\xfe\nUid:\t1000\t0\t0\t0\nNSpid:\t4711\t12\nSigBlk:\t0000000000200000\nSigIgn:\t0000000000010001\n";
+        let status = b"Name:\t\xff\xfe\nUid:\t1000\t0\t0\t0\nNSpid:\t4711\t12\nNSpgid:\t4700\t3\nNSsid:\t4700\t0\nSigBlk:\t0000000000200000\nSigIgn:\t0000000000010001\n";
         parse_status(status, &mut state);
         assert_eq!(state.uid, Uid(1000));
-        assert_eq!(state.namespace, Some(Namespace { inum: 0, level: 1, pid: Pid(12) }));
+        assert_eq!(state.namespace, Some(Namespace { level: 1, pid: Pid(12), pgid: Pgid(3), ..Namespace::default() }));
         assert!(state.facts.hup_ignored && state.facts.ttou_ignored_or_blocked && state.facts.auto_reaps_children);
         assert!(!state.facts.ttin_ignored_or_blocked);
         parse_status(b"NSpid:\t4711\n", &mut state);

@@ -209,6 +209,9 @@ impl From<&State> for FileState {
             comm: FileBytes::from(&state.comm.0),
             ino: Wide(state.ino),
             parent: state.parent.into(),
+            parent_pgid: state.parent_pgrp.number,
+            parent_pgid_ino: Wide(state.parent_pgrp.ino),
+            parent_sid: state.parent_session.0,
             pgid: state.pgrp.number,
             pgid_ino: Wide(state.pgrp.ino),
             sid: state.session.number,
@@ -225,7 +228,7 @@ impl From<&State> for FileState {
             live: state.live,
             facts: FileFacts(state.facts),
             uid: state.uid.0,
-            namespace: state.namespace.map(|Namespace { inum, level, pid }| FileNamespace { inum, level, pid: pid.0 }),
+            namespace: state.namespace.map(Into::into),
             cgroup: Wide(state.cgroup),
         }
     }
@@ -237,6 +240,8 @@ impl From<FileState> for State {
             id: FileTask { pid: file.pid, tid: file.tid, start: file.start }.into(),
             ino: file.ino.0,
             parent: file.parent.into(),
+            parent_pgrp: RawId { number: file.parent_pgid, ino: file.parent_pgid_ino.0 },
+            parent_session: Sid(file.parent_sid),
             pgrp: RawId { number: file.pgid, ino: file.pgid_ino.0 },
             session: RawId { number: file.sid, ino: file.sid_ino.0 },
             tty: file.tty.map(Into::into),
@@ -251,10 +256,24 @@ impl From<FileState> for State {
             live: file.live,
             facts: file.facts.0,
             uid: Uid(file.uid),
-            namespace: file.namespace.map(|n| Namespace { inum: n.inum, level: n.level, pid: Pid(n.pid) }),
+            namespace: file.namespace.map(Into::into),
             cgroup: file.cgroup.0,
             comm: Comm(file.comm.into()),
         }
+    }
+}
+
+impl From<Namespace> for FileNamespace {
+    fn from(namespace: Namespace) -> Self {
+        let Namespace { inum, level, pid, pgid, sid } = namespace;
+        Self { inum, level, pid: pid.0, pgid: pgid.0, sid: sid.0 }
+    }
+}
+
+impl From<FileNamespace> for Namespace {
+    fn from(file: FileNamespace) -> Self {
+        let FileNamespace { inum, level, pid, pgid, sid } = file;
+        Self { inum, level, pid: Pid(pid), pgid: Pgid(pgid), sid: Sid(sid) }
     }
 }
 

@@ -135,6 +135,12 @@ pub(super) struct FileState {
     pub ino: Wide,
     #[serde(default)]
     pub parent: FileTask,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub parent_pgid: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub parent_pgid_ino: Wide,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub parent_sid: u32,
     #[serde(default)]
     pub pgid: u32,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -195,6 +201,10 @@ pub(super) struct FileNamespace {
     pub inum: u32,
     pub level: u32,
     pub pid: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub pgid: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sid: u32,
 }
 
 /// The facts that hold, by name. A name that this release does not know is ignored.

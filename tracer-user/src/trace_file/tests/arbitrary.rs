@@ -71,19 +71,20 @@ fn facts() -> impl Strategy<Value = Facts> {
 }
 
 fn state() -> impl Strategy<Value = State> {
-    let ids = (task(), any::<u64>(), task(), id(), id(), option::of(tty()), number(Pgid));
+    let parent = (task(), id(), number(Sid));
+    let ids = (task(), any::<u64>(), parent, id(), id(), option::of(tty()), number(Pgid));
     let words = any::<[u32; 5]>();
     let codes = any::<[i32; 3]>();
-    let namespace = option::of((number(|n| n), any::<u32>(), number(Pid)).prop_map(|(inum, level, pid)| Namespace {
-        inum,
-        level,
-        pid,
-    }));
+    let namespace = (number(|n| n), any::<u32>(), number(Pid), number(Pgid), number(Sid));
+    let namespace =
+        option::of(namespace.prop_map(|(inum, level, pid, pgid, sid)| Namespace { inum, level, pid, pgid, sid }));
     (ids, words, codes, facts(), number(Uid), namespace, any::<u64>(), bytes()).prop_map(
         |((id, ino, parent, pgrp, session, tty, tty_old_pgrp), w, c, facts, uid, namespace, cgroup, comm)| State {
             id,
             ino,
-            parent,
+            parent: parent.0,
+            parent_pgrp: parent.1,
+            parent_session: parent.2,
             pgrp,
             session,
             tty,
