@@ -67,7 +67,7 @@ impl Model {
             EventKind::Enter { call, target_unknown } => self.enter(&mut cx, call, *target_unknown),
             EventKind::Leave(leave) => self.leave(&mut cx, leave),
             EventKind::Snapshot { args } => self.snapshot(&mut cx, args),
-            EventKind::SnapshotEnd { from, complete } => self.snapshot_end(&mut cx, *from, *complete),
+            EventKind::SnapshotEnd { from, coverage } => self.snapshot_end(&mut cx, *from, *coverage),
             EventKind::Gap(gap) => self.gap(&mut cx, gap),
             EventKind::ClockAnchor { .. } => {}
         }

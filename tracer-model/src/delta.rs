@@ -176,7 +176,7 @@ pub enum Change {
         /// Why; `None` when it was noticed later.
         how: Option<TtyChange>,
     },
-    /// One process gave up its terminal while the session keeps it.
+    /// One process gave up its terminal, or left it by setsid, while the session keeps it.
     TtyLeft {
         /// The process.
         process: ProcKey,
@@ -187,6 +187,9 @@ pub enum Change {
     Foreground {
         /// The terminal.
         tty: TtyKey,
+        /// Who called tcsetpgrp. It may not have returned yet; `None` when the group was born or ended, and when no call was
+        /// seen.
+        by: Option<ProcKey>,
         /// Before.
         from: Option<ForegroundGroup>,
         /// Now.
@@ -213,6 +216,8 @@ pub enum Change {
         signal: SignalGenerated,
         /// Along which path it came.
         path: SignalPath,
+        /// It was dropped although the target's disposition is not to ignore it.
+        dropped: Option<Dropped>,
     },
     /// A process stopped.
     Stopped {
@@ -342,8 +347,11 @@ pub enum TtyChange {
 pub struct ForegroundGroup {
     /// The number that `tcgetpgrp` returns.
     pub number: crate::ids::Pgid,
-    /// The group; `None` when no group of that identity exists: phantom before it exists, dangling after.
+    /// The group, when it is known.
     pub group: Option<PgrpKey>,
+    /// No group of that identity exists: phantom before it exists, dangling after. Without it, a group that is not known
+    /// exists all the same.
+    pub empty: bool,
 }
 
 /// Who called setpgid first for a new group.
@@ -427,20 +435,25 @@ pub enum Refusal {
 /// The path along which a signal came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignalPath {
-    /// kill and relatives to one process or thread; also kill by a call that was not seen (`intent` is `None`), whatever it
-    /// was aimed at.
+    /// kill and relatives to one process or thread.
     KillProcess {
         /// The sender.
         sender: ProcKey,
-        /// `Seq` of the call's ENTER, when seen.
-        intent: Option<Seq>,
+        /// `Seq` of the call's ENTER.
+        intent: Seq,
+    },
+    /// A call of the kill family that was not seen: of a 32-bit program, or lost. Whether it was aimed at a process or at a
+    /// group is not known.
+    KillUnseen {
+        /// The sender.
+        sender: ProcKey,
     },
     /// kill to a process group (or 0, or pidfd with the group flag).
     KillGroup {
         /// The sender.
         sender: ProcKey,
-        /// `Seq` of the call's ENTER, when seen.
-        intent: Option<Seq>,
+        /// `Seq` of the call's ENTER.
+        intent: Seq,
         /// The group.
         group: Option<PgrpKey>,
     },
@@ -448,8 +461,8 @@ pub enum SignalPath {
     KillAll {
         /// The sender.
         sender: ProcKey,
-        /// `Seq` of the call's ENTER, when seen.
-        intent: Option<Seq>,
+        /// `Seq` of the call's ENTER.
+        intent: Seq,
     },
     /// A character typed at the terminal: to its foreground group.
     TerminalCharacter {
@@ -466,10 +479,12 @@ pub enum SignalPath {
         /// The process that did.
         by: ProcKey,
     },
-    /// The terminal was hung up, or its session leader exited.
+    /// A terminal is taken from its session.
     Hangup {
         /// The exiting leader, or who closed the master.
         by: Option<ProcKey>,
+        /// How.
+        kind: HangupKind,
     },
     /// The orphan rule: SIGHUP and SIGCONT to a newly orphaned group with a stopped member.
     OrphanRule {
@@ -490,6 +505,29 @@ pub enum SignalPath {
     Kernel,
     /// A sender that the model does not know.
     Unknown,
+}
+
+/// What makes the kernel send SIGHUP for a terminal (`drivers/tty/tty_jobctrl.c`, `drivers/tty/tty_io.c`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HangupKind {
+    /// The terminal itself: pty master closed, carrier lost, or vhangup. To the session leader.
+    Terminal,
+    /// The session leader exits. To the terminal's foreground group, which can be in another session.
+    LeaderExit,
+    /// The session leader exits after an earlier hangup. To the group that was in the foreground then.
+    LeaderExitAfterHangup,
+    /// The session leader gives the terminal up (`TIOCNOTTY`). To the foreground group.
+    GivenUp,
+}
+
+/// Why a signal that its target neither ignores nor handles was dropped at once (kernel/signal.c, `prepare_signal` and
+/// `sig_task_ignored`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// The process is being ended as a whole.
+    Exiting,
+    /// The init of a pid namespace gets no signal that it has no handler for.
+    Init,
 }
 
 /// How a reap is known (kernel/exit.c, `release_task` has no tracepoint).

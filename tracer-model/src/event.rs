@@ -170,6 +170,8 @@ pub struct Facts {
 pub const SIGNAL_STOP_STOPPED: u32 = 1;
 /// `SIGNAL_GROUP_EXIT`: the process is being ended as a whole.
 pub const SIGNAL_GROUP_EXIT: u32 = 4;
+/// `SIGNAL_UNKILLABLE`: the init of a pid namespace.
+pub const SIGNAL_UNKILLABLE: u32 = 0x40;
 /// `PF_EXITING`.
 pub const PF_EXITING: u32 = 4;
 /// `PF_FORKNOEXEC`: forked and has not executed a program since; its parent may still call setpgid on it.
@@ -265,9 +267,8 @@ pub enum EventKind {
     SnapshotEnd {
         /// The number of the first record of the run, or a number from just before it was begun.
         from: Seq,
-        /// Every process of the machine (zombies included) is in the run. `false` when the run was filtered, cut or lost
-        /// records: it heals what it shows and ends nothing.
-        complete: bool,
+        /// Who is in the run for certain.
+        coverage: Coverage,
     },
     /// Wall time: `unix_ns` at `at`.
     ClockAnchor {
@@ -276,6 +277,18 @@ pub enum EventKind {
     },
     /// Records were lost.
     Gap(Gap),
+}
+
+/// Which processes, zombies included, a snapshot shows for certain: one of those that it does not show has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Coverage {
+    /// It was filtered, cut or lost records: it heals what it shows and ends nothing.
+    #[default]
+    Some,
+    /// Every followed process.
+    Followed,
+    /// Every process of the machine.
+    All,
 }
 
 /// One signal to one process or thread.

@@ -103,14 +103,8 @@ impl Model {
 
     /// Says that a group became orphaned, or is no longer. Of a group of zombies nothing is said: nobody in it can notice.
     pub(crate) fn announce_orphan(&mut self, cx: &mut Cx, key: PgrpKey, cause: OrphanCause) {
-        let counts = |member: &ProcKey| self.processes.get(member).is_some_and(Process::counts_for_orphan_rule);
-        if !self.groups.get(&key).is_some_and(|group| group.members.iter().any(counts)) {
-            return;
-        }
-        let Some(group) = self.groups.get_mut(&key) else { return };
+        let Some(group) = self.groups.get_mut(&key).filter(|group| group.living > 0) else { return };
         match (group.announced, group.orphaned) {
-            // Of a group that only zombies hold the rule says nothing of use.
-            (false, Orphaned::Yes) if group.living == 0 => {}
             (false, Orphaned::Yes) => {
                 group.announced = true;
                 let stopped = |member: &&ProcKey| self.processes.get(member).is_some_and(|it| it.stopped.is_some());

@@ -8,7 +8,7 @@ use crate::{
     delta::{Bounds, Refusal},
     event::{Call, Leave, TtyRequest},
     ids::{BootNs, Pgid, Pid, ProcKey},
-    state::{Model, Orphaned, Process, ProcessGroup},
+    state::{Knowledge, Model, Orphaned, Process, ProcessGroup},
 };
 
 const EPERM: i64 = 1;
@@ -118,8 +118,13 @@ impl Model {
             Some(_) => Refusal::Unexplained,
             None => {
                 let reason = self.no_group(number);
-                let not_yet = reason == Refusal::NoSuchGroup && self.process_by_pid(Pid(number)).is_some();
-                if not_yet { Refusal::GroupNotYet } else { reason }
+                let known = self.process_by_pid(Pid(number)).map(|process| process.knowledge);
+                match (reason, known) {
+                    (Refusal::NoSuchGroup, Some(Knowledge::Seen)) => Refusal::GroupNotYet,
+                    // Of a process that is only named it is not known whether it leads a group, in some other session.
+                    (Refusal::NoSuchGroup, Some(Knowledge::Referenced)) => Refusal::Unexplained,
+                    _ => reason,
+                }
             }
         }
     }

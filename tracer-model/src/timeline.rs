@@ -26,8 +26,10 @@ pub struct GroupLife {
     pub from: BootNs,
     /// Its end; `None` when it lives on.
     pub end: Option<(Bounds, GroupEnd)>,
-    /// Its members in the order in which they came, each stay on its own.
+    /// Its members in the order in which they came, each stay on its own: those that are over are a bounded history.
     pub members: Vec<Membership>,
+    /// Stays that are over and were forgotten, for there were too many.
+    pub forgotten: usize,
     /// When it was the foreground process group of a terminal.
     pub foreground: Vec<Interval<TtyKey>>,
     /// When it was orphaned, and by what.
@@ -96,9 +98,14 @@ pub struct Lives {
     pub left_behind: Vec<(ProcKey, usize)>,
 }
 
+/// How many stays that are over are remembered of each group, and how many intervals in the foreground, orphaned, or with a
+/// terminal.
+const HISTORY: usize = 4096;
+
 /// The accumulator.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Lifetimes {
+    history: usize,
     groups: BTreeMap<PgrpKey, GroupLife>,
     sessions: BTreeMap<SessionKey, SessionLife>,
     /// The group that a process is in, of those here.
@@ -107,11 +114,30 @@ pub struct Lifetimes {
     foreground: BTreeMap<TtyKey, PgrpKey>,
 }
 
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Lifetimes {
-    /// An empty account.
+    /// An empty account, with a history that is long enough for a report.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::with_history(HISTORY)
+    }
+
+    /// An empty account that remembers about as much of what is over in a group or session that lives on: at least `history`
+    /// of each kind, and at most three times as much.
+    #[must_use]
+    pub fn with_history(history: usize) -> Self {
+        Self {
+            history,
+            groups: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            member_of: BTreeMap::new(),
+            foreground: BTreeMap::new(),
+        }
     }
 
     /// Takes one event, what it changed, and the model after it.
@@ -183,8 +209,10 @@ impl Lifetimes {
                 }
             }
             Change::Orphaned { group, cause, .. } => {
+                let history = self.history;
                 if let Some(life) = self.group(group, model) {
                     life.orphaned.push(Interval { what: cause, from: at, until: None });
+                    trim(&mut life.orphaned, history, |interval| interval.until.is_some());
                 }
             }
             Change::NoLongerOrphaned { group } => {
@@ -214,10 +242,12 @@ impl Lifetimes {
                 }
             }
             Change::TtyGained { session, tty, .. } => {
+                let history = self.history;
                 if let Some(life) = self.session(session, model)
                     && !life.terminals.last().is_some_and(|(last, _)| last.what == tty && last.until.is_none())
                 {
                     life.terminals.push((Interval { what: tty, from: at, until: None }, None));
+                    trim(&mut life.terminals, history, |(interval, _)| interval.until.is_some());
                 }
             }
             Change::TtyLost { session, tty, how } => {
@@ -242,8 +272,10 @@ impl Lifetimes {
         self.leave(process.key, model, at, false);
         let member =
             Membership { process: process.key, name: process.comm.clone(), from: at, until: None, reaped: false };
+        let history = self.history;
         if let Some(life) = self.group(group, model) {
             life.members.push(member);
+            life.forgotten += trim(&mut life.members, history, |stay| stay.until.is_some());
             life.followed |= process.followed;
             self.member_of.insert(process.key, group);
         }
@@ -284,11 +316,13 @@ impl Lifetimes {
         if let Some(life) = before.and_then(|group| self.groups.get_mut(&group)) {
             close(life.foreground.iter_mut().rfind(|interval| interval.what == tty), at);
         }
+        let history = self.history;
         if let Some(group) = group
             && let Some(life) = self.group(group, model)
-            && !life.foreground.iter().any(|interval| interval.what == tty && interval.until.is_none())
+            && !life.foreground.iter().rev().any(|interval| interval.what == tty && interval.until.is_none())
         {
             life.foreground.push(Interval { what: tty, from: at, until: None });
+            trim(&mut life.foreground, history, |interval| interval.until.is_some());
             self.foreground.insert(tty, group);
         }
     }
@@ -304,6 +338,7 @@ impl Lifetimes {
                 from: group.first_seen,
                 end: None,
                 members: Vec::new(),
+                forgotten: 0,
                 foreground: Vec::new(),
                 orphaned: Vec::new(),
                 followed: false,
@@ -340,6 +375,21 @@ impl Lifetimes {
         }
         self.sessions.get_mut(&key)
     }
+}
+
+/// Forgets the oldest of what is over, once in a while: looking every time would cost as much as there are members. Says how
+/// many.
+fn trim<T>(all: &mut Vec<T>, history: usize, is_over: impl Fn(&T) -> bool) -> usize {
+    let before = all.len();
+    if before > history.saturating_mul(2) && before.is_multiple_of(history.max(1)) {
+        let mut surplus = all.iter().filter(|one| is_over(one)).count().saturating_sub(history);
+        all.retain(|one| {
+            let forgotten = surplus > 0 && is_over(one);
+            surplus -= usize::from(forgotten);
+            !forgotten
+        });
+    }
+    before - all.len()
 }
 
 /// Ends an interval that is open.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use tracer_model::{
-    event::{CLONE_THREAD, Call, Event, EventKind, GapCause, PF_KTHREAD, State, WaitStatus},
+    event::{CLONE_THREAD, Call, Coverage, Event, EventKind, GapCause, PF_KTHREAD, State, WaitStatus},
     ids::Pid,
 };
 use tracer_user::capture::{
@@ -164,7 +164,7 @@ fn the_iterator_and_proc_agree() {
             events.push(event);
         }
     }
-    assert!(events.iter().any(|event| matches!(event.kind, EventKind::SnapshotEnd { complete: true, .. })));
+    assert!(events.iter().any(|event| matches!(event.kind, EventKind::SnapshotEnd { coverage: Coverage::All, .. })));
     let iterated = snapshot_of(&events);
     let mut compared = 0;
     for (pid, state) in &before {

@@ -40,7 +40,7 @@ pub fn foreground(group: Option<ForegroundGroup>, names: &Names) -> String {
     match group {
         None => "none".to_owned(),
         Some(ForegroundGroup { group: Some(key), .. }) => names.group(key).to_owned(),
-        Some(ForegroundGroup { number, group: None }) => format!("no group {}", names.number(Pid(number.0))),
+        Some(ForegroundGroup { number, group: None, .. }) => format!("no group {}", names.number(Pid(number.0))),
     }
 }
 
@@ -101,7 +101,7 @@ impl Teller<'_> {
                 let who = names.maybe(delta.by);
                 format!("{who} is refused {}: {:?}, {}", name(call), Errno::from_raw(errno), self.refusal(reason))
             }
-            Change::SignalSent { target, ref signal, path } => self.signal(target, signal, path),
+            Change::SignalSent { target, ref signal, path, .. } => self.signal(target, signal, path),
             Change::Stopped { process, signal, .. } => format!("{} is stopped by {signal}", names.process(process)),
             Change::Continued { process, .. } => format!("{} is continued", names.process(process)),
             Change::WaitReported { child, status } => {
@@ -220,6 +220,7 @@ impl Teller<'_> {
         let names = self.names;
         match path {
             SignalPath::KillProcess { sender, .. } => format!("by kill of {}", names.process(sender)),
+            SignalPath::KillUnseen { sender } => format!("by unseen call of {}", names.process(sender)),
             SignalPath::KillGroup { sender, group, .. } => {
                 let group = group.map_or("nobody", |group| names.group(group));
                 format!("by kill of {} to group {group}", names.process(sender))
@@ -228,7 +229,7 @@ impl Teller<'_> {
             SignalPath::TerminalCharacter { .. } => "by terminal character".to_owned(),
             SignalPath::BackgroundAccess { by } => format!("by background access of {}", names.process(by)),
             SignalPath::TerminalIoctl { by } => format!("by terminal ioctl of {}", names.process(by)),
-            SignalPath::Hangup { by } => format!("by hangup of {}", names.maybe(by)),
+            SignalPath::Hangup { by, .. } => format!("by hangup of {}", names.maybe(by)),
             SignalPath::OrphanRule { exiting } => format!("by orphan rule of {}", names.process(exiting)),
             SignalPath::ChildStatus { child } => format!("as status of {}", names.process(child)),
             SignalPath::ParentDeath { parent } => format!("by death of {}", names.process(parent)),

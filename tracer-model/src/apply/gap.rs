@@ -6,9 +6,9 @@
 use super::Cx;
 use crate::{
     delta::{Bounds, Change, OrphanCause, ReapEvidence},
-    event::Gap,
+    event::{Coverage, Gap},
     ids::Seq,
-    state::{Knowledge, Model},
+    state::{Knowledge, Model, Process},
 };
 
 /// How many gaps are told apart; later ones count with the last.
@@ -36,17 +36,22 @@ impl Model {
         }
     }
 
-    /// The iterator is through: what is alive here, was seen before it began and is not in it has ended.
-    pub(super) fn snapshot_end(&mut self, cx: &mut Cx, from: Seq, complete: bool) {
-        if complete {
-            let gone = self.processes().filter(|process| process.seen.seq < from);
-            let gone: Vec<_> = gone.map(|process| (process.key, process.knowledge)).collect();
-            for (key, knowledge) in gone {
-                match knowledge {
-                    Knowledge::Seen => self.reap_unseen(cx, key, ReapEvidence::Snapshot),
-                    Knowledge::Referenced => self.forget_reference(cx, key),
-                }
+    /// The iterator is through: what is alive here, was seen before it began and is not in it has ended, if it would be in it.
+    pub(super) fn snapshot_end(&mut self, cx: &mut Cx, from: Seq, coverage: Coverage) {
+        let shows = |process: &Process| match coverage {
+            Coverage::Some => false,
+            Coverage::Followed => process.followed,
+            Coverage::All => true,
+        };
+        let gone = self.processes().filter(|process| process.seen.seq < from && shows(process));
+        let gone: Vec<_> = gone.map(|process| (process.key, process.knowledge)).collect();
+        for (key, knowledge) in gone {
+            match knowledge {
+                Knowledge::Seen => self.reap_unseen(cx, key, ReapEvidence::Snapshot),
+                Knowledge::Referenced => self.forget_reference(cx, key),
             }
+        }
+        if coverage == Coverage::All {
             for group in self.groups.values_mut() {
                 group.leader_reaped |= group.leader.is_none();
             }

@@ -5,8 +5,11 @@
 
 use super::Cx;
 use crate::{
-    delta::{Change, SignalPath},
-    event::{Call, SignalGenerated, SignalOrigin, SignalOutcome, TtyRequest},
+    delta::{Change, Dropped, HangupKind, SignalPath},
+    event::{
+        Call, Disposition, SIGNAL_GROUP_EXIT, SIGNAL_UNKILLABLE, SignalGenerated, SignalOrigin, SignalOutcome,
+        TtyRequest,
+    },
     ids::{ProcKey, Signal, TtyKey},
     state::{Model, OpenCall, Phase},
 };
@@ -31,7 +34,8 @@ impl Model {
         let path = self.signal_path(cx, sent, target, tty_before);
         self.note_exit_progress(cx, sent, target, path);
         self.settle_orphans(cx);
-        cx.push(Change::SignalSent { target, signal: *sent, path });
+        let flags = cx.event.subject.as_ref().map_or(0, |state| state.signal_flags);
+        cx.push(Change::SignalSent { target, signal: *sent, path, dropped: dropped(sent, flags) });
         let dropped = matches!(sent.outcome, SignalOutcome::Ignored | SignalOutcome::Overflow);
         let Some(process) = self.processes.get_mut(&target) else { return };
         if sent.signal == Signal::CONT {
@@ -80,15 +84,18 @@ impl Model {
     fn user_signal(&mut self, cx: &mut Cx, sent: &SignalGenerated, target: ProcKey) -> SignalPath {
         let open = self.open_signal(cx, sent);
         let Some(sender) = self.take_actor(cx) else { return SignalPath::Unknown };
-        let intent = open.map(|open| open.entered.seq);
+        let Some(OpenCall { call, entered, .. }) = open else { return SignalPath::KillUnseen { sender } };
+        let intent = entered.seq;
         let group = self.processes.get(&target).and_then(|target| target.group);
-        match open.map(|open| open.call) {
-            Some(Call::Kill { target: -1, .. }) => SignalPath::KillAll { sender, intent },
-            Some(Call::Kill { target, .. }) if target <= 0 => SignalPath::KillGroup { sender, intent, group },
-            Some(Call::PidfdSendSignal { flags, .. }) if flags & PIDFD_PROCESS_GROUP != 0 => {
-                SignalPath::KillGroup { sender, intent, group }
-            }
-            _ => SignalPath::KillProcess { sender, intent },
+        if let Call::Kill { target: -1, .. } = call {
+            return SignalPath::KillAll { sender, intent };
+        }
+        let to_group = matches!(call, Call::Kill { target: ..=0, .. })
+            || matches!(call, Call::PidfdSendSignal { flags, .. } if flags & PIDFD_PROCESS_GROUP != 0);
+        if to_group {
+            SignalPath::KillGroup { sender, intent, group }
+        } else {
+            SignalPath::KillProcess { sender, intent }
         }
     }
 
@@ -97,18 +104,19 @@ impl Model {
         let Some(actor) = self.take_actor(cx) else { return SignalPath::Unknown };
         let Some(process) = self.processes.get(&actor) else { return SignalPath::Unknown };
         let about_itself = process.parent == Some(target) || process.phase == Phase::Alive;
-        let zombie = |child: &&ProcKey| self.processes.get(child).is_some_and(|it| it.phase == Phase::Zombie);
-        let mut zombies = process.children.iter().filter(zombie);
-        match (zombies.next(), zombies.next()) {
-            (Some(_), Some(_)) if !about_itself => SignalPath::Kernel,
-            (Some(child), None) if !about_itself => SignalPath::ChildStatus { child: *child },
-            _ => {
-                if CHILD_ENDED.contains(&code) && process.phase >= Phase::Exiting {
-                    self.child_ended(cx, actor);
-                }
-                SignalPath::ChildStatus { child: actor }
+        if !about_itself {
+            let zombie = |child: &&ProcKey| self.processes.get(child).is_some_and(|it| it.phase == Phase::Zombie);
+            let mut zombies = process.children.iter().filter(zombie);
+            match (zombies.next(), zombies.next()) {
+                (Some(_), Some(_)) => return SignalPath::Kernel,
+                (Some(child), None) => return SignalPath::ChildStatus { child: *child },
+                (None, _) => {}
             }
         }
+        if CHILD_ENDED.contains(&code) && process.phase >= Phase::Exiting {
+            self.child_ended(cx, actor);
+        }
+        SignalPath::ChildStatus { child: actor }
     }
 
     /// A process reports its own end: it is a zombie by now, and its children are somebody else's.
@@ -132,7 +140,7 @@ impl Model {
             actor.phase >= Phase::Exiting || actor.book.exiting_threads.contains(&cx.event.actor.tid)
         });
         if gives_up && hangup {
-            SignalPath::Hangup { by: self.take_actor(cx) }
+            SignalPath::Hangup { by: self.take_actor(cx), kind: HangupKind::GivenUp }
         } else if exiting && let Some(parent) = self.take_actor(cx) {
             SignalPath::ParentDeath { parent }
         } else {
@@ -204,14 +212,17 @@ impl Model {
             by.is_some_and(|by| by.book.exit.hung_up.contains(&(target, Signal::HUP)) && !by.book.exit.notified)
         };
         match exiting.map(|exiting| (exiting.key, exiting.hangs_up(signal, process.group, target))) {
-            Some((by, true)) => SignalPath::Hangup { by: Some(by) },
-            Some((by, false)) if leads && (lost_tty || by == target || hung_up(by)) => {
-                SignalPath::Hangup { by: Some(by) }
+            Some((by, Some(kind))) => SignalPath::Hangup { by: Some(by), kind },
+            Some((by, None)) if leads && by == target => {
+                SignalPath::Hangup { by: Some(by), kind: HangupKind::LeaderExit }
             }
-            Some((exiting, false)) => SignalPath::OrphanRule { exiting },
+            Some((by, None)) if leads && (lost_tty || hung_up(by)) => {
+                SignalPath::Hangup { by: Some(by), kind: HangupKind::Terminal }
+            }
+            Some((exiting, None)) => SignalPath::OrphanRule { exiting },
             None if leads => {
                 let by = self.take_actor(cx).filter(|by| self.processes.get(by).is_some_and(|by| !by.kernel_thread));
-                SignalPath::Hangup { by }
+                SignalPath::Hangup { by, kind: HangupKind::Terminal }
             }
             None => SignalPath::Kernel,
         }
@@ -226,12 +237,25 @@ impl Model {
             if let (Some(group), Some(exiting)) = (group, self.processes.get_mut(&exiting)) {
                 exiting.book.exit.signalled.insert((group, sent.signal));
             }
-        } else if let SignalPath::Hangup { by: Some(by) } = path {
+        } else if let SignalPath::Hangup { by: Some(by), .. } = path {
             self.take_actor(cx);
             if let Some(by) = self.processes.get_mut(&by).filter(|by| by.phase >= Phase::Exiting) {
                 by.book.exit.hung_up.insert((target, sent.signal));
             }
         }
+    }
+}
+
+/// Why a signal was dropped that the target does not ignore.
+fn dropped(sent: &SignalGenerated, signal_flags: u32) -> Option<Dropped> {
+    if sent.outcome != SignalOutcome::Ignored {
+        None
+    } else if signal_flags & SIGNAL_GROUP_EXIT != 0 {
+        Some(Dropped::Exiting)
+    } else if signal_flags & SIGNAL_UNKILLABLE != 0 && sent.disposition == Disposition::Default {
+        Some(Dropped::Init)
+    } else {
+        None
     }
 }
 

@@ -6,8 +6,8 @@
 use super::Cx;
 use crate::{
     delta::{Change, ForegroundGroup, GroupBirth, TtyChange, UnseenChange},
-    event::{Call, EXIT_DEAD, EventKind, State, TtyRequest, TtyState},
-    ids::{Pgid, PgrpKey, ProcKey, SessionKey, Signal, TtyKey},
+    event::{Call, EXIT_DEAD, EventKind, RawId, State, TtyRequest, TtyState},
+    ids::{Pgid, PgrpKey, ProcKey, SessionKey, Signal, Tid, TtyKey},
     state::{Model, Phase, Terminal, same_ino},
 };
 
@@ -109,7 +109,13 @@ impl Model {
             .session
             .filter(|session| self.terminals.get(&known).is_some_and(|terminal| terminal.session == Some(*session)));
         // By setsid a process leaves session and terminal; its own session never had this one.
-        let Some(session) = session else { return self.drop_tty(key) };
+        let Some(session) = session else {
+            let setsid = |change: &Change| matches!(change, Change::SessionBorn { leader, .. } if *leader == key);
+            if cx.delta.changes.iter().any(setsid) {
+                cx.push(Change::TtyLeft { process: key, tty: known });
+            }
+            return self.drop_tty(key);
+        };
         let leader = self.sessions.get(&session).and_then(|session| session.leader);
         let leader_phase = leader.and_then(|leader| self.processes.get(&leader)).map(|leader| leader.phase);
         let leader_gone = leader_phase.is_some_and(|phase| phase >= Phase::Exiting);
@@ -217,11 +223,11 @@ impl Model {
     /// The foreground group as a process of that terminal shows it.
     fn absorb_foreground(&mut self, cx: &mut Cx, key: ProcKey, tty: TtyKey, state: &TtyState) {
         let mut to = self.foreground_group(state.foreground);
-        if state.foreground_empty
-            && let Some(to) = &mut to
-        {
-            to.group = None;
+        if let Some(to) = &mut to {
+            to.empty = state.foreground_empty;
+            to.group = to.group.filter(|_| !state.foreground_empty);
         }
+        let by = self.caller_of_tcsetpgrp(cx, tty, state.foreground);
         let Some(terminal) = self.terminals.get_mut(&tty) else { return };
         let (before, from) = (terminal.foreground_id, terminal.foreground);
         let same = before.number == state.foreground.number && same_ino(before.ino, state.foreground.ino);
@@ -245,8 +251,26 @@ impl Model {
             cx.push(Change::UnseenCall { process: key, what: UnseenChange::Foreground });
         }
         if !new || gained || calling {
-            cx.push(Change::Foreground { tty, from, to });
+            cx.push(Change::Foreground { tty, by, from, to });
         }
+    }
+
+    /// Who made this the foreground group: whose tcsetpgrp returns with this event, or who has called it and not returned.
+    fn caller_of_tcsetpgrp(&self, cx: &Cx, tty: TtyKey, foreground: RawId) -> Option<ProcKey> {
+        if let EventKind::Leave(leave) = &cx.event.kind
+            && leave.ret == 0
+            && request(&leave.call) == Some(TtyRequest::SetForeground)
+        {
+            return self.lookup(cx.event.actor);
+        }
+        let callers = &self.terminals.get(&tty)?.foreground_calls;
+        let asks = |caller: &&(ProcKey, Tid)| {
+            let call = self.processes.get(&caller.0).and_then(|caller_| caller_.book.calls.get(&caller.1));
+            // In a namespace the number that was asked for is another one.
+            matches!(call.map(|open| open.call), Some(Call::TtyIoctl { value, .. }) if value as u32 == foreground.number)
+        };
+        let asking = callers.iter().find(asks).or_else(|| callers.first().filter(|_| callers.len() == 1));
+        asking.map(|(caller, _)| *caller)
     }
 
     /// A group appeared whose number some terminal has as its foreground: it may be that terminal's. Without `pid->ino` it
@@ -262,10 +286,10 @@ impl Model {
             if !(proven || same_ino(ino, id.ino) && terminal.foreground_since >= leader_born) {
                 continue;
             }
-            let to = Some(ForegroundGroup { number: key.number, group: Some(key) });
+            let to = Some(ForegroundGroup { number: key.number, group: Some(key), empty: false });
             let from = std::mem::replace(&mut terminal.foreground, to);
             if birth != GroupBirth::Found && from != to {
-                cx.push(Change::Foreground { tty, from, to });
+                cx.push(Change::Foreground { tty, by: None, from, to });
             }
         }
     }
@@ -276,9 +300,9 @@ impl Model {
             let Some(terminal) = self.terminals.get_mut(&tty) else { continue };
             let from = terminal.foreground;
             if from.is_some_and(|from| from.group == Some(key)) {
-                let to = Some(ForegroundGroup { number: key.number, group: None });
+                let to = Some(ForegroundGroup { number: key.number, group: None, empty: true });
                 terminal.foreground = to;
-                cx.push(Change::Foreground { tty, from, to });
+                cx.push(Change::Foreground { tty, by: None, from, to });
             }
         }
     }

@@ -107,8 +107,9 @@ impl Names {
             | Change::Foreground { .. } => self.session_change(change),
             Change::LeaderRace(race) => self.race(&race),
             Change::Refused { errno, reason, .. } => format!("refused {errno}: {}", self.refusal(reason)),
-            Change::SignalSent { target, signal, path } => {
-                format!("{} to {} by {}", signal.signal, self.process(target), self.path(path))
+            Change::SignalSent { target, signal, path, dropped } => {
+                let dropped = dropped.map_or_else(String::new, |why| format!(", dropped: {why:?}"));
+                format!("{} to {} by {}{dropped}", signal.signal, self.process(target), self.path(path))
             }
             Change::Stopped { process, signal, sent } => {
                 format!("{} stops by {signal}{}", self.process(process), sent_text(sent))
@@ -153,19 +154,21 @@ impl Names {
                 format!("session {} loses {}: {how:?}", self.session(session), self.tty(tty))
             }
             Change::TtyLeft { process, tty } => format!("{} leaves {}", self.process(process), self.tty(tty)),
-            Change::Foreground { tty, from, to } => {
+            Change::Foreground { tty, by, from, to } => {
                 let (tty, from, to) = (self.tty(tty), self.foreground(from), self.foreground(to));
-                format!("{tty} foreground {from} → {to}")
+                let by = by.map_or_else(String::new, |by| format!(" by {}", self.process(by)));
+                format!("{tty} foreground {from} → {to}{by}")
             }
             _ => String::new(),
         }
     }
 
-    /// `11`, or `11?` when no group of that identity exists.
+    /// `11`, `11?` when the group is not known, or `11!` when no group of that identity exists.
     fn foreground(&mut self, group: Option<ForegroundGroup>) -> String {
         match group {
             None => "none".into(),
-            Some(ForegroundGroup { number, group: None }) => format!("{number}?"),
+            Some(ForegroundGroup { number, group: None, empty: true }) => format!("{number}!"),
+            Some(ForegroundGroup { number, group: None, empty: false }) => format!("{number}?"),
             Some(ForegroundGroup { group: Some(group), .. }) => self.group(group),
         }
     }
@@ -185,9 +188,10 @@ impl Names {
     }
 
     fn path(&mut self, path: SignalPath) -> String {
-        let call = |intent: Option<Seq>| intent.map_or_else(String::new, |seq| format!(" in #{}", seq.0));
+        let call = |intent: Seq| format!(" in #{}", intent.0);
         match path {
             SignalPath::KillProcess { sender, intent } => format!("kill of {}{}", self.process(sender), call(intent)),
+            SignalPath::KillUnseen { sender } => format!("an unseen call of {}", self.process(sender)),
             SignalPath::KillGroup { sender, intent, group } => {
                 let group = group.map_or_else(|| "?".into(), |group| self.group(group));
                 format!("kill of {} to group {group}{}", self.process(sender), call(intent))
@@ -200,7 +204,7 @@ impl Names {
             }
             SignalPath::BackgroundAccess { by } => format!("background access of {}", self.process(by)),
             SignalPath::TerminalIoctl { by } => format!("terminal ioctl of {}", self.process(by)),
-            SignalPath::Hangup { by } => format!("hangup by {}", self.or_nobody(by)),
+            SignalPath::Hangup { by, kind } => format!("hangup by {} ({kind:?})", self.or_nobody(by)),
             SignalPath::OrphanRule { exiting } => format!("the orphan rule, exit of {}", self.process(exiting)),
             SignalPath::ChildStatus { child } => format!("child {}", self.process(child)),
             SignalPath::ParentDeath { parent } => format!("death of parent {}", self.process(parent)),

@@ -192,7 +192,7 @@ impl Model {
             return None;
         }
         let group = self.group_by_pgid(id.pgid()).filter(|group| same_ino(group.ino, id.ino));
-        Some(ForegroundGroup { number: id.pgid(), group: group.map(|group| group.key) })
+        Some(ForegroundGroup { number: id.pgid(), group: group.map(|group| group.key), empty: false })
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    delta::HangupKind,
     event::{Call, Comm, Facts, Namespace, RawId, WaitStatus},
     ids::{BootNs, PgrpKey, ProcKey, Seq, SessionKey, Sid, Signal, Tid, TtyKey, Uid},
 };
@@ -244,11 +245,15 @@ impl Process {
 
     /// Whether a signal from this exiting session leader is one of those that its terminal's foreground group gets
     /// (`disassociate_ctty`): each member one SIGHUP, and one SIGCONT when the terminal had been hung up before.
-    pub(crate) fn hangs_up(&self, signal: Signal, group: Option<PgrpKey>, target: ProcKey) -> bool {
+    pub(crate) fn hangs_up(&self, signal: Signal, group: Option<PgrpKey>, target: ProcKey) -> Option<HangupKind> {
         let exit = &self.book.exit;
-        let old = group.is_some() && group == exit.old_foreground;
-        let foreground = group.is_some() && group == exit.foreground;
-        (old || foreground && signal == Signal::HUP) && !exit.notified && !exit.hung_up.contains(&(target, signal))
+        if group.is_none() || exit.notified || exit.hung_up.contains(&(target, signal)) {
+            None
+        } else if group == exit.old_foreground {
+            Some(HangupKind::LeaderExitAfterHangup)
+        } else {
+            (group == exit.foreground && signal == Signal::HUP).then_some(HangupKind::LeaderExit)
+        }
     }
 
     /// It has not begun to exit, so it can become somebody's parent.

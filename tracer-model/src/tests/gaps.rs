@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 
-use super::{check, model};
-use crate::ids::Pid;
+use super::{check, history, model};
+use crate::{ids::Pid, state::Model};
 
 #[test]
 fn a_complete_snapshot_after_a_gap_ends_what_is_not_in_it() {
@@ -87,7 +87,7 @@ fn a_changed_group_without_a_call_is_an_unseen_call() {
             #7 10 forks 21
             #8 unseen call: ProcessGroup of 21; 21 joins 20 from 10 (leader Alive)
             #9 10 forks 22
-            #10 unseen call: Session of 22; session 22 of 22; group 22 of 22 found; group 22 orphaned: found so, 0 stopped
+            #10 unseen call: Session of 22; session 22 of 22; group 22 of 22 found; 22 leaves pts/0; group 22 orphaned: found so, 0 stopped
         "]],
     );
 }
@@ -190,4 +190,23 @@ fn references_without_state_are_bounded() {
     }
     let model = model(&text);
     assert!(model.processes().count() < 4200, "{}", model.processes().count());
+}
+
+#[test]
+fn a_snapshot_of_the_followed_ends_those_of_them_that_it_does_not_show_and_nobody_else() {
+    let text = "
+        10: fork 20
+        20: fork 21
+        10: fork 30
+        gap 2 sequence 9000 10000
+        #90 snapshot 20 sleep
+        snapshot-end from=90 followed
+    ";
+    let mut model = Model::new();
+    model.follow(Pid(20));
+    for event in history(text) {
+        model.apply(&event);
+    }
+    let alive = |pid| model.process_by_pid(Pid(pid)).is_some();
+    assert_eq!([20, 21, 30, 10].map(alive), [true, false, true, true]);
 }

@@ -4,7 +4,7 @@ use proptest::{collection::vec, option, prelude::*};
 
 use crate::{
     event::{
-        Call, Comm, Disposition, Event, EventKind, Facts, Gap, GapCause, Leave, Namespace, RawId, RawTask,
+        Call, Comm, Coverage, Disposition, Event, EventKind, Facts, Gap, GapCause, Leave, Namespace, RawId, RawTask,
         SignalGenerated, SignalOrigin, SignalOutcome, State, TtyRequest, TtyState, WaitStatus, Waited,
     },
     ids::{BootNs, Pgid, Pid, RawTty, Seq, Sid, Signal, Tid, Uid},
@@ -28,6 +28,10 @@ fn tty() -> impl Strategy<Value = TtyState> {
         foreground_empty,
         session: Sid(session),
     })
+}
+
+fn coverage() -> impl Strategy<Value = Coverage> {
+    prop::sample::select(vec![Coverage::Some, Coverage::Followed, Coverage::All])
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
@@ -185,7 +189,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
             .prop_map(|(call, target_unknown)| EventKind::Enter { call, target_unknown }),
         6 => leave().prop_map(EventKind::Leave),
         2 => vec(word(), 0..2).prop_map(|args| EventKind::Snapshot { args }),
-        1 => (0_u64..90, any::<bool>()).prop_map(|(from, complete)| EventKind::SnapshotEnd { from: Seq(from), complete }),
+        1 => (0_u64..90, coverage()).prop_map(|(from, coverage)| EventKind::SnapshotEnd { from: Seq(from), coverage }),
         1 => any::<i64>().prop_map(|unix_ns| EventKind::ClockAnchor { unix_ns }),
         1 => (0_u64..90, 0_u64..90, 0_u64..9).prop_map(|(from, until, lost)| EventKind::Gap(Gap {
             from: BootNs(from),

@@ -58,7 +58,7 @@ fn a_group_ends_when_its_last_member_moves_away() {
             #10 group 21 of 21 by itself
             #12 21 joins 20 from 21 (leader Alive); group 21 ends: 21 moved away
             #13 21 forks 22
-            #15 session 22 of 22; group 22 of 22 by setsid
+            #15 session 22 of 22; group 22 of 22 by setsid; 22 leaves pts/0
         "]],
     );
 }
@@ -169,7 +169,7 @@ fn the_classic_daemon_leaves_by_fork_setsid_fork() {
             #9 20 exits exited:0
             #10 21 goes from parent 20 to 1; 20 is a zombie; group 20 is leaderless: Zombie; group 20 orphaned: exit of 20, 0 stopped
             #12 20 reaped by 10 (Wait 11–12); group 20 is leaderless: Reaped
-            #14 session 21 of 21; group 21 of 21 by setsid; group 20 ends: 21 moved away
+            #14 session 21 of 21; group 21 of 21 by setsid; group 20 ends: 21 moved away; 21 leaves pts/0
             #15 21 forks 22
             #16 21 exits exited:0; session 21 loses its leader, with no terminal
             #17 22 goes from parent 21 to 1; 21 is a zombie; group 21 is leaderless: Zombie
@@ -213,9 +213,9 @@ fn setsid_of_a_parent_orphans_a_group_and_the_kernel_sends_nothing() {
             #5 10 forks 30
             #6 30 forks 31
             #8 group 31 of 31 by itself
-            #9 SIGSTOP to 31 by kill of 50
+            #9 SIGSTOP to 31 by an unseen call of 50
             #10 31 stops by SIGSTOP of #9
-            #12 session 30 of 30; group 30 of 30 by setsid; group 31 orphaned: setsid of 30, 1 stopped
+            #12 session 30 of 30; group 30 of 30 by setsid; 30 leaves pts/0; group 31 orphaned: setsid of 30, 1 stopped
         "]],
     );
 }
@@ -396,7 +396,7 @@ fn the_expected_orphan_signals_are_missed() {
             #7 group 20 of 20 by itself
             #8 20 forks 21
             #10 group 21 of 21 by itself
-            #11 SIGSTOP to 21 by kill of 50
+            #11 SIGSTOP to 21 by an unseen call of 50
             #12 21 stops by SIGSTOP of #11
             #13 20 exits exited:0
             #14 21 goes from parent 20 to 1; 20 is a zombie; group 20 is held by zombies; group 21 orphaned: exit of 20, 1 stopped; anomaly: orphan signals of group 21

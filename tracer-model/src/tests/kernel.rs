@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::{
     event::{
-        Call, Comm, Disposition, EXIT_DEAD, EXIT_ZOMBIE, Event, EventKind, Facts, Leave, PF_FORKNOEXEC, RawId, RawTask,
-        SIGNAL_STOP_STOPPED, SignalGenerated, SignalOrigin, SignalOutcome, State, TtyRequest, TtyState, WaitStatus,
-        Waited,
+        Call, Comm, Coverage, Disposition, EXIT_DEAD, EXIT_ZOMBIE, Event, EventKind, Facts, Leave, PF_FORKNOEXEC,
+        RawId, RawTask, SIGNAL_STOP_STOPPED, SignalGenerated, SignalOrigin, SignalOutcome, State, TtyRequest, TtyState,
+        WaitStatus, Waited,
     },
     ids::{BootNs, Pgid, Pid, RawTty, Seq, Sid, Signal, Tid},
 };
@@ -568,7 +568,11 @@ impl Kernel {
         for pid in self.tasks.keys().copied().collect::<Vec<_>>() {
             self.emit_state(0, pid, EventKind::Snapshot { args: Vec::new() });
         }
-        self.emit(0, None, EventKind::SnapshotEnd { from, complete });
+        self.emit(
+            0,
+            None,
+            EventKind::SnapshotEnd { from, coverage: if complete { Coverage::All } else { Coverage::Some } },
+        );
     }
 }
 

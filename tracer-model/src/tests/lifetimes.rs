@@ -3,7 +3,13 @@
 use expect_test::expect;
 
 use super::history;
-use crate::{delta::GroupEnd, dsl::Names, ids::Pid, state::Model, timeline::Lifetimes};
+use crate::{
+    delta::GroupEnd,
+    dsl::Names,
+    ids::{Pgid, Pid},
+    state::Model,
+    timeline::Lifetimes,
+};
 
 /// The account of a history: a line per group and session that the followed process 20 or its descendants were in.
 fn lives(text: &str) -> String {
@@ -129,4 +135,25 @@ fn a_daemon_that_is_left_behind_and_a_session_that_loses_its_terminal() {
         left behind: 22
     "]]
     .assert_eq(&lives(text));
+}
+
+#[test]
+fn what_is_over_in_a_long_lived_group_is_a_bounded_history() {
+    let mut text = String::from("10: fork 20\n20: setpgid(0,0) = 0\n");
+    for pid in 100..200 {
+        text += &format!("20: fork {pid}\n{pid}: exit 0\n{pid}: dead\n20: wait4(-1,0) = {pid} got {pid} exited:0\n");
+        text.push_str("10: ioctl(0,TIOCSPGRP,0,20) = 0\n10: ioctl(0,TIOCSPGRP,0,10) = 0\n");
+    }
+    let (mut model, mut lifetimes) = (Model::new(), Lifetimes::with_history(8));
+    for event in history(&text) {
+        let delta = model.apply(&event);
+        lifetimes.observe(&event, &delta, &model);
+    }
+    let key = model.group_by_pgid(Pgid(20)).unwrap().key;
+    let life = lifetimes.group_life(key).unwrap();
+    assert_eq!(life.members.len() + life.forgotten, 101, "the leader and everyone that it forked");
+    assert!((9..=25).contains(&life.members.len()), "{}", life.members.len());
+    assert_eq!(life.members.first().unwrap().process.number, Pid(20), "who is still there is never forgotten");
+    assert_eq!(life.members.last().unwrap().process.number, Pid(199), "the latest are remembered");
+    assert!((8..=24).contains(&life.foreground.len()), "{}", life.foreground.len());
 }

@@ -76,7 +76,7 @@ fn a_new_process_of_the_number_proves_the_reap_and_the_groups_end() {
         ",
         expect![[r"
             #5 10 forks 20
-            #7 session 20 of 20; group 20 of 20 by setsid
+            #7 session 20 of 20; group 20 of 20 by setsid; 20 leaves pts/0
             #8 20 forks 21
             #9 20 exits exited:0; session 20 loses its leader, with no terminal
             #10 21 goes from parent 20 to 1; 20 is a zombie; group 20 is leaderless: Zombie

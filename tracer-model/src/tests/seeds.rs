@@ -39,19 +39,19 @@ fn control_c_is_received_by_every_member_of_the_foreground_group_only() {
     check(
         &text,
         expect![[r"
-        #5 10 forks 20
-        #7 group 20 of 20 by itself
-        #9 leader race of 20 and parent 10: Child first by 1000 ns, errno 0
-        #10 10 forks 21
-        #12 21 joins 20 from 10 (leader Alive)
-        #13 20 executes
-        #14 21 executes
-        #15 10 forks 30
-        #17 group 30 of 30 by itself
-        #19 pts/0 foreground 10 → 30
-        #20 30 executes
-        #21 SIGINT to 30 by a character at pts/0
-    "]],
+            #5 10 forks 20
+            #7 group 20 of 20 by itself
+            #9 leader race of 20 and parent 10: Child first by 1000 ns, errno 0
+            #10 10 forks 21
+            #12 21 joins 20 from 10 (leader Alive)
+            #13 20 executes
+            #14 21 executes
+            #15 10 forks 30
+            #17 group 30 of 30 by itself
+            #19 pts/0 foreground 10 → 30 by 10
+            #20 30 executes
+            #21 SIGINT to 30 by a character at pts/0
+        "]],
     );
 }
 

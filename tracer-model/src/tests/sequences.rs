@@ -105,7 +105,7 @@ fn a5_a_parents_exit_orphans_a_stopped_group() {
             #7 group 20 of 20 by itself
             #8 20 forks 21
             #10 group 21 of 21 by itself
-            #11 SIGSTOP to 21 by kill of 50
+            #11 SIGSTOP to 21 by an unseen call of 50
             #12 21 stops by SIGSTOP of #11
             #13 20 exits exited:0
             #14 21 goes from parent 20 to 1; group 21 orphaned: exit of 20, 1 stopped; SIGHUP to 21 by the orphan rule, exit of 20
@@ -138,7 +138,7 @@ fn a6_a_members_exit_orphans_its_own_group() {
             #5 10 forks 20
             #7 group 20 of 20 by itself
             #8 20 forks 21
-            #9 SIGSTOP to 21 by kill of 50
+            #9 SIGSTOP to 21 by an unseen call of 50
             #10 21 stops by SIGSTOP of #9
             #11 20 exits exited:0
             #12 21 goes from parent 20 to 1; group 20 orphaned: exit of 20, 1 stopped; SIGHUP to 21 by the orphan rule, exit of 20
@@ -179,11 +179,11 @@ fn a7_a_session_leader_exits_on_a_pty() {
             #10 group 30 of 30 by itself
             #11 10 forks 40
             #13 group 40 of 40 by itself
-            #15 pts/0 foreground 10 → 20
-            #16 SIGSTOP to 30 by kill of 50
+            #15 pts/0 foreground 10 → 20 by 10
+            #16 SIGSTOP to 30 by an unseen call of 50
             #17 30 stops by SIGSTOP of #16
             #18 10 exits exited:0; session 10 loses its leader, with pts/0
-            #19 SIGHUP to 20 by hangup by 10
+            #19 SIGHUP to 20 by hangup by 10 (LeaderExit)
             #20 30 goes from parent 10 to 1; session 10 loses pts/0: Some(LeaderExit); 20 goes from parent 10 to 1; 40 goes from parent 10 to 1; group 20 orphaned: exit of 10, 0 stopped; group 30 orphaned: exit of 10, 1 stopped; group 40 orphaned: exit of 10, 0 stopped; SIGHUP to 30 by the orphan rule, exit of 10
             #21 30 continues of #21; SIGCONT to 30 by the orphan rule, exit of 10
             #23 10 is a zombie; group 10 is held by zombies
@@ -213,11 +213,11 @@ fn a8_a_session_leader_exits_on_a_virtual_console() {
             #9 session 60 gains tty1: Some(Ioctl); tty1 foreground none → 60
             #10 60 forks 61
             #12 group 61 of 61 by itself
-            #14 tty1 foreground 60 → 61
+            #14 tty1 foreground 60 → 61 by 60
             #15 60 exits exited:0; session 60 loses its leader, with tty1
-            #16 session 60 loses tty1: Some(LeaderExit); SIGHUP to 60 by hangup by 60
-            #17 SIGCONT to 60 by hangup by 60
-            #18 SIGHUP to 61 by hangup by 60
+            #16 session 60 loses tty1: Some(LeaderExit); SIGHUP to 60 by hangup by 60 (LeaderExit)
+            #17 SIGCONT to 60 by hangup by 60 (LeaderExit)
+            #18 SIGHUP to 61 by hangup by 60 (LeaderExit)
             #19 61 goes from parent 60 to 1; 60 is a zombie; group 60 is held by zombies; group 61 orphaned: exit of 60, 0 stopped
         "]],
     );
@@ -241,12 +241,12 @@ fn a9_the_pty_master_is_closed_and_the_leader_exits_later() {
         expect![[r"
             #5 10 forks 20
             #7 group 20 of 20 by itself
-            #9 pts/0 foreground 10 → 20
-            #10 session 10 loses pts/0: Some(Hangup); SIGHUP to 10 by hangup by 50
-            #11 SIGCONT to 10 by hangup by 50
+            #9 pts/0 foreground 10 → 20 by 10
+            #10 session 10 loses pts/0: Some(Hangup); SIGHUP to 10 by hangup by 50 (Terminal)
+            #11 SIGCONT to 10 by hangup by 50 (Terminal)
             #13 10 exits exited:0; session 10 loses its leader, with no terminal
-            #14 SIGHUP to 20 by hangup by 10
-            #15 SIGCONT to 20 by hangup by 10
+            #14 SIGHUP to 20 by hangup by 10 (LeaderExitAfterHangup)
+            #15 SIGCONT to 20 by hangup by 10 (LeaderExitAfterHangup)
             #16 20 goes from parent 10 to 1; 10 is a zombie; group 10 is held by zombies; group 20 orphaned: exit of 10, 0 stopped
         "]],
     );
@@ -268,9 +268,9 @@ fn a10_the_leader_gives_its_terminal_up() {
         expect![[r"
             #5 10 forks 20
             #7 group 20 of 20 by itself
-            #9 pts/0 foreground 10 → 20
-            #11 SIGHUP to 20 by hangup by 10
-            #12 SIGCONT to 20 by hangup by 10
+            #9 pts/0 foreground 10 → 20 by 10
+            #11 SIGHUP to 20 by hangup by 10 (GivenUp)
+            #12 SIGCONT to 20 by hangup by 10 (GivenUp)
             #13 session 10 loses pts/0: Some(GivenUp)
         "]],
     );
@@ -295,7 +295,7 @@ fn a11_control_c_reaches_the_foreground_group_and_nobody_else() {
             #6 10 forks 20
             #8 group 20 of 20 by itself
             #9 20 forks 21
-            #11 pts/0 foreground 10 → 20
+            #11 pts/0 foreground 10 → 20 by 10
             #12 SIGINT to 21 by a character at pts/0
             #13 SIGINT to 20 by a character at pts/0
             #15 20 exits killed:SIGINT
@@ -354,7 +354,7 @@ fn a13_background_tcsetpgrp_stops_succeeds_or_is_refused() {
             #10 refused 512: Restarted
             #12 20 stops by SIGTTOU of #9
             #16 20 continues of #16; SIGCONT to 20 by kill of 10 to group 20 in #15
-            #19 pts/0 foreground 10 → 20
+            #19 pts/0 foreground 10 → 20 by 20
         "]],
     );
 }
@@ -409,7 +409,7 @@ fn a15_a_process_with_two_threads_stops_when_both_have() {
         ",
         expect![[r"
             #5 10 forks 20
-            #7 SIGSTOP to 20 by kill of 50
+            #7 SIGSTOP to 20 by an unseen call of 50
             #10 SIGCHLD to 10 by child 20
             #11 20 stops by SIGSTOP of #7
         "]],
@@ -429,9 +429,9 @@ fn a16_an_orphaned_group_does_not_stop_by_sigtstp() {
         ",
         expect![[r"
             #5 10 forks 20
-            #7 session 20 of 20; group 20 of 20 by setsid
+            #7 session 20 of 20; group 20 of 20 by setsid; 20 leaves pts/0
             #8 20 forks 21
-            #9 SIGTSTP to 21 by kill of 50
+            #9 SIGTSTP to 21 by an unseen call of 50
         "]],
     );
     assert!(model.processes().all(|process| process.stopped.is_none()));
@@ -549,8 +549,8 @@ fn a21_a_phantom_foreground_group_leaves_the_session() {
         expect![[r"
             #5 found 77; group 0 of nobody found
             #6 10 forks 20
-            #8 pts/0 foreground 10 → 20?
-            #10 session 20 of 20; group 20 of 20 by setsid; pts/0 foreground 20? → 20
+            #8 pts/0 foreground 10 → 20! by 10
+            #10 session 20 of 20; group 20 of 20 by setsid; pts/0 foreground 20! → 20; 20 leaves pts/0
             #11 SIGINT to 20 by a character at pts/0
         "]],
     );

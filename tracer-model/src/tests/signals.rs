@@ -45,7 +45,7 @@ fn kill_to_a_process_a_group_its_own_group_and_all() {
             #22 SIGTERM to 20 by kill of 10 to group 20 in #21
             #25 SIGTERM to 20 by kill of 10 in #24
             #28 SIGTERM to 20 by kill of 10 in #27
-            #30 SIGTERM to 20 by kill of 10
+            #30 SIGTERM to 20 by an unseen call of 10
         "]],
     );
 }
@@ -65,7 +65,7 @@ fn another_signal_on_top_of_a_call_is_not_of_that_call() {
         expect![[r"
             #5 10 forks 20
             #7 SIGALRM to 20 by the kernel
-            #8 SIGUSR1 to 20 by kill of 10
+            #8 SIGUSR1 to 20 by an unseen call of 10
             #10 SIGUSR1 to 20 by the kernel
             #11 SIGSEGV to 10 by the kernel
         "]],
@@ -81,7 +81,7 @@ fn a_killer_from_outside_becomes_known_by_its_number() {
         ",
         expect![[r"
             #5 10 forks 20
-            #6 SIGTERM to 20 by kill of 99
+            #6 SIGTERM to 20 by an unseen call of 99
         "]],
     );
     assert_eq!(model.process_by_pid(crate::ids::Pid(99)).unwrap().comm.0, b"kill");
@@ -178,11 +178,11 @@ fn the_leaders_hangup_comes_before_the_orphan_rule_for_the_same_group() {
         expect![[r"
             #5 10 forks 20
             #7 group 20 of 20 by itself
-            #9 pts/0 foreground 10 → 20
-            #10 SIGSTOP to 20 by kill of 50
+            #9 pts/0 foreground 10 → 20 by 10
+            #10 SIGSTOP to 20 by an unseen call of 50
             #11 20 stops by SIGSTOP of #10
             #12 10 exits exited:0; session 10 loses its leader, with pts/0
-            #13 SIGHUP to 20 by hangup by 10
+            #13 SIGHUP to 20 by hangup by 10 (LeaderExit)
             #14 20 goes from parent 10 to 1; session 10 loses pts/0: Some(LeaderExit); group 20 orphaned: exit of 10, 1 stopped; SIGHUP to 20 by the orphan rule, exit of 10
             #15 20 continues of #15; SIGCONT to 20 by the orphan rule, exit of 10
             #16 10 is a zombie; group 10 is held by zombies
@@ -203,8 +203,8 @@ fn a_process_that_exits_and_closes_the_master_hangs_up_another_session() {
         expect![[r"
             #5 10 forks 20
             #6 50 exits exited:0
-            #7 session 10 loses pts/0: Some(Hangup); SIGHUP to 10 by hangup by 50
-            #8 SIGCONT to 10 by hangup by 50
+            #7 session 10 loses pts/0: Some(Hangup); SIGHUP to 10 by hangup by 50 (Terminal)
+            #8 SIGCONT to 10 by hangup by 50 (Terminal)
             #9 50 is a zombie; group 50 is held by zombies
         "]],
     );
@@ -236,8 +236,48 @@ fn stops_and_continues_name_what_sent_the_signal() {
             #13 20 stops by SIGTSTP
             #14 20 continues
             #15 20 stops by SIGTTIN
-            #16 SIGKILL to 20 by kill of 10
+            #16 SIGKILL to 20 by an unseen call of 10
             #17 20 exits killed:SIGKILL
+        "]],
+    );
+}
+
+#[test]
+fn the_foreground_group_of_another_session_is_hung_up_by_the_leaders_exit() {
+    check(
+        "
+        10: fork 20
+        10: ioctl(0,TIOCSPGRP,0,20) = 0
+        20: setsid() = 20
+        10: exit 0
+        10: SIGHUP -> 20 kernel
+        10: dead
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #7 pts/0 foreground 10 → 20! by 10
+            #9 session 20 of 20; group 20 of 20 by setsid; pts/0 foreground 20! → 20; 20 leaves pts/0
+            #10 10 exits exited:0
+            #11 SIGHUP to 20 by hangup by 10 (LeaderExit)
+            #12 session 10 loses pts/0: Some(LeaderExit); 20 goes from parent 10 to 1; 10 is a zombie; group 10 is held by zombies
+        "]],
+    );
+}
+
+#[test]
+fn a_signal_that_is_dropped_though_nobody_ignores_it_says_why() {
+    check(
+        "
+        10: fork 20
+        50: SIGTERM -> 20 ignored {sf=4}
+        50: SIGTERM -> 20 ignored {sf=0x40}
+        50: SIGWINCH -> 20 ignored {sf=0}
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #6 SIGTERM to 20 by an unseen call of 50, dropped: Exiting
+            #7 SIGTERM to 20 by an unseen call of 50, dropped: Init
+            #8 SIGWINCH to 20 by an unseen call of 50
         "]],
     );
 }

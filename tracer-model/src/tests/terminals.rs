@@ -20,10 +20,10 @@ fn a_leader_gains_a_terminal_by_open_or_by_ioctl() {
         expect![[r"
             #5 session 50 gains pts/1: Some(Open); pts/1 foreground none → 50
             #6 50 forks 60
-            #8 session 60 of 60; group 60 of 60 by setsid
+            #8 session 60 of 60; group 60 of 60 by setsid; 60 leaves pts/1
             #10 session 60 gains pts/2: Some(Ioctl); pts/2 foreground none → 60
             #11 50 forks 70
-            #13 session 70 of 70; group 70 of 70 by setsid
+            #13 session 70 of 70; group 70 of 70 by setsid; 70 leaves pts/1
             #15 session 70 gains pts/3: Some(Open); pts/3 foreground none → 70
         "]],
     );
@@ -52,7 +52,7 @@ fn setsid_leaves_the_terminal_and_says_nothing_of_it() {
         ",
         expect![[r"
             #5 10 forks 20
-            #7 session 20 of 20; group 20 of 20 by setsid
+            #7 session 20 of 20; group 20 of 20 by setsid; 20 leaves pts/0
         "]],
     );
 }
@@ -102,8 +102,8 @@ fn vhangup_takes_it_from_the_whole_session() {
         ",
         expect![[r"
             #5 10 forks 20
-            #7 session 10 loses pts/0: Some(Hangup); SIGHUP to 10 by hangup by 10
-            #8 SIGCONT to 10 by hangup by 10
+            #7 session 10 loses pts/0: Some(Hangup); SIGHUP to 10 by hangup by 10 (Terminal)
+            #8 SIGCONT to 10 by hangup by 10 (Terminal)
         "]],
     );
 }
@@ -135,8 +135,8 @@ fn a_phantom_foreground_group_becomes_real() {
         ",
         expect![[r"
             #5 10 forks 20
-            #7 pts/0 foreground 10 → 20?
-            #9 group 20 of 20 by itself; pts/0 foreground 20? → 20
+            #7 pts/0 foreground 10 → 20! by 10
+            #9 group 20 of 20 by itself; pts/0 foreground 20! → 20
         "]],
     );
 }
@@ -157,10 +157,10 @@ fn the_foreground_dangles_after_its_group_and_a_new_group_of_the_number_is_anoth
         expect![[r"
             #5 10 forks 20
             #7 group 20 of 20 by itself
-            #9 pts/0 foreground 10 → 20
+            #9 pts/0 foreground 10 → 20 by 10
             #10 20 exits exited:0
             #11 20 is a zombie; group 20 is held by zombies
-            #13 20 reaped by 10 (Wait 12–13); group 20 ends: 20 was reaped; pts/0 foreground 20 → 20?
+            #13 20 reaped by 10 (Wait 12–13); group 20 ends: 20 was reaped; pts/0 foreground 20 → 20!
             #14 10 forks 20'2
             #16 group 20'2 of 20'2 by itself
         "]],
@@ -203,7 +203,7 @@ fn a_foreground_change_without_a_call_is_unseen() {
             #5 10 forks 20
             #7 group 20 of 20 by itself
             #8 unseen call: Foreground of 10; pts/0 foreground 10 → 20
-            #10 pts/0 foreground 20 → 10
+            #10 pts/0 foreground 20 → 10 by 10
         "]],
     );
 }
@@ -234,4 +234,22 @@ fn a_terminal_number_that_is_used_again_is_another_terminal() {
         "]],
     );
     assert_eq!(model.terminals().count(), 1);
+}
+
+#[test]
+fn a_foreground_change_that_another_event_shows_first_is_still_its_callers() {
+    check(
+        "
+        10: fork 20
+        20: setpgid(0,0) = 0
+        10: > ioctl(0,TIOCSPGRP,0,20)
+        20: takes SIGWINCH 0 {fg=20}
+        10: < ioctl(0,TIOCSPGRP,0,20) = 0 {fg=20}
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #7 group 20 of 20 by itself
+            #9 pts/0 foreground 10 → 20 by 10
+        "]],
+    );
 }

@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use tracer_model::{
     event::{
-        Comm, EXIT_DEAD, EXIT_ZOMBIE, Event, EventKind, Facts, Namespace, RawId, RawTask, SIGNAL_STOP_STOPPED, State,
-        TtyState,
+        Comm, Coverage, EXIT_DEAD, EXIT_ZOMBIE, Event, EventKind, Facts, Namespace, RawId, RawTask,
+        SIGNAL_STOP_STOPPED, State, TtyState,
     },
     ids::{BootNs, Pgid, Pid, RawTty, Seq, Sid, Signal, Tid, Uid},
 };
@@ -39,7 +39,7 @@ pub fn snapshot(arguments: bool) -> Vec<Event> {
     let args = |pid| if arguments { command_line(pid) } else { Vec::new() };
     let mut kinds: Vec<_> =
         states.into_iter().map(|(pid, state)| (Some(state), EventKind::Snapshot { args: args(pid) })).collect();
-    kinds.push((None, EventKind::SnapshotEnd { from: Seq(1), complete: false }));
+    kinds.push((None, EventKind::SnapshotEnd { from: Seq(1), coverage: Coverage::Some }));
     let at = boot_now();
     let numbered = (1..).map(Seq).zip(kinds);
     numbered
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!((state.parent.pid, state.parent.start.0 > 0), (Pid(parent), true));
         assert_eq!(state.pgrp.number, nix::unistd::getpgrp().as_raw() as u32);
         assert!(matches!(&event.kind, EventKind::Snapshot { args } if !args.is_empty()));
-        assert!(matches!(events.last().unwrap().kind, EventKind::SnapshotEnd { complete: false, .. }));
+        assert!(matches!(events.last().unwrap().kind, EventKind::SnapshotEnd { coverage: Coverage::Some, .. }));
         assert_eq!(read(Pid(u32::MAX)), None);
     }
 }

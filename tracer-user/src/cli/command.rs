@@ -198,7 +198,10 @@ impl WaiterSignals {
 
     /// A group's signal reaches the command as long as it is in the waiter's group, a process's signal never does.
     fn reach(&self, path: SignalPath, model: &Model) -> Reach {
-        let to_one = matches!(path, SignalPath::KillProcess { .. } | SignalPath::ParentDeath { .. });
+        let to_one = matches!(
+            path,
+            SignalPath::KillProcess { .. } | SignalPath::KillUnseen { .. } | SignalPath::ParentDeath { .. }
+        );
         let group = |pid| model.process_by_pid(pid).and_then(|process| process.group);
         if to_one || group(self.waiter) != group(self.root) { Reach::WaiterAlone } else { Reach::CommandToo }
     }
@@ -214,7 +217,7 @@ impl Sink for WaiterSignals {
             return Ok(());
         }
         for change in &delta.changes {
-            if let Change::SignalSent { target, signal, path } = change
+            if let Change::SignalSent { target, signal, path, .. } = change
                 && target.number == self.waiter
                 && signal.signal != Signal::CHLD
             {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tracer_model::{
-    event::{Event, EventKind},
+    event::{Coverage, Event, EventKind},
     ids::{Pid, SessionKey},
     state::{Model, Process},
 };
@@ -63,8 +63,10 @@ pub fn now() -> Instant {
     // Whoever sees pid 1 sees every process of the namespace (hidepid hides that of others first of all).
     let sees_all = events.iter().any(|event| event.subject.as_ref().is_some_and(|state| state.id.pid == Pid(1)));
     for event in &mut events {
-        if let EventKind::SnapshotEnd { complete, .. } = &mut event.kind {
-            *complete = sees_all;
+        if let EventKind::SnapshotEnd { coverage, .. } = &mut event.kind
+            && sees_all
+        {
+            *coverage = Coverage::All;
         }
         model.apply(event);
     }

@@ -135,7 +135,7 @@ impl Report<'_> {
             self.names(life),
             self.interval(born, life.end.map(|(bounds, _)| bounds.until)),
             ground.to_owned(),
-            count(members.len(), "process", "processes"),
+            count(members.len() + life.forgotten, "process", "processes"),
             end.join("; "),
         ]
     }

@@ -5,8 +5,8 @@
 
 use tracer_model::{
     event::{
-        Comm, Disposition, Event, EventKind, Gap, GapCause, Leave, Namespace, RawId, RawTask, SignalGenerated,
-        SignalOrigin, SignalOutcome, State, TtyState, Waited,
+        Comm, Coverage, Disposition, Event, EventKind, Gap, GapCause, Leave, Namespace, RawId, RawTask,
+        SignalGenerated, SignalOrigin, SignalOutcome, State, TtyState, Waited,
     },
     ids::{BootNs, Pgid, Pid, RawTty, Seq, Sid, Tid, Uid},
 };
@@ -91,7 +91,11 @@ fn kind_to_file(kind: &EventKind, base: BootNs) -> FileKind {
         }
         EventKind::Leave(leave) => leave_to_file(leave, base),
         EventKind::Snapshot { args } => FileKind::Snapshot { args: strings(args) },
-        EventKind::SnapshotEnd { from, complete } => FileKind::SnapshotEnd { from: from.0, complete: *complete },
+        EventKind::SnapshotEnd { from, coverage } => FileKind::SnapshotEnd {
+            from: from.0,
+            complete: *coverage == Coverage::All,
+            followed: *coverage == Coverage::Followed,
+        },
         EventKind::ClockAnchor { unix_ns } => FileKind::ClockAnchor { unix_ns: Wide(*unix_ns) },
         EventKind::Gap(Gap { from, until, lost, cause, probes }) => FileKind::Gap {
             from: relative(*from, base),
@@ -176,7 +180,10 @@ fn kind_from_file(kind: FileKind, base: BootNs) -> EventKind {
             }),
         }),
         FileKind::Snapshot { args } => EventKind::Snapshot { args: bytes(args) },
-        FileKind::SnapshotEnd { from, complete } => EventKind::SnapshotEnd { from: Seq(from), complete },
+        FileKind::SnapshotEnd { from, complete, followed } => {
+            let some = if followed { Coverage::Followed } else { Coverage::Some };
+            EventKind::SnapshotEnd { from: Seq(from), coverage: if complete { Coverage::All } else { some } }
+        }
         FileKind::ClockAnchor { unix_ns } => EventKind::ClockAnchor { unix_ns: unix_ns.0 },
         FileKind::Gap { from, until, lost, cause, probes } => EventKind::Gap(Gap {
             from: absolute(from, base),

@@ -91,6 +91,9 @@ pub(super) enum FileKind {
         from: u64,
         #[serde(default, skip_serializing_if = "is_default")]
         complete: bool,
+        /// Of the followed processes only.
+        #[serde(default, skip_serializing_if = "is_default")]
+        followed: bool,
     },
     ClockAnchor {
         unix_ns: Wide<i64>,

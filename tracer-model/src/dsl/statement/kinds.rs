@@ -7,8 +7,8 @@ use crate::{
         world::World,
     },
     event::{
-        CLONE_THREAD, Disposition, Event, EventKind, Gap, GapCause, Leave, RawTask, SignalGenerated, SignalOrigin,
-        SignalOutcome, Waited,
+        CLONE_THREAD, Coverage, Disposition, Event, EventKind, Gap, GapCause, Leave, RawTask, SignalGenerated,
+        SignalOrigin, SignalOutcome, Waited,
     },
     ids::{BootNs, Pid, Seq, Signal, Tid},
 };
@@ -185,15 +185,16 @@ fn delivered(signal: Signal, words: &[&str]) -> Result<EventKind, String> {
 }
 
 fn snapshot_end(words: &[&str]) -> Result<EventKind, String> {
-    let mut end = (Seq(0), true);
+    let mut end = (Seq(0), Coverage::All);
     for word in words {
         match word.strip_prefix("from=") {
             Some(from) => end.0 = Seq(number(from)? as u64),
-            None if *word == "partial" => end.1 = false,
+            None if *word == "partial" => end.1 = Coverage::Some,
+            None if *word == "followed" => end.1 = Coverage::Followed,
             None => return Err(format!("{word:?} of a snapshot's end")),
         }
     }
-    Ok(EventKind::SnapshotEnd { from: end.0, complete: end.1 })
+    Ok(EventKind::SnapshotEnd { from: end.0, coverage: end.1 })
 }
 
 const CAUSES: [(&str, GapCause); 6] = [
@@ -253,8 +254,13 @@ pub(super) fn text(event: &Event, world: &World) -> (String, Option<(Pid, Tid)>)
             let args = words_text(args.iter().map(|arg| fields::bytes_text(arg)));
             (format!("snapshot {}{args}", or_zero.pid), Some((or_zero.pid, Tid(or_zero.pid.0))))
         }
-        EventKind::SnapshotEnd { from, complete } => {
-            (format!("snapshot-end from={}{}", from.0, if *complete { "" } else { " partial" }), None)
+        EventKind::SnapshotEnd { from, coverage } => {
+            let coverage = match coverage {
+                Coverage::All => "",
+                Coverage::Followed => " followed",
+                Coverage::Some => " partial",
+            };
+            (format!("snapshot-end from={}{coverage}", from.0), None)
         }
         EventKind::ClockAnchor { unix_ns } => (format!("clock {unix_ns}"), None),
         EventKind::Gap(gap) => {

@@ -70,6 +70,11 @@ impl Control {
         self.word(LOST + loss_slot(Snapshot::KIND, None)).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
+    /// How often there was no room to remember a followed process or session.
+    pub fn followed_lost(&self) -> u64 {
+        self.word(LOST + LOSS_FOLLOWED).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
     fn word(&self, index: u32) -> Option<&AtomicU64> {
         self.words.words().get(index as usize)
     }

@@ -10,7 +10,7 @@ use std::{
 use aya::{Ebpf, programs::Iter};
 use tracer_common::{Wire as _, record::Snapshot};
 use tracer_model::{
-    event::{Comm, Event, EventKind, RawTask, State},
+    event::{Comm, Coverage, Event, EventKind, RawTask, State},
     ids::{Pid, Seq},
 };
 
@@ -50,7 +50,13 @@ impl EbpfSource {
         })?;
         // The iterator walks the pid namespace of its reader (kernel/bpf/task_iter.c, `init_seq_pidns`).
         whole &= self.control.snapshots_lost() == lost_before && self.proc_has_our_numbers;
-        let end = EventKind::SnapshotEnd { from, complete: whole && self.options.mode == Mode::All };
+        // A followed process for which the probes' map had no room is not known to be followed.
+        let coverage = match self.options.mode {
+            Mode::All if whole => Coverage::All,
+            Mode::Follow if whole && self.control.followed_lost() == 0 => Coverage::Followed,
+            Mode::All | Mode::Follow => Coverage::Some,
+        };
+        let end = EventKind::SnapshotEnd { from, coverage };
         let hidden = parents.into_iter().filter(|parent| parent.pid != Pid(0) && !shown.contains(&parent.pid));
         let hidden: Vec<State> = hidden.filter_map(|parent| self.hidden(parent)).collect();
         let kinds = hidden.into_iter().map(|state| (Some(state), EventKind::Snapshot { args: Vec::new() }));

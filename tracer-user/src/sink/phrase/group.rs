@@ -74,7 +74,7 @@ pub(super) fn ended(scene: &Scene<'_>, group: PgrpKey, end: GroupEnd) -> Phrase 
         let mut members: Vec<_> = life.members.iter().map(|member| member.process).collect();
         members.sort_unstable();
         members.dedup();
-        let members = words::count(members.len(), "process", "processes");
+        let members = words::count(members.len() + life.forgotten, "process", "processes");
         if life.birth == GroupBirth::Found {
             format!(" ({members})")
         } else {

@@ -182,10 +182,10 @@ fn phrase(scene: &Scene<'_>, change: &Change) -> Option<Phrase> {
         Change::TtyGained { session, tty, how } => terminal::gained(scene, *session, *tty, *how),
         Change::TtyLost { session, tty, how } => Some(terminal::lost(scene, *session, *tty, *how)),
         Change::TtyLeft { process, tty } => terminal::left(scene, *process, *tty),
-        Change::Foreground { tty, from, to } => terminal::foreground(scene, *tty, *from, *to),
+        Change::Foreground { tty, by, from, to } => terminal::foreground(scene, *tty, *by, (*from, *to)),
 
         Change::Refused { call, errno, reason } => refusal::refused(scene, call, *errno, *reason),
-        Change::SignalSent { target, signal, path } => signal::sent(scene, *target, *signal, *path),
+        Change::SignalSent { target, signal, path, dropped } => signal::sent(scene, *target, *signal, *path, *dropped),
         Change::Stopped { process, signal, .. } => Some(signal::stopped(*process, *signal)),
         Change::Continued { process, .. } => signal::continued(scene, *process),
 

@@ -69,7 +69,9 @@ pub(super) fn reaped(
         return Phrase::of(by, "reaps ").folds(Fold::Reaps(by), process.number.to_string()).tone(Tone::End);
     }
     let phrase = match evidence {
-        ReapEvidence::AutoReap => Phrase::of(process, "is reaped by the kernel").note("its parent ignores SIGCHLD"),
+        ReapEvidence::AutoReap => {
+            Phrase::of(process, "is reaped by the kernel").note(why_by_the_kernel(scene, process))
+        }
         ReapEvidence::Wait | ReapEvidence::NumberReused | ReapEvidence::Freed | ReapEvidence::Snapshot => {
             let (from, until) = (scene.ms(bounds.after), scene.ms(bounds.until));
             let when = format!("between {from} and {until} ms");
@@ -77,6 +79,17 @@ pub(super) fn reaped(
         }
     };
     phrase.tone(Tone::End)
+}
+
+/// Why nobody had to wait for a process (kernel/signal.c, `do_notify_parent`).
+fn why_by_the_kernel(scene: &Scene<'_>, process: ProcKey) -> &'static str {
+    let parent = scene.model.process(process).and_then(|process| process.parent);
+    let parent = parent.and_then(|parent| scene.model.process(parent));
+    if parent.is_some_and(|parent| parent.facts.auto_reaps_children) {
+        "its parent ignores SIGCHLD, or has set SA_NOCLDWAIT"
+    } else {
+        "no wait for it was seen"
+    }
 }
 
 pub(super) fn reparented(scene: &Scene<'_>, process: ProcKey, from: ProcKey, to: ProcKey) -> Phrase {

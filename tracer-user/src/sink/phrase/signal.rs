@@ -3,7 +3,7 @@
 //! Must not: guess a sender; the model has classified the path.
 
 use tracer_model::{
-    delta::{Change, SignalPath},
+    delta::{Change, Dropped, HangupKind, SignalPath},
     event::{Call, Disposition, SignalGenerated, SignalOutcome, TtyRequest},
     ids::{PgrpKey, Pid, ProcKey, Signal},
     state::Phase,
@@ -11,10 +11,16 @@ use tracer_model::{
 
 use super::{Fold, Phrase, Scene, Tone, Who};
 
-pub(super) fn sent(scene: &Scene<'_>, target: ProcKey, generated: SignalGenerated, path: SignalPath) -> Option<Phrase> {
+pub(super) fn sent(
+    scene: &Scene<'_>,
+    target: ProcKey,
+    generated: SignalGenerated,
+    path: SignalPath,
+    dropped: Option<Dropped>,
+) -> Option<Phrase> {
     let signal = generated.signal;
     let (who, head, note) = origin(scene, target, signal, path)?;
-    let object = format!("{}{}", scene.name(target), fate(scene, target, generated));
+    let object = format!("{}{}", scene.name(target), fate(scene, target, generated, dropped));
     Some(Phrase::new(who, head).folds(Fold::Signal(signal, path), object).note(note).tone(Tone::Signal))
 }
 
@@ -30,6 +36,10 @@ fn origin(scene: &Scene<'_>, target: ProcKey, signal: Signal, path: SignalPath) 
         SignalPath::KillProcess { sender, .. } => {
             let note = if is_alone(scene, target) { none } else { format!("to the process, not to its {group}") };
             (Who::Process(sender), format!("kill {signal}: to "), note)
+        }
+        SignalPath::KillUnseen { sender } => {
+            let note = "by a call that was not seen: of a 32-bit program, or lost".to_owned();
+            (Who::Process(sender), format!("{signal} to "), note)
         }
         SignalPath::KillGroup { sender, group, .. } => {
             (Who::Process(sender), format!("kill {signal} to {}: ", group_number(group)), none)
@@ -47,10 +57,10 @@ fn origin(scene: &Scene<'_>, target: ProcKey, signal: Signal, path: SignalPath) 
             let cause = if signal == Signal::WINCH { "resizes the terminal" } else { "ioctl" };
             (Who::Process(by), format!("{cause}: {signal} to foreground {group}: "), none)
         }
-        SignalPath::Hangup { by } => {
-            let (to, why) = hangup(scene, target, by);
-            let to = to.map_or(group, ToOwned::to_owned);
-            (by.map_or(actor, Who::Process), format!("{signal} to {to}: "), why.to_owned())
+        SignalPath::Hangup { by, kind } => {
+            let to = if kind == HangupKind::Terminal { "the session leader".to_owned() } else { group };
+            let why = hangup(scene, target, by, kind);
+            (by.map_or(actor, Who::Process), format!("{signal} to {to}: "), why)
         }
         SignalPath::OrphanRule { exiting } => (
             Who::Process(exiting),
@@ -78,7 +88,7 @@ fn is_alone(scene: &Scene<'_>, process: ProcKey) -> bool {
 }
 
 /// What the signal meets, where that is not its default action.
-fn fate(scene: &Scene<'_>, target: ProcKey, generated: SignalGenerated) -> String {
+fn fate(scene: &Scene<'_>, target: ProcKey, generated: SignalGenerated, dropped: Option<Dropped>) -> String {
     let continues = |c: &Change| matches!(c, Change::Continued { process, .. } if *process == target);
     let zombie = scene.model.process(target).is_some_and(|process| process.phase > Phase::Exiting);
     let mut facts = Vec::new();
@@ -86,6 +96,8 @@ fn fate(scene: &Scene<'_>, target: ProcKey, generated: SignalGenerated) -> Strin
         _ if zombie => facts.push("a zombie"),
         SignalOutcome::Overflow => facts.push("refused: its queue is full"),
         SignalOutcome::AlreadyPending => facts.push("pending already"),
+        _ if dropped == Some(Dropped::Exiting) => facts.push("exiting"),
+        _ if dropped == Some(Dropped::Init) => facts.push("an init without a handler"),
         SignalOutcome::Delivered | SignalOutcome::Ignored | SignalOutcome::InfoLost => {
             match generated.disposition {
                 Disposition::Handler => facts.push("handler"),
@@ -125,18 +137,18 @@ fn access(scene: &Scene<'_>, process: ProcKey, signal: Signal) -> String {
     }
 }
 
-/// To whom the signal of a hangup goes when that is not a group, and what took the terminal away. Whoever closes the master,
-/// or exits while holding it, hangs up; a session leader only by its own exit or by giving the terminal up.
-fn hangup(scene: &Scene<'_>, target: ProcKey, by: Option<ProcKey>) -> (Option<&'static str>, &'static str) {
+/// What took the terminal away. Its foreground group can be in another session than its leader.
+fn hangup(scene: &Scene<'_>, target: ProcKey, by: Option<ProcKey>, kind: HangupKind) -> String {
     let session = |key: ProcKey| scene.model.process(key).and_then(|process| process.session);
-    let by = by.and_then(|by| scene.model.process(by));
-    let leads = by.is_some_and(|by| by.facts.session_leader && session(by.key) == session(target));
-    match scene.inside {
-        Some(Call::TtyIoctl { request: TtyRequest::GiveUp, .. }) => {
-            (None, "its session leader gives up the terminal (TIOCNOTTY)")
-        }
-        _ if leads && by.is_some_and(|by| by.phase > Phase::Alive) => (None, "its session leader exits"),
-        _ => (Some("the session leader"), "the terminal is hung up"),
+    let leader = match by.and_then(session) {
+        Some(other) if Some(other) != session(target) => format!("the leader of session {}", other.number),
+        _ => "its session leader".to_owned(),
+    };
+    match kind {
+        HangupKind::Terminal => "the terminal is hung up".to_owned(),
+        HangupKind::LeaderExit => format!("{leader} exits"),
+        HangupKind::LeaderExitAfterHangup => format!("{leader} exits; it was in the foreground at the hangup"),
+        HangupKind::GivenUp => format!("{leader} gives up the terminal (TIOCNOTTY)"),
     }
 }
 

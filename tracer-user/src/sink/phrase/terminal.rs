@@ -2,10 +2,12 @@
 //!
 //! Must not: tell a loss twice: of one event, one change tells it.
 
+use std::fmt::Write as _;
+
 use tracer_model::{
     delta::{Change, ForegroundGroup, TtyChange},
     event::{Call, EventKind, TtyRequest},
-    ids::{PgrpKey, ProcKey, SessionKey, TtyKey},
+    ids::{PgrpKey, Pid, ProcKey, SessionKey, TtyKey},
 };
 
 use super::{Phrase, Scene, Tone, Who};
@@ -77,8 +79,8 @@ pub(super) fn left(scene: &Scene<'_>, process: ProcKey, tty: TtyKey) -> Option<P
 pub(super) fn foreground(
     scene: &Scene<'_>,
     tty: TtyKey,
-    from: Option<ForegroundGroup>,
-    to: Option<ForegroundGroup>,
+    by: Option<ProcKey>,
+    (from, to): (Option<ForegroundGroup>, Option<ForegroundGroup>),
 ) -> Option<Phrase> {
     // The group of that number was born or has ended; who holds the terminal is the same.
     if from.map(|from| from.number) == to.map(|to| to.number) {
@@ -88,10 +90,12 @@ pub(super) fn foreground(
         |group: Option<ForegroundGroup>| group.map_or_else(|| "none".to_owned(), |group| group.number.to_string());
     let mut note = format!("foreground {} {} {}", name(from), scene.style.arrow(), name(to));
     let Some(to) = to else { return without_foreground(scene, tty).map(|phrase| phrase.note(note)) };
-    if to.group.is_none() {
-        note.push_str(": no such group yet");
+    if to.empty {
+        // Only a process of that number can be asked for, or a group.
+        let yet = if scene.model.process_by_pid(Pid(to.number.0)).is_some() { " yet" } else { " any more" };
+        let _ = write!(note, ": no such group{yet}");
     }
-    let Some(caller) = caller_of_tcsetpgrp(scene) else {
+    let Some(caller) = by else {
         return noticed(scene, tty, to).map(|phrase| phrase.note(note));
     };
     let text = match to.group.filter(|group| scene.group_of(caller) == Some(*group)) {
@@ -100,12 +104,6 @@ pub(super) fn foreground(
         None => format!("gives {} to group {}", tty.tty, to.number),
     };
     Some(Phrase::of(caller, text).note(note).tone(Tone::Terminal))
-}
-
-fn caller_of_tcsetpgrp(scene: &Scene<'_>) -> Option<ProcKey> {
-    let EventKind::Leave(leave) = &scene.event.kind else { return None };
-    let is_tcsetpgrp = matches!(leave.call, Call::TtyIoctl { request: TtyRequest::SetForeground, .. });
-    scene.delta.by.filter(|_| is_tcsetpgrp)
 }
 
 /// The group was in the foreground, and then was not.

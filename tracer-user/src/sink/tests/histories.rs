@@ -29,7 +29,7 @@ fn a_pipeline_in_an_interactive_shell() {
         @305950000 10: wait4(-1,2) = 12 got 12 exited:0
         @306004000 10: ioctl(255,TIOCSPGRP,0,10) = 0 {fg=10}
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process      group  what happened
               0.002   10 bash     10     session 10, terminal pts/3, in the foreground
               3.902   10 bash     10     forks 11
@@ -51,7 +51,7 @@ fn a_pipeline_in_an_interactive_shell() {
             left behind  10 bash  group 10  session 10  pts/3  running  parent unknown
             races        child first  1 time  closest 17 µs
             25 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -70,7 +70,7 @@ fn parent_first_and_parent_too_late() {
         13: exec /bin/sleep 1
         10: setpgid(13,13) = -13
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process       group  what happened
               0.002   10 bash      10     session 10, terminal pts/3, in the foreground
               0.004   10 bash      10     forks 11
@@ -94,7 +94,7 @@ fn parent_first_and_parent_too_late() {
             races        child first   1 time  closest 19 µs  1 refused
                          parent first  1 time  closest 54 µs
             18 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -122,7 +122,7 @@ fn control_c_goes_to_the_foreground_group_and_to_nobody_else() {
         10: wait4(-1,2) = 12 got 12 killed:SIGINT
         10: ioctl(255,TIOCSPGRP,0,10) = 0 {fg=10}
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process        group  what happened
               0.002   10 bash       10     session 10, terminal pts/3, in the foreground
               0.004   10 bash       10     forks 20
@@ -150,7 +150,7 @@ fn control_c_goes_to_the_foreground_group_and_to_nobody_else() {
                            20 sleep  group 20  session 10  pts/3  running  child of 10 bash
             races        none
             29 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -187,7 +187,7 @@ fn a_background_reader_is_stopped_killed_and_continued() {
         10: wait4(-1,3) = 12 got 12 killed:SIGTERM
         10: wait4(-1,3) = 11 got 11 killed:SIGTERM
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process     group  what happened
               0.002   10 bash    10     session 10, terminal pts/3, in the foreground
               0.004   10 bash    10     forks 11
@@ -213,7 +213,7 @@ fn a_background_reader_is_stopped_killed_and_continued() {
             left behind  10 bash  group 10  session 10  pts/3  running  parent unknown
             races        none
             37 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -237,7 +237,7 @@ fn a_daemon_of_the_old_school() {
         1: wait4(-1,0) = 12 got 12 exited:0
         13: exec redis-server {pp=1}
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process              group  session  what happened
               0.002   10 bash             10     10       session 10, terminal pts/3, in the foreground
               0.004   10 bash             10     10       forks 11
@@ -248,7 +248,7 @@ fn a_daemon_of_the_old_school() {
               1.001   11 redis-server ├   11     10       exits 0
               1.003   12 redis-server ├   11     10       is now a child of 1 init                its parent 11 redis-server exited
               1.003   11 redis-server ├   11     10       its exit leaves group 11 orphaned
-              1.004   12 redis-server │┌  12     12       setsid: leads new session and group 12  no controlling terminal
+              1.004   12 redis-server │┌  12     12       setsid: leads new session and group 12  leaves pts/3; no controlling terminal
               1.006   10 bash         └│  10     10       reaps 11: group 11 ends (2 processes, 1 ms)
               1.008   10 bash          │  10     10       takes pts/3 back                        foreground 11 → 10
               1.009   12 redis-server  ├  12     12       forks 13
@@ -267,7 +267,7 @@ fn a_daemon_of_the_old_school() {
                          13 redis-server  group 12  session 12  no terminal  running  child of 1 init
             races        none
             24 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -293,7 +293,7 @@ fn one_child_is_killed_or_the_whole_group() {
         10: wait4(-1,2) = 11 got 11 exited:0
         @500000000 1: wait4(-1,0) = 12 got 12 exited:0
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process       group  what happened
               0.002   10 bash      10     session 10, terminal pts/3, in the foreground
               0.004   10 bash      10     forks 11
@@ -313,7 +313,7 @@ fn one_child_is_killed_or_the_whole_group() {
             left behind  10 bash  group 10  session 10  pts/3  running  parent unknown
             races        none
             23 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -341,7 +341,7 @@ fn the_shell_dies_and_leaves_a_stopped_job() {
         11: dead
         1: wait4(-1,0) = 11 got 11 killed:SIGHUP
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process       group  what happened
               0.002   10 bash      10     session 10, terminal pts/3, in the foreground
               0.004   10 bash      10     forks 11
@@ -373,7 +373,7 @@ fn the_shell_dies_and_leaves_a_stopped_job() {
                            12 make  group 12  session 10  no terminal  running  its parent 10 bash exited
             races        none
             27 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -394,7 +394,7 @@ fn a_hangup_of_the_terminal() {
         11: exit SIGHUP
         11: dead
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process     group  what happened
               0.002   10 bash    10     session 10, terminal pts/3, in the foreground
               0.004   10 bash    10     forks 11
@@ -408,8 +408,8 @@ fn a_hangup_of_the_terminal() {
                               │  10     session 10 goes on without its leader
               0.013   11 less ├  11     is now a child of 1 init                its parent 10 bash exited
               0.013   10 bash │  10     its exit orphans group 11
-                              │  10     SIGHUP to group 11: 11 less             its session leader exits
-              0.014   10 bash │  10     SIGCONT to group 11: 11 less            its session leader exits
+                              │  10     SIGHUP to group 11: 11 less             its session leader exits; it was in the foreground at the hangup
+              0.014   10 bash │  10     SIGCONT to group 11: 11 less            its session leader exits; it was in the foreground at the hangup
               0.016   11 less ├  11     dies of SIGHUP
 
             groups       10  bash ×2  was there, lives on  foreground  2 processes  held by zombies alone
@@ -419,7 +419,7 @@ fn a_hangup_of_the_terminal() {
                          11 less  group 11  session 10  no terminal  zombie  child of 1 init
             races        none
             17 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -436,7 +436,7 @@ fn what_a_zombie_holds_and_who_reaps_it_by_itself() {
         12: exit 0
         12: dead released
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process     group  what happened
               0.002   10 bash    10     session 10, terminal pts/3, in the foreground
               0.004   10 bash    10     forks 11
@@ -452,7 +452,7 @@ fn what_a_zombie_holds_and_who_reaps_it_by_itself() {
             left behind  10 bash  group 10  session 10  pts/3  running  parent unknown
             races        none
             13 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -466,7 +466,7 @@ fn losses_stand_where_they_happened_and_in_the_last_line() {
         #13 gap 1 late 5000000 6000000
         20: fork 21 {fresh}
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process   group  what happened
               0.002   10 bash  10     session 10, terminal pts/3, in the foreground
               0.004   10 bash  10     forks 11
@@ -481,7 +481,7 @@ fn losses_stand_where_they_happened_and_in_the_last_line() {
                            12 bash  group 10  session 10  pts/3  running  child of 10 bash
             races        none
             8 events, 4 records lost between 2.000 and 6.000 ms (the buffer was full 3, too late to be put in order 1)
-        "#]],
+        "]],
     );
 }
 
@@ -511,7 +511,7 @@ fn a_background_process_that_takes_the_terminal_and_an_orphan_that_cannot_be_sto
         12: SIGCONT -> 13 noinfo
         12: < ioctl(3,TIOCNOTTY,0,0) = 0 {tty=-}
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process       group  session  what happened
               0.002   10 bash      10     10       session 10, terminal pts/3, in the foreground
               0.004   10 bash      10     10       forks 11
@@ -519,10 +519,10 @@ fn a_background_process_that_takes_the_terminal_and_an_orphan_that_cannot_be_sto
               0.008   11 bash ├    11     10       calls tcsetpgrp on pts/3 from the background: SIGTTOU to group 11: 11 bash  in the foreground: 10 bash
               0.011   11 bash ├    11     10       stops: SIGTTOU
               0.012   10 bash │    10     10       forks 12
-              0.014   12 bash │┌   12     12       setsid: leads new session and group 12      no controlling terminal
+              0.014   12 bash │┌   12     12       setsid: leads new session and group 12      leaves pts/3; no controlling terminal
               0.016   12 bash │├   12     12       adopts descendants whose parents exit       PR_SET_CHILD_SUBREAPER
               0.018   12 bash │├   12     12       asks for SIGTERM when its parent exits      PR_SET_PDEATHSIG
-              0.019   10 bash ││   10     10       kill SIGTSTP: to 12 bash
+              0.019   10 bash ││   10     10       SIGTSTP to 12 bash                          by a call that was not seen: of a 32-bit program, or lost
               0.020   12 bash │├   12     12       SIGTSTP is discarded                        group 12 is orphaned: nobody could continue it
               0.022   12 bash │├   12     12       session 12 gets controlling terminal pts/9  by TIOCSCTTY; in the foreground: 12
               0.023   12 bash │├   12     12       forks 13
@@ -544,6 +544,6 @@ fn a_background_process_that_takes_the_terminal_and_an_orphan_that_cannot_be_sto
                              13 bash  group 13  session 12  no terminal  running             child of 12 bash
             races        none
             31 events, none lost
-        "#]],
+        "]],
     );
 }

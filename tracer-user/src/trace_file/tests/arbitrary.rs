@@ -3,7 +3,7 @@
 use proptest::{collection::vec, option, prelude::*, strategy::Union};
 use tracer_model::{
     event::{
-        Call, Comm, Disposition, Event, EventKind, Facts, Gap, GapCause, Leave, Namespace, RawId, RawTask,
+        Call, Comm, Coverage, Disposition, Event, EventKind, Facts, Gap, GapCause, Leave, Namespace, RawId, RawTask,
         SignalGenerated, SignalOrigin, SignalOutcome, State, TtyRequest, TtyState, WaitStatus, Waited,
     },
     ids::{BootNs, Pgid, Pid, RawTty, Seq, Sid, Signal, Tid, Uid},
@@ -223,8 +223,8 @@ pub(super) fn kinds() -> Vec<BoxedStrategy<EventKind>> {
         (call(), any::<bool>()).prop_map(|(call, target_unknown)| EventKind::Enter { call, target_unknown }).boxed(),
         leave().prop_map(EventKind::Leave).boxed(),
         args().prop_map(|args| EventKind::Snapshot { args }).boxed(),
-        (any::<u64>(), any::<bool>())
-            .prop_map(|(from, complete)| EventKind::SnapshotEnd { from: Seq(from), complete })
+        (any::<u64>(), prop::sample::select(vec![Coverage::Some, Coverage::Followed, Coverage::All]))
+            .prop_map(|(from, coverage)| EventKind::SnapshotEnd { from: Seq(from), coverage })
             .boxed(),
         any::<i64>().prop_map(|unix_ns| EventKind::ClockAnchor { unix_ns }).boxed(),
         gap().prop_map(EventKind::Gap).boxed(),
