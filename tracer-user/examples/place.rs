@@ -25,7 +25,7 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracer_model::ids::{Pid, Signal};
-use tracer_user::placement::{CaptureSide, Control, Launch, LaunchError, Placement, Reach, User, launch};
+use tracer_user::placement::{CaptureSide, Control, Launch, LaunchError, Placement, Preparation, Reach, User, launch};
 
 type Options = BTreeMap<String, String>;
 
@@ -58,7 +58,7 @@ fn start(command: Vec<OsString>, options: &Options) -> Result<ExitCode, LaunchEr
     let log = options.get("--log").and_then(|path| OpenOptions::new().append(true).create(true).open(path).ok());
     // For reading and writing, so that it opens without a writer and never ends.
     let orders = options.get("--orders").and_then(|path| OpenOptions::new().read(true).write(true).open(path).ok());
-    let status = launch(&Launch { command, placement, user }, |side| {
+    let status = launch(&Launch { command, placement, user, filter: None }, |side| {
         Double { side, log, options }.run(orders.as_ref());
     })?;
     Ok(status.pass_on())
@@ -91,7 +91,7 @@ impl Double<'_> {
         if let Some(path) = options.get("--hold") {
             let _ = std::fs::read(path);
         }
-        let Ok(root) = self.side.ready(options.get("--ready").map(String::as_str)) else {
+        let Ok(root) = self.side.ready(options.get("--ready").map(String::as_str), Preparation::Nothing) else {
             return self.note("waiter gone before the command");
         };
         self.note(&format!("root {}", root.pid));

@@ -13,9 +13,9 @@ use tracer_model::{
 };
 
 use crate::{
-    capture::{CaptureError, Item, Loss, Source},
+    capture::{CaptureError, Item, Loss, Source, boot_now},
     pipeline::{Ended, Pipeline},
-    trace_file::Header,
+    trace_file::{Header, cause, how_to_write},
 };
 
 /// Wall time may move by this much against the boot clock (slewing by NTP) before a new anchor is recorded.
@@ -34,13 +34,31 @@ pub enum LiveError {
     #[error(transparent)]
     Capture(#[from] CaptureError),
     /// A sink could not write: a full disk, a closed pipe.
-    #[error("cannot write the output: {0}")]
+    #[error("cannot write the output: {}", cause(.0))]
     Sink(#[source] io::Error),
+    /// This process lacks what it needs for waiting: descriptors, as a rule.
+    #[error("cannot wait for events: {}", cause(.0))]
+    Waiting(#[source] io::Error),
+}
+
+impl LiveError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Capture(error) => error.hint(),
+            Self::Sink(error) => how_to_write(error),
+            Self::Waiting(error) => {
+                let limit = matches!(error.raw_os_error(), Some(libc::EMFILE));
+                limit.then(|| "ulimit -n 1024".to_owned())
+            }
+        }
+    }
 }
 
 /// A capture under way.
-pub struct Live<S: Source> {
-    source: S,
+pub struct Live {
+    source: Box<dyn Source>,
     reorder: Reorder,
     pipeline: Pipeline,
     /// Wall clock minus boot clock, as last recorded.
@@ -56,9 +74,10 @@ pub struct Live<S: Source> {
     counted_at: BootNs,
 }
 
-impl<S: Source> Live<S> {
+impl Live {
     /// Takes over a source that is capturing.
-    pub fn new(source: S, pipeline: Pipeline, header: &Header) -> Self {
+    #[must_use]
+    pub fn new(source: Box<dyn Source>, pipeline: Pipeline, header: &Header) -> Self {
         Self {
             source,
             reorder: Reorder::new(Seq(1), WINDOW_NS, boot_now()),
@@ -74,11 +93,13 @@ impl<S: Source> Live<S> {
     }
 
     /// The source: for its descriptors.
-    pub fn source(&self) -> &S {
-        &self.source
+    #[must_use]
+    pub fn source(&self) -> &dyn Source {
+        &*self.source
     }
 
     /// The state after the last event.
+    #[must_use]
     pub fn model(&self) -> &Model {
         self.pipeline.model()
     }
@@ -110,15 +131,19 @@ impl<S: Source> Live<S> {
         Ok(self.reorder.next() > until)
     }
 
-    /// Ends: what is still missing is lost.
-    pub fn finish(mut self, complete: bool) -> Result<(S, Ended), LiveError> {
+    /// Ends: what is still missing is lost. The source is given back however it went.
+    pub fn finish(mut self, complete: bool) -> (Box<dyn Source>, Result<Ended, LiveError>) {
+        let drained = self.drain();
+        let Self { source, pipeline, .. } = self;
+        (source, drained.and_then(|()| pipeline.end(complete).map_err(LiveError::Sink)))
+    }
+
+    fn drain(&mut self) -> Result<(), LiveError> {
         self.source.stop()?;
         // No more records are made, so that this ends.
         while self.read()? {}
         self.reorder.finish(boot_now(), self.source.last_seq(), &mut self.events);
-        self.pass_on(true)?;
-        let ended = self.pipeline.end(complete).map_err(LiveError::Sink)?;
-        Ok((self.source, ended))
+        self.pass_on(true)
     }
 
     /// Takes what the source has. Says whether it had anything.
@@ -222,19 +247,8 @@ fn names_of_hole(event: &mut Event) -> Option<&mut Vec<(String, u64)>> {
     None
 }
 
-/// `CLOCK_BOOTTIME` now.
-#[must_use]
-pub fn boot_now() -> BootNs {
-    BootNs(read(ClockId::CLOCK_BOOTTIME) as u64)
-}
-
-/// `CLOCK_REALTIME` now, ns since 1970.
+/// `CLOCK_REALTIME` now, ns since 1970. The clock exists on every kernel; a failure would be 0 and shows as 1970.
 #[must_use]
 pub fn unix_now() -> i64 {
-    read(ClockId::CLOCK_REALTIME)
-}
-
-/// Both clocks exist on every kernel that the probes need; a failure would be 0 and shows as 1970.
-fn read(clock: ClockId) -> i64 {
-    clock_gettime(clock).map_or(0, |time| time.tv_sec() * 1_000_000_000 + time.tv_nsec())
+    clock_gettime(ClockId::CLOCK_REALTIME).map_or(0, |time| time.tv_sec() * 1_000_000_000 + time.tv_nsec())
 }

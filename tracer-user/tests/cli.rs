@@ -64,7 +64,7 @@ fn clean(command: &mut Command, place: &Place) {
     for name in ["NO_COLOR", "CLICOLOR_FORCE", "RUST_LOG", "RUST_BACKTRACE"] {
         command.env_remove(name);
     }
-    command.env("LC_ALL", "C.UTF-8").env("XDG_STATE_HOME", place.folder.path());
+    command.env("LC_ALL", "C.UTF-8").env("XDG_STATE_HOME", place.path("state"));
     command.current_dir(place.folder.path()).stdin(Stdio::null());
 }
 
@@ -127,10 +127,10 @@ fn usage_is_2() {
     );
     place.check(
         place.sesstrace(),
-        &["run", "-b", "ptrace", "--", "true"],
+        &["record", "-b", "ptrace", "--all"],
         &expect![[r"
-        sesstrace: the ptrace backend is not in this release
-          fix    sesstrace doctor    says what the eBPF backend needs here
+        sesstrace: --all does not go with ptrace: only eBPF sees every process, ptrace what it started or was given with -p
+          fix    sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep DIR/sesstrace
         exit status: 2
     "]],
     );
@@ -143,7 +143,7 @@ fn without_privilege_the_missing_capabilities_and_the_command_that_grants_them_a
     let command = || if is_root() { place.through(&nobody) } else { place.sesstrace() };
     place.check(
         command(),
-        &["run", "--", "true"],
+        &["run", "-b", "ebpf", "--", "true"],
         &expect![[r"
         sesstrace: cannot create the maps of the probes: EPERM (Operation not permitted): needs cap_bpf
           fix    sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep DIR/sesstrace
@@ -152,9 +152,9 @@ fn without_privilege_the_missing_capabilities_and_the_command_that_grants_them_a
     );
     place.check(
         command(),
-        &["record", "--all", "-o", "/tmp/x.jsonl"],
+        &["record", "--all", "-o", "/dev/null"],
         &expect![[r"
-        sesstrace: cannot create the maps of the probes: EPERM (Operation not permitted): needs cap_bpf
+        sesstrace: cannot create the maps of the probes: EPERM (Operation not permitted): needs cap_bpf (only eBPF sees every process, ptrace what it started or was given with -p)
           fix    sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep DIR/sesstrace
         exit status: 4
     "]],
@@ -171,7 +171,7 @@ fn a_kernel_without_btf_is_said_to_be_one() {
     let command = || place.through(&["unshare", "--mount", "sh", "-c", hide]);
     place.check(
         command(),
-        &["run", "--", "true"],
+        &["run", "-b", "ebpf", "--", "true"],
         &expect![[r"
         sesstrace: cannot read /sys/kernel/btf/vmlinux: ENOENT (No such file or directory): this kernel has no BTF
           fix    boot a kernel built with CONFIG_DEBUG_INFO_BTF=y
@@ -196,7 +196,7 @@ fn a_locked_down_kernel_is_said_to_be_one() {
     let mut command = place.through(&["unshare", "--mount", "sh", "-c", pretend]);
     // SAFETY: the filter is installed by two system calls and allocates nothing.
     unsafe { command.pre_exec(refuse_bpf) };
-    place.check(command, &["run", "--", "true"], &expect![[r"
+    place.check(command, &["run", "-b", "ebpf", "--", "true"], &expect![[r"
         sesstrace: cannot create the maps of the probes: kernel lockdown is at `confidentiality`, which forbids reading kernel memory
           fix    boot with lockdown=integrity or lockdown=none
         exit status: 125

@@ -12,7 +12,7 @@ use tracer_model::{
     dsl,
     ids::{BootNs, Pid},
 };
-use tracer_user::trace_file::{Header, Scope, Writer};
+use tracer_user::trace_file::{Header, Scope, Unwritten};
 
 const HISTORY: &str = "
     snapshot 1 init {+init_parent pp=0}
@@ -57,7 +57,7 @@ impl Recording {
             scope: Scope::Tree { root: Pid(10), name: b"bash".to_vec() },
             user: None,
         };
-        let mut writer = Writer::create(&path, &header).expect("a recording");
+        let mut writer = Unwritten::open(&path).expect("a file").begin(&header).expect("a recording");
         for event in dsl::parse(HISTORY).expect("a history") {
             writer.write(&event).expect("an event");
         }

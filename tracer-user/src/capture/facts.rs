@@ -133,6 +133,14 @@ pub fn in_initial_pid_namespace() -> bool {
     own.to_str() == Some(&format!("pid:[{INITIAL_PID_NAMESPACE}]"))
 }
 
+/// Whether this process's capabilities hold for the whole system: the initial user namespace maps every number to itself
+/// (`user_namespaces(7)`), and a map that does the same gives the same.
+#[must_use]
+pub fn in_initial_user_namespace() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
 /// Whether ptrace works on a child of this process: tries it on one.
 pub fn try_ptrace() -> Result<(), Errno> {
     // SAFETY: the child makes only async-signal-safe calls.

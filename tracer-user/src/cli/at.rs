@@ -246,6 +246,17 @@ impl Limit {
         self.lead(event) >= 0
     }
 
+    /// Whether the instant is earlier than the start of the capture, and than this, its first event.
+    #[must_use]
+    pub fn precedes(&self, first: &Event) -> bool {
+        let start = match self.at {
+            At::Event(_) => 0,
+            At::Since(ns) => -i128::from(ns),
+            At::Wall(ns) => i128::from(self.start.0) + self.offset - i128::from(ns),
+        };
+        self.lead(first) > RESOLUTION_NS && (start > RESOLUTION_NS || matches!(self.at, At::Event(_)))
+    }
+
     /// ns (for an event's number: µs) from the instant to this event.
     fn lead(&self, event: &Event) -> i128 {
         let at = i128::from(event.at.0);

@@ -4,7 +4,6 @@
 
 use std::{
     io::{self, Write as _},
-    os::fd::OwnedFd,
     path::Path,
     process::ExitCode,
 };
@@ -13,17 +12,15 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use tracer_model::{ids::Pid, state::Phase};
 
 use super::{
-    engine::{About, Clocks, EndSignals, Engine, Outputs, Pacer, Wake, complaint, runtime},
+    backend::Capturing,
+    engine::{About, Clocks, EndSignals, Engine, Outputs, Pacer, Wake, complaint, explain, runtime},
     exit::{ExpectedError, INCOMPLETE, lines},
     target::CaptureArgs,
 };
 use crate::{
-    capture::{
-        CaptureError, Source as _,
-        ebpf::{EbpfSource, Mode},
-    },
+    capture::{CaptureError, ebpf::Mode},
     live::LiveError,
-    trace_file::Scope,
+    trace_file::{Scope, Unwritten},
 };
 
 /// 128 + SIGTERM: the end was asked for.
@@ -34,36 +31,38 @@ pub fn trace(pid: Option<Pid>, capture: &CaptureArgs, outputs: Outputs) -> anyho
     if let Some(pid) = pid.filter(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
         return Err(ExpectedError::from(CaptureError::NoSuchProcess(pid.0)).into());
     }
-    let runtime = runtime().map_err(LiveError::Sink).map_err(explained)?;
-    let end = EndSignals::catch(&runtime).map_err(LiveError::Sink).map_err(explained)?;
+    let waiting = |error| ExpectedError::from(LiveError::Waiting(error));
+    let runtime = runtime().map_err(waiting)?;
+    let end = EndSignals::catch(&runtime).map_err(waiting)?;
     if outputs.recording.is_some() {
         // A recording outlives the terminal that it was begun on.
-        // SAFETY: ignoring a signal runs no code.
-        unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }
-            .map_err(|errno| anyhow::anyhow!("cannot ignore SIGHUP: {errno}"))?;
+        ignore(Signal::SIGHUP)?;
     }
-    let mode = if pid.is_some() { Mode::Follow } else { Mode::All };
-    let mut source = EbpfSource::open(capture.options(mode)?).map_err(ExpectedError::from)?;
-    let scope = match pid {
-        None => Scope::All,
-        Some(root) => {
-            let name = std::fs::read(format!("/proc/{root}/comm")).unwrap_or_default();
-            source.follow(&[root]).map_err(ExpectedError::from)?;
-            Scope::Tree { root, name: name.trim_ascii_end().to_vec() }
+    let (capturing, scope) = match open(pid, capture) {
+        Ok(opened) => opened,
+        Err(error) => {
+            outputs.recording.into_iter().for_each(Unwritten::discard);
+            return Err(error.into());
         }
     };
-    let mut engine =
-        Engine::begin(source, About { scope, command: Vec::new(), user: None, begun: Clocks::now() }, outputs)?;
+    if capturing.stops_what_it_follows {
+        // Stopped by the terminal, this process would hold up all that it traces.
+        [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU].into_iter().try_for_each(ignore)?;
+    }
+    let about = About { scope, command: Vec::new(), user: None, begun: Clocks::now() };
+    let mut engine = Engine::begin(capturing, about, outputs)?;
+    let place = engine.place().to_owned();
     let captured = runtime.block_on(capture_until_end(&mut engine, pid, end));
     drop(runtime);
-    let (source, ended) = engine.finish(captured.is_ok()).map_err(explained)?;
-    source.detach_in_background();
-    let wake = captured.map_err(explained)?;
-    if let Some(trouble) = complaint(&ended) {
+    let (source, finished) = engine.finish(captured.is_ok());
+    source.retire();
+    let ended = finished.map_err(|error| explain(&place, error))?;
+    let wake = captured.map_err(|error| explain(&place, error))?;
+    let lost = ended.summary.lost;
+    if let Some(trouble) = complaint(&place, ended) {
         let _ = writeln!(io::stderr(), "{trouble}");
         return Ok(ExitCode::from(INCOMPLETE));
     }
-    let lost = ended.summary.lost;
     if lost > 0 {
         let fix = "--ring-bytes with a larger power of two";
         let _ = writeln!(
@@ -79,12 +78,24 @@ pub fn trace(pid: Option<Pid>, capture: &CaptureArgs, outputs: Outputs) -> anyho
     }))
 }
 
+fn open(pid: Option<Pid>, capture: &CaptureArgs) -> Result<(Capturing, Scope), ExpectedError> {
+    let Some(root) = pid else {
+        return Ok((capture.choice(Mode::All, false)?.open_for_all()?, Scope::All));
+    };
+    let name = std::fs::read(format!("/proc/{root}/comm")).unwrap_or_default();
+    let capturing = capture.choice(Mode::Follow, false)?.open()?.follow_process(root)?;
+    Ok((capturing, Scope::Tree { root, name: name.trim_ascii_end().to_vec() }))
+}
+
+fn ignore(number: Signal) -> anyhow::Result<()> {
+    // SAFETY: ignoring a signal runs no code.
+    unsafe { signal(number, SigHandler::SigIgn) }
+        .map(drop)
+        .map_err(|errno| anyhow::anyhow!("cannot ignore {number}: {errno}"))
+}
+
 async fn capture_until_end(engine: &mut Engine, pid: Option<Pid>, end: EndSignals) -> Result<Wake, LiveError> {
-    let mut fds: Vec<OwnedFd> = Vec::new();
-    for fd in engine.live().source().fds() {
-        fds.push(fd.try_clone_to_owned().map_err(LiveError::Sink)?);
-    }
-    let mut pacer = Pacer::new(fds, end).map_err(LiveError::Sink)?;
+    let mut pacer = Pacer::new(engine, None, end)?;
     loop {
         let wake = pacer.wake().await;
         engine.pump(engine.last_seq())?;
@@ -103,12 +114,4 @@ fn nobody_left(engine: &Engine, root: Pid) -> bool {
         && !model
             .processes()
             .any(|process| process.followed && process.phase != Phase::Reaped && exists(process.key.number))
-}
-
-/// A failure of the source with its remedy; that of a sink as it is, for a closed pipe is recognised by it.
-fn explained(error: LiveError) -> anyhow::Error {
-    match error {
-        LiveError::Capture(error) => ExpectedError::from(error).into(),
-        LiveError::Sink(_) => error.into(),
-    }
 }

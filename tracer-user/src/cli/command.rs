@@ -3,39 +3,30 @@
 //! Must not: know which verb it serves.
 
 use std::{
-    cell::RefCell,
     ffi::OsString,
+    fs::File,
     io::{self, Write},
-    os::{
-        fd::{AsFd as _, OwnedFd},
-        unix::ffi::OsStrExt as _,
-    },
+    os::{fd::AsFd as _, unix::ffi::OsStrExt as _},
+    path::{Path, PathBuf},
     process::ExitCode,
-    rc::Rc,
 };
 
 use tokio::runtime::Runtime;
-use tracer_model::{
-    delta::{Change, Delta, SignalPath},
-    event::{Event, EventKind},
-    ids::{Pid, Signal},
-    state::Model,
-};
 
 use super::{
-    engine::{About, Clocks, EndSignals, Engine, Outputs, Pacer, Wake, complaint, runtime},
-    exit::{BEFORE_COMMAND, ExpectedError, lines},
-    target::{CaptureArgs, CommandArgs},
+    backend::Choice,
+    engine::{About, Clocks, EndSignals, Engine, Outputs, Pacer, Wake, complaint, explain, runtime},
+    exit::{BEFORE_COMMAND, ExpectedError, before_command, lines},
+    signals::Signals,
+    store,
+    target::{CaptureArgs, CommandArgs, absolute},
 };
 use crate::{
-    capture::{
-        Source as _,
-        ebpf::{EbpfSource, Mode},
-    },
+    capture::ebpf::Mode,
     live::LiveError,
-    placement::{CaptureSide, Reach, Root, launch},
+    placement::{CaptureSide, Preparation, Root, launch},
     sink::Sink,
-    trace_file::{Header, Scope, Summary},
+    trace_file::{self, Scope, Unwritten},
 };
 
 /// Where the report goes.
@@ -44,8 +35,18 @@ pub enum Destination {
     Nowhere,
     /// The standard error that the program was started with.
     Stderr,
-    /// A file that is open already.
-    File(std::fs::File),
+    /// A file.
+    File(PathBuf),
+}
+
+/// Where the recording goes.
+pub enum Recording {
+    /// Nowhere: `live`.
+    None,
+    /// To this file.
+    Named(PathBuf),
+    /// Among the last ten, if there is a place for them.
+    Unnamed,
 }
 
 /// Makes the sinks that write to a destination.
@@ -56,26 +57,26 @@ pub fn trace(
     command: &[OsString],
     capture: &CaptureArgs,
     command_args: &CommandArgs,
-    recording: Option<std::path::PathBuf>,
-    destination: Destination,
+    recording: &Recording,
+    destination: &Destination,
     make_sinks: MakeSinks,
 ) -> anyhow::Result<ExitCode> {
-    let before = |mut error: ExpectedError| {
-        error.code = if error.code == super::exit::USAGE { error.code } else { BEFORE_COMMAND };
-        error
+    let choice = capture.choice(Mode::Follow, true)?;
+    let to_launch = command_args.launch(command, choice.filter())?;
+    to_launch.check().map_err(ExpectedError::from)?;
+    // What the command line names is judged before anything is loaded.
+    let outputs = Prepared::open(recording, destination).map_err(before_command)?;
+    let about = Target {
+        command: command.iter().map(|word| word.as_bytes().to_vec()).collect(),
+        user: command_args.user.clone(),
     };
-    let options = capture.options(Mode::Follow).map_err(before)?;
-    let to_launch = command_args.launch(command)?;
-    let user = command_args.user.clone();
-    let words: Vec<Vec<u8>> = command.iter().map(|word| word.as_bytes().to_vec()).collect();
     let status = launch(&to_launch, move |mut side| {
         let prepared = runtime().and_then(|runtime| Ok((EndSignals::catch(&runtime)?, runtime)));
         let (end, runtime) = match prepared {
             Ok(prepared) => prepared,
-            Err(error) => return side.failed(&format!("cannot start the capture: {error}"), BEFORE_COMMAND),
+            Err(error) => return side.failed(&message(&LiveError::Waiting(error).into()), BEFORE_COMMAND),
         };
-        let begun = begin(&mut side, options, words, user, recording, destination, make_sinks);
-        match begun {
+        match begin(&mut side, &choice, about, outputs, make_sinks) {
             Ok(Some(session)) => session.run(side, &runtime, end),
             // The waiter is gone and the command with it: there is nobody to tell.
             Ok(None) => {}
@@ -92,59 +93,122 @@ fn message(error: &ExpectedError) -> String {
     text.strip_prefix("sesstrace: ").unwrap_or(&text).to_owned()
 }
 
+/// Files that are open before anything is started.
+struct Prepared {
+    recording: Option<Unwritten>,
+    /// Why there is none, if there is to be one.
+    notice: Option<String>,
+    report: Report,
+}
+
+enum Report {
+    Nowhere,
+    Stderr,
+    File(File, PathBuf),
+}
+
+impl Prepared {
+    fn open(recording: &Recording, destination: &Destination) -> Result<Self, ExpectedError> {
+        let report = match destination {
+            Destination::Nowhere => Report::Nowhere,
+            Destination::Stderr => Report::Stderr,
+            Destination::File(path) => Report::File(create(path)?, path.clone()),
+        };
+        let (recording, notice) = match recording {
+            Recording::None => (None, None),
+            Recording::Named(path) => (Some(Unwritten::open(&absolute(path)?)?), None),
+            Recording::Unnamed => match store::unnamed() {
+                Ok(recording) => (Some(recording), None),
+                Err(why) => (None, Some(format!("sesstrace: this recording is not kept: {why}"))),
+            },
+        };
+        Ok(Self { recording, notice, report })
+    }
+}
+
+fn create(path: &Path) -> Result<File, ExpectedError> {
+    File::create(path).map_err(|error| ExpectedError {
+        what: format!("cannot write the report to {}: {}", path.display(), trace_file::cause(&error)),
+        fix: Some(trace_file::how_to_create(path, &error)),
+        code: BEFORE_COMMAND,
+        cause: None,
+    })
+}
+
+/// What the header says of the command.
+struct Target {
+    command: Vec<Vec<u8>>,
+    user: Option<String>,
+}
+
 /// A capture with its command.
 struct Session {
     engine: Engine,
-    signals: WaiterSignals,
+    signals: Signals,
     messages: Option<Box<dyn Write>>,
 }
 
+/// Opens the source, learns who becomes the command, follows it, and lets it run. `None`: the waiter is gone.
 fn begin(
     side: &mut CaptureSide,
-    options: crate::capture::ebpf::Options,
-    command: Vec<Vec<u8>>,
-    user: Option<String>,
-    recording: Option<std::path::PathBuf>,
-    destination: Destination,
+    choice: &Choice,
+    target: Target,
+    prepared: Prepared,
     make_sinks: MakeSinks,
 ) -> Result<Option<Session>, ExpectedError> {
-    let mut source = EbpfSource::open(options)?;
-    source.follow(&[side.waiter()])?;
-    // Before the waiter forks, so that no time in the report is negative.
-    let begun = Clocks::now();
-    let Ok(Root { pid: root, .. }) = side.ready(None) else { return Ok(None) };
-    let unwritable = |error: io::Error| ExpectedError::from(LiveError::Sink(error));
-    let stderr = side.report_writer().map_err(unwritable)?;
-    let messages: Option<Box<dyn Write>> =
-        side.report_writer().map_err(unwritable)?.map(|writer| Box::new(writer) as _);
-    let mut sinks = match destination {
-        Destination::Nowhere => Vec::new(),
-        Destination::File(file) => make_sinks(Box::new(io::BufWriter::new(file))),
-        // In place there is no standard error that would not be the command's.
-        Destination::Stderr => {
-            stderr.map(|writer| make_sinks(Box::new(io::LineWriter::new(writer)))).unwrap_or_default()
+    let Prepared { recording, notice, report } = prepared;
+    let following = choice.open().and_then(|mut opened| {
+        opened.follow_starter(side.waiter())?;
+        // Before the waiter forks, so that no time in the report is negative.
+        let begun = Clocks::now();
+        let Ok(Root { pid: root, .. }) = side.ready(notice.as_deref(), opened.preparation()) else { return Ok(None) };
+        let sees_waiter = opened.preparation() == Preparation::Nothing;
+        Ok(Some((opened.follow_command(root)?, root, sees_waiter, begun)))
+    });
+    let (capturing, root, sees_waiter, begun) = match following {
+        Ok(Some(following)) => following,
+        not_following => {
+            recording.into_iter().for_each(Unwritten::discard);
+            return not_following.map(|_| None);
         }
     };
-    let signals = WaiterSignals { waiter: side.waiter(), root, seen: Rc::default() };
+    let waiting = |error: io::Error| ExpectedError::from(LiveError::Waiting(error));
+    let stderr = side.report_writer().map_err(waiting)?;
+    let messages: Option<Box<dyn Write>> = side.report_writer().map_err(waiting)?.map(|writer| Box::new(writer) as _);
+    let (mut sinks, place) = match report {
+        Report::Nowhere => (Vec::new(), String::new()),
+        Report::File(file, path) => {
+            (make_sinks(Box::new(io::BufWriter::new(file))), format!("the report to {}", path.display()))
+        }
+        // In place there is no standard error that would not be the command's.
+        Report::Stderr => (
+            stderr.map(|writer| make_sinks(Box::new(io::LineWriter::new(writer)))).unwrap_or_default(),
+            "to standard error".to_owned(),
+        ),
+    };
+    let signals = Signals::new(side.waiter(), root, sees_waiter);
     sinks.push(Box::new(signals.clone()));
+    let Target { command, user } = target;
     let name = command.first().cloned().unwrap_or_default();
     let about = About { scope: Scope::Tree { root, name }, command, user, begun };
-    let engine = Engine::begin(source, about, Outputs { recording, sinks })?;
+    let engine = Engine::begin(capturing, about, Outputs { recording, sinks, place })?;
     Ok(side.release().is_ok().then_some(Session { engine, signals, messages }))
 }
 
 impl Session {
-    /// Until the command ended and everything is written; then closes the probes, which takes seconds that nobody waits for.
+    /// Until the command ended and everything is written; then lets go of the source, which takes time that nobody waits for.
     fn run(mut self, mut side: CaptureSide, runtime: &Runtime, end: EndSignals) {
         let captured = runtime.block_on(self.capture(&mut side, end));
         let complete = matches!(captured, Ok(true));
-        let mut messages = self.messages.take();
-        let finished = self.engine.finish(complete);
-        let trouble = match (&captured, &finished) {
-            (Err(error), _) | (_, Err(error)) if !is_broken_pipe(error) => {
-                Some(lines(&format!("the capture ended early: {error}"), None))
+        let Self { engine, mut messages, .. } = self;
+        let place = engine.place().to_owned();
+        let (source, finished) = engine.finish(complete);
+        let trouble = match (captured, finished) {
+            (Err(error), _) | (_, Err(error)) if !is_broken_pipe(&error) => {
+                let error = explain(&place, error);
+                Some(lines(&format!("the capture ended early: {}", error.what), error.fix.as_deref()))
             }
-            (_, Ok((_, ended))) => complaint(ended),
+            (_, Ok(ended)) => complaint(&place, ended),
             _ => None,
         };
         if let (Some(trouble), Some(messages)) = (trouble, &mut messages) {
@@ -152,21 +216,17 @@ impl Session {
             let _ = writeln!(messages, "{trouble}");
         }
         side.done();
-        drop(finished);
+        source.retire();
     }
 
     /// Captures until the command ended (true), or somebody ended the capture process (false).
     async fn capture(&mut self, side: &mut CaptureSide, end: EndSignals) -> Result<bool, LiveError> {
-        let readable = |error| LiveError::Sink(error);
-        let mut fds: Vec<OwnedFd> = vec![side.as_fd().try_clone_to_owned().map_err(readable)?];
-        for fd in self.engine.live().source().fds() {
-            fds.push(fd.try_clone_to_owned().map_err(readable)?);
-        }
-        let mut pacer = Pacer::new(fds, end).map_err(readable)?;
+        let control = side.as_fd().try_clone_to_owned().map_err(LiveError::Waiting)?;
+        let mut pacer = Pacer::new(&self.engine, Some(control), end)?;
         loop {
             let wake = pacer.wake().await;
             self.engine.pump(self.engine.last_seq())?;
-            self.signals.tell(side);
+            self.signals.tell(side, self.engine.live().model());
             let ended = side.next_control().is_some();
             // Somebody ends the capture process itself: the command goes on alone.
             if ended || wake == Wake::Terminated {
@@ -179,55 +239,4 @@ impl Session {
 
 fn is_broken_pipe(error: &LiveError) -> bool {
     matches!(error, LiveError::Sink(error) if error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// Notes the signals that the waiter gets, and whether the command got them too.
-#[derive(Clone)]
-struct WaiterSignals {
-    waiter: Pid,
-    root: Pid,
-    seen: Rc<RefCell<Vec<(Signal, Pid, Reach)>>>,
-}
-
-impl WaiterSignals {
-    fn tell(&self, side: &mut CaptureSide) {
-        for (signal, sender, reach) in self.seen.borrow_mut().drain(..) {
-            side.waiter_was_signalled(signal, sender, reach);
-        }
-    }
-
-    /// A group's signal reaches the command as long as it is in the waiter's group, a process's signal never does.
-    fn reach(&self, path: SignalPath, model: &Model) -> Reach {
-        let to_one = matches!(
-            path,
-            SignalPath::KillProcess { .. } | SignalPath::KillUnseen { .. } | SignalPath::ParentDeath { .. }
-        );
-        let group = |pid| model.process_by_pid(pid).and_then(|process| process.group);
-        if to_one || group(self.waiter) != group(self.root) { Reach::WaiterAlone } else { Reach::CommandToo }
-    }
-}
-
-impl Sink for WaiterSignals {
-    fn begin(&mut self, _: &Header) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()> {
-        if !matches!(event.kind, EventKind::SignalGenerated(_)) {
-            return Ok(());
-        }
-        for change in &delta.changes {
-            if let Change::SignalSent { target, signal, path, .. } = change
-                && target.number == self.waiter
-                && signal.signal != Signal::CHLD
-            {
-                self.seen.borrow_mut().push((signal.signal, event.actor.pid, self.reach(*path, model)));
-            }
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, _: &Model, _: &Summary) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -4,6 +4,7 @@ use std::{fmt::Write as _, io::Write, process::ExitCode};
 
 use clap::Args;
 
+use super::exit::unwritable;
 use crate::capture::{
     CaptureError,
     ebpf::{
@@ -48,8 +49,9 @@ pub fn run(args: &DoctorArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let examination = Examination::run();
     let costs = baseline.filter(|_| examination.ebpf_works()).map(Baseline::compare);
     let report = Report { examination, costs };
-    out.write_all(render(&report).as_bytes())?;
-    out.flush()?;
+    out.write_all(render(&report).as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| unwritable("the findings to standard output", error))?;
     Ok(exit_code(&report.examination))
 }
 

@@ -6,7 +6,6 @@ use std::{
     future::poll_fn,
     io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
-    path::PathBuf,
     task::Poll,
     time::Duration,
 };
@@ -16,33 +15,40 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
-    time::{Interval, MissedTickBehavior, interval},
+    time::{Interval, MissedTickBehavior, interval, sleep},
 };
 use tracer_model::ids::{BootNs, Seq};
 
-use super::exit::{ExpectedError, lines};
+use super::{
+    backend::Capturing,
+    exit::{ExpectedError, lines, unwritable},
+};
 use crate::{
-    capture::{Source, ebpf::EbpfSource},
-    live::{Live, LiveError, boot_now, unix_now},
+    capture::{Source, boot_now},
+    live::{Live, LiveError, unix_now},
     pipeline::{Ended, Pipeline},
     sink::Sink,
-    trace_file::{Header, Scope, Writer},
+    trace_file::{Header, Scope, Unwritten},
 };
 
-/// How often the rings are read while they fill slowly; the probes wake us when they fill fast.
-const TICK: Duration = Duration::from_millis(20);
+/// How often the source is looked at when everything that happened is to be through soon.
+const SOON: Duration = Duration::from_millis(20);
 
 /// What a capture produces.
 pub struct Outputs {
-    /// Path of the recording.
-    pub recording: Option<PathBuf>,
+    /// The recording.
+    pub recording: Option<Unwritten>,
     /// Sinks.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// Where the sinks write, for messages: `to standard output`.
+    pub place: String,
 }
 
 /// A capture that runs.
 pub struct Engine {
-    live: Live<EbpfSource>,
+    live: Live,
+    place: String,
+    tick: Duration,
 }
 
 /// What the header says of the target.
@@ -73,11 +79,13 @@ impl Clocks {
 
 impl Engine {
     /// Begins the outputs.
-    pub fn begin(source: EbpfSource, about: About, outputs: Outputs) -> Result<Self, ExpectedError> {
-        let header = header(&source, about);
-        let writer = outputs.recording.as_deref().map(|path| Writer::create(path, &header)).transpose()?;
-        let pipeline = Pipeline::begin(&header, writer, outputs.sinks).map_err(LiveError::Sink)?;
-        Ok(Self { live: Live::new(source, pipeline, &header) })
+    pub fn begin(capturing: Capturing, about: About, outputs: Outputs) -> Result<Self, ExpectedError> {
+        let Outputs { recording, sinks, place } = outputs;
+        let header = header(&capturing, about);
+        let writer = recording.map(|recording| recording.begin(&header)).transpose()?;
+        let pipeline = Pipeline::begin(&header, writer, sinks).map_err(|error| unwritable(&place, error))?;
+        let tick = capturing.tick;
+        Ok(Self { live: Live::new(capturing.source, pipeline, &header), place, tick })
     }
 
     /// Reads and passes on. Returns whether everything up to `until` is through.
@@ -91,7 +99,7 @@ impl Engine {
     }
 
     /// The capture under way.
-    pub fn live(&self) -> &Live<EbpfSource> {
+    pub fn live(&self) -> &Live {
         &self.live
     }
 
@@ -100,28 +108,42 @@ impl Engine {
     pub async fn catch_up(&mut self, pacer: &mut Pacer) -> Result<(), LiveError> {
         let until = self.last_seq();
         while !self.pump(until)? {
-            pacer.tick().await;
+            pacer.soon().await;
         }
         Ok(())
     }
 
-    /// Ends the recording and the sinks. The source is given back: closing it takes seconds.
-    pub fn finish(self, complete: bool) -> Result<(EbpfSource, Ended), LiveError> {
+    /// Ends the recording and the sinks. The source is given back: letting go of it takes time.
+    pub fn finish(self, complete: bool) -> (Box<dyn Source>, Result<Ended, LiveError>) {
         self.live.finish(complete)
+    }
+
+    /// Where the sinks write, for messages.
+    pub fn place(&self) -> &str {
+        &self.place
     }
 }
 
-/// What is wrong with the recording or what was to be shown, if anything, for the user.
-pub fn complaint(ended: &Ended) -> Option<String> {
-    let told = |error: &&io::Error| error.kind() != io::ErrorKind::BrokenPipe;
-    let sink = || {
-        ended.sink_error.as_ref().filter(told).map(|error| lines(&format!("cannot write the output: {error}"), None))
-    };
-    ended.recording_error.as_ref().map(|error| lines(&error.to_string(), error.hint().as_deref())).or_else(sink)
+/// A failure of a capture whose sinks write to `place`.
+pub fn explain(place: &str, error: LiveError) -> ExpectedError {
+    match error {
+        LiveError::Sink(error) => unwritable(place, error),
+        LiveError::Capture(_) | LiveError::Waiting(_) => error.into(),
+    }
 }
 
-fn header(source: &EbpfSource, about: About) -> Header {
-    let description = source.describe();
+/// What is wrong with the recording or with what was to be shown at `place`, if anything, for the user.
+pub fn complaint(place: &str, ended: Ended) -> Option<String> {
+    let recording = ended.recording_error.map(|error| lines(&error.to_string(), error.hint().as_deref()));
+    let told = |error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe;
+    recording.or_else(|| {
+        let error = unwritable(place, ended.sink_error.filter(told)?);
+        Some(lines(&error.what, error.fix.as_deref()))
+    })
+}
+
+fn header(capturing: &Capturing, about: About) -> Header {
+    let description = capturing.source.describe();
     let kernel = uname().map(|names| names.release().to_string_lossy().into_owned()).unwrap_or_default();
     let host = gethostname().map(|name| name.as_bytes().to_vec()).unwrap_or_default();
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -132,7 +154,7 @@ fn header(source: &EbpfSource, about: About) -> Header {
         boot_id: boot_id.trim().to_owned(),
         backend: description.backend.to_owned(),
         tier: description.tier.to_owned(),
-        tier_reason: description.reason.clone(),
+        tier_reason: capturing.reason.clone(),
         pid_namespace: description.pid_namespace,
         boot_ns: about.begun.boot_ns,
         unix_ns: about.begun.unix_ns,
@@ -176,18 +198,26 @@ pub enum Wake {
 }
 
 impl Pacer {
-    /// Watches these descriptors beside the timer. To be called inside the runtime.
-    pub fn new(readable: Vec<OwnedFd>, end: EndSignals) -> io::Result<Self> {
-        let mut tick = interval(TICK);
+    /// Watches the source's descriptors, and one more, beside the timer. To be called inside the runtime.
+    pub fn new(engine: &Engine, other: Option<OwnedFd>, end: EndSignals) -> Result<Self, LiveError> {
+        let mut readable = Vec::from_iter(other);
+        for fd in engine.live().source().fds() {
+            readable.push(fd.try_clone_to_owned().map_err(LiveError::Waiting)?);
+        }
+        let mut tick = interval(engine.tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // SAFETY: an `OwnedFd` keeps its descriptor open, the same one, until it is dropped with the registration.
         let watch = |fd: OwnedFd| unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
-        Ok(Self { tick, readable: readable.into_iter().map(watch).collect::<Result<_, _>>()?, end })
+        let readable = readable.into_iter().map(watch).collect::<Result<_, _>>();
+        Ok(Self { tick, readable: readable.map_err(|error| LiveError::Waiting(error.into()))?, end })
     }
 
-    /// Waits for the timer only.
-    pub async fn tick(&mut self) {
-        self.tick.tick().await;
+    /// Waits for a moment, or until there is something to read.
+    pub async fn soon(&mut self) {
+        tokio::select! {
+            () = sleep(SOON) => {}
+            () = any_readable(&self.readable) => {}
+        }
     }
 
     /// Waits for something to do.

@@ -1,12 +1,15 @@
 //! Exit codes, and how an error is put to the user: what failed, on which object, why, and one command that fixes it.
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use crate::{
     capture::CaptureError,
     live::LiveError,
     placement::LaunchError,
-    trace_file::{ReadError, WriteError},
+    trace_file::{self, ReadError, WriteError},
 };
 
 /// Wrong usage.
@@ -48,15 +51,12 @@ impl From<CaptureError> for ExpectedError {
 
 impl From<LiveError> for ExpectedError {
     fn from(error: LiveError) -> Self {
-        match error {
-            LiveError::Capture(error) => error.into(),
-            LiveError::Sink(cause) => Self {
-                what: format!("cannot write the output: {cause}"),
-                fix: None,
-                code: INTERNAL,
-                cause: Some(cause),
-            },
-        }
+        let (what, fix) = (error.to_string(), error.hint());
+        let cause = match error {
+            LiveError::Capture(_) => None,
+            LiveError::Sink(cause) | LiveError::Waiting(cause) => Some(cause),
+        };
+        Self { what, fix, code: INTERNAL, cause }
     }
 }
 
@@ -76,6 +76,24 @@ impl From<ReadError> for ExpectedError {
     fn from(error: ReadError) -> Self {
         Self { what: error.to_string(), fix: error.hint(), code: USAGE, cause: None }
     }
+}
+
+/// An error that keeps the command from being run: 125, unless the usage is wrong.
+pub(super) fn before_command(mut error: ExpectedError) -> ExpectedError {
+    error.code = if error.code == USAGE { USAGE } else { BEFORE_COMMAND };
+    error
+}
+
+/// Says something to the user beside what was asked for.
+pub(super) fn say(text: &str) {
+    // Nobody is left to tell that standard error is closed.
+    let _ = writeln!(io::stderr(), "sesstrace: {text}");
+}
+
+/// Output that cannot be written, to `place`: `the report to /dev/full`, `to standard output`.
+pub(super) fn unwritable(place: &str, error: io::Error) -> ExpectedError {
+    let what = format!("cannot write {place}: {}", trace_file::cause(&error));
+    ExpectedError { what, fix: trace_file::how_to_write(&error), code: INTERNAL, cause: Some(error) }
 }
 
 /// The message for the terminal, and the exit code. Whatever is not an [`ExpectedError`] is an internal error.

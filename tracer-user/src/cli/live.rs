@@ -7,7 +7,7 @@ use tracer_model::ids::Pid;
 
 use super::{
     attach,
-    command::{self, Destination},
+    command::{self, Destination, Recording},
     common::{ColorChoice, sink, stdout, style_for},
     engine::Outputs,
     target::{CaptureArgs, CommandArgs, TargetArgs},
@@ -32,9 +32,11 @@ pub fn run(args: &LiveArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     let form = if args.json { "json" } else { "live" };
     if args.target.command.is_empty() {
         let sinks = sink(form, stdout(), style_for(color, &io::stdout()));
-        return attach::trace(args.target.pid.map(Pid), &args.capture, Outputs { recording: None, sinks });
+        let outputs = Outputs { recording: None, sinks, place: "to standard output".to_owned() };
+        return attach::trace(args.target.pid.map(Pid), &args.capture, outputs);
     }
     let style = style_for(color, &io::stderr());
     let make = Box::new(move |out| sink(form, out, style));
-    command::trace(&args.target.command, &args.capture, &args.command_args, None, Destination::Stderr, make)
+    let (recording, destination) = (Recording::None, Destination::Stderr);
+    command::trace(&args.target.command, &args.capture, &args.command_args, &recording, &destination, make)
 }

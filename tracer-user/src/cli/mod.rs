@@ -3,6 +3,7 @@
 
 mod at;
 mod attach;
+mod backend;
 mod command;
 pub mod common;
 mod doctor;
@@ -13,6 +14,7 @@ mod ps;
 mod record;
 mod replay;
 mod run;
+mod signals;
 mod state;
 mod store;
 mod target;

@@ -8,14 +8,13 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context as _;
 use clap::Args;
 use tracer_model::query;
 
 use super::{
     at::At,
     common::{ColorChoice, stdout, style_for},
-    exit::INCOMPLETE,
+    exit::{INCOMPLETE, unwritable},
     state,
 };
 use crate::sink::ps::{COLUMNS, Column, USUAL, column, write};
@@ -63,7 +62,7 @@ pub fn run(args: &PsArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     let mut out = stdout();
     write(&rows, &columns, digits, style_for(color, &io::stdout()), &mut *out)
         .and_then(|()| out.flush())
-        .context("cannot write the list")?;
+        .map_err(|error| unwritable("the list to standard output", error))?;
     state::warn(&instant.warnings);
     Ok(if instant.whole { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }

@@ -7,10 +7,12 @@ use tracer_model::ids::Pid;
 
 use super::{
     attach,
-    command::{self, Destination},
+    command::{self, Destination, Recording},
     engine::Outputs,
+    exit::ExpectedError,
     target::{CaptureArgs, CommandArgs, TargetArgs, absolute},
 };
+use crate::trace_file::Unwritten;
 
 /// Arguments of `record`.
 #[derive(Debug, Args)]
@@ -28,11 +30,12 @@ pub struct RecordArgs {
 
 /// Records until the command ended, the process and its descendants are gone, or SIGINT.
 pub fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
-    let recording = Some(absolute(&args.output)?);
     if args.target.command.is_empty() {
-        let outputs = Outputs { recording, sinks: Vec::new() };
+        let recording = Unwritten::open(&absolute(&args.output)?).map_err(ExpectedError::from)?;
+        let outputs = Outputs { recording: Some(recording), sinks: Vec::new(), place: String::new() };
         return attach::trace(args.target.pid.map(Pid), &args.capture, outputs);
     }
     let nothing = Box::new(|_| Vec::new());
-    command::trace(&args.target.command, &args.capture, &args.command_args, recording, Destination::Nowhere, nothing)
+    let recording = Recording::Named(args.output.clone());
+    command::trace(&args.target.command, &args.capture, &args.command_args, &recording, &Destination::Nowhere, nothing)
 }

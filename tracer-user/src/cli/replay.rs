@@ -4,12 +4,11 @@
 
 use std::{io, path::PathBuf, process::ExitCode};
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::{
     common::{ColorChoice, sink, stdout, style_for},
-    exit::INCOMPLETE,
+    exit::{ExpectedError, INCOMPLETE, unwritable},
     state, store,
 };
 use crate::{pipeline::Pipeline, trace_file::Reader};
@@ -28,14 +27,15 @@ pub struct ReplayArgs {
 /// Prints the report. A recording that is not whole is shown as far as it goes, with exit code 3.
 pub fn run(args: &ReplayArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     let recording = args.recording.clone().map_or_else(store::newest, Ok)?;
-    let mut reader = Reader::open(&recording).map_err(super::exit::ExpectedError::from)?;
+    let mut reader = Reader::open(&recording).map_err(ExpectedError::from)?;
     let form = if args.json { "json" } else { "timeline" };
     let sinks = sink(form, stdout(), style_for(color, &io::stdout()));
-    let mut pipeline = Pipeline::begin(reader.header(), None, sinks).context("cannot write the report")?;
+    let failed = |error| unwritable("the report to standard output", error);
+    let mut pipeline = Pipeline::begin(reader.header(), None, sinks).map_err(failed)?;
     for event in &mut reader {
-        pipeline.event(&event).context("cannot write the report")?;
+        pipeline.event(&event).map_err(failed)?;
     }
-    let ended = pipeline.end(reader.summary().complete).context("cannot write the report")?;
+    let ended = pipeline.end(reader.summary().complete).map_err(failed)?;
     let warnings = reader.warnings().lines();
     state::warn(&warnings);
     let whole = ended.summary.complete && ended.summary.lost == 0 && warnings.is_empty();

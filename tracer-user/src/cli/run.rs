@@ -1,17 +1,16 @@
 //! `sesstrace run`: a command under capture, and the report afterwards.
 
-use std::{ffi::OsString, fs::File, io, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
 use super::{
-    command::{self, Destination},
+    command::{self, Destination, Recording},
     common::{ColorChoice, sink, style_for},
-    exit::{BEFORE_COMMAND, ExpectedError},
-    store,
+    exit::ExpectedError,
     target::{CaptureArgs, CommandArgs, absolute},
 };
-use crate::{sink::Style, trace_file};
+use crate::sink::Style;
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -44,13 +43,10 @@ pub fn run(args: &RunArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
         .into());
     }
     let (destination, style) = match &args.output {
-        Some(path) => (Destination::File(create(path)?), Style { color: color == ColorChoice::Always, ..Style::PLAIN }),
+        Some(path) => (Destination::File(path.clone()), Style { color: color == ColorChoice::Always, ..Style::PLAIN }),
         None => (Destination::Stderr, style_for(color, &io::stderr())),
     };
-    let recording = match &args.write {
-        Some(path) => Some(absolute(path)?),
-        None => store::unnamed(),
-    };
+    let recording = args.write.clone().map_or(Recording::Unnamed, Recording::Named);
     if let (Some(report), Some(recording)) = (&args.output, &args.write)
         && absolute(report)? == absolute(recording)?
         && report.as_os_str() != "/dev/null"
@@ -60,14 +56,5 @@ pub fn run(args: &RunArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     }
     let form = if args.json { "json" } else { "timeline" };
     let make = Box::new(move |out| sink(form, out, style));
-    command::trace(&args.command, &args.capture, &args.command_args, recording, destination, make)
-}
-
-fn create(path: &std::path::Path) -> Result<File, ExpectedError> {
-    File::create(path).map_err(|error| ExpectedError {
-        what: format!("cannot write the report to {}: {}", path.display(), trace_file::cause(&error)),
-        fix: Some(trace_file::how_to_create(path, &error)),
-        code: BEFORE_COMMAND,
-        cause: None,
-    })
+    command::trace(&args.command, &args.capture, &args.command_args, &recording, &destination, make)
 }

@@ -2,10 +2,7 @@
 //!
 //! Must not: know how the state is shown.
 
-use std::{
-    io::{self, Write as _},
-    path::Path,
-};
+use std::path::Path;
 
 use tracer_model::{
     event::{Coverage, Event, EventKind},
@@ -15,7 +12,7 @@ use tracer_model::{
 
 use super::{
     at::{At, Limit},
-    exit::ExpectedError,
+    exit::{ExpectedError, say},
 };
 use crate::{
     capture::procfs,
@@ -49,10 +46,8 @@ impl Instant {
 
 /// Tells the user what a recording lacks.
 pub fn warn(warnings: &[String]) {
-    let mut err = io::stderr().lock();
     for warning in warnings {
-        // Nobody is left to tell that standard error is closed.
-        let _ = writeln!(err, "sesstrace: {warning}");
+        say(warning);
     }
 }
 
@@ -86,7 +81,9 @@ pub fn of_recording(path: &Path, at: Option<At>) -> Result<Instant, ExpectedErro
     let mut limit = at.map(|at| Limit::new(at, reader.header()));
     let mut snapshot = Snapshot::default();
     let (mut beyond, mut reached) = (false, true);
+    let mut too_early = None;
     for event in &mut reader {
+        too_early.get_or_insert_with(|| limit.is_some_and(|limit| limit.precedes(&event)));
         beyond = beyond || limit.as_mut().is_some_and(|limit| limit.is_before(&event));
         reached = beyond || limit.is_none_or(|limit| limit.is_reached(&event));
         if beyond && snapshot.is_over() {
@@ -101,6 +98,9 @@ pub fn of_recording(path: &Path, at: Option<At>) -> Result<Instant, ExpectedErro
     if !reached {
         warnings.push("the recording ends before that instant: this is its end".to_owned());
     }
+    if too_early == Some(true) {
+        warnings.push("the recording begins after that instant: what was there at its start is known".to_owned());
+    }
     if reader.summary().events == 0 {
         warnings.push("the recording has no events".to_owned());
     }
@@ -111,6 +111,9 @@ pub fn of_recording(path: &Path, at: Option<At>) -> Result<Instant, ExpectedErro
         sessions.dedup();
         sessions
     });
+    if beyond && sessions.as_ref().is_some_and(Vec::is_empty) {
+        warnings.push("none of the followed processes was there at that instant; -e shows who was".to_owned());
+    }
     Ok(Instant { model, sessions, warnings, whole })
 }
 

@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::exit::ExpectedError;
-use crate::live::unix_now;
+use crate::{
+    live::unix_now,
+    trace_file::{Unwritten, cause},
+};
 
 /// How many unnamed recordings are kept, the new one included.
 const KEPT: usize = 10;
@@ -47,11 +50,17 @@ fn last(directory: &Path) -> io::Result<Option<PathBuf>> {
     Ok(names.filter(|path| is_ours(path)).max())
 }
 
-/// A place for the recording that a `run` makes and nobody named; none when there is none to be had, which is no reason not
-/// to run.
-pub fn unnamed() -> Option<PathBuf> {
+/// The file for the recording that a `run` makes and nobody named. That there is none to be had is no reason not to run; it is
+/// told in a line.
+pub fn unnamed() -> Result<Unwritten, String> {
+    const FIX: &str = "-w FILE keeps it";
     let unix_seconds = u64::try_from(unix_now() / 1_000_000_000).unwrap_or_default();
-    next(&users_directory()?, unix_seconds, std::process::id()).ok()
+    let Some(directory) = users_directory() else {
+        return Err(format!("neither XDG_STATE_HOME nor HOME names a directory ({FIX})"));
+    };
+    let path = next(&directory, unix_seconds, std::process::id());
+    let path = path.map_err(|error| format!("cannot use {}: {} ({FIX})", directory.display(), cause(&error)))?;
+    Unwritten::open(&path).map_err(|error| format!("{error} ({FIX})"))
 }
 
 /// The newest recording that nobody named.

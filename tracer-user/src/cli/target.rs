@@ -2,24 +2,19 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::exit::ExpectedError;
+use super::{
+    backend::{Backend, Choice},
+    exit::ExpectedError,
+};
 use crate::{
-    capture::ebpf::{Mode, Options},
+    capture::{
+        ebpf::{self, Mode},
+        ptrace,
+    },
     placement::{Launch, Placement, User},
 };
-
-/// Which backend captures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Backend {
-    /// Kernel probes where they are allowed
-    Auto,
-    /// Kernel probes, or an error
-    Ebpf,
-    /// No privilege needed (not in this release)
-    Ptrace,
-}
 
 /// How to capture.
 #[derive(Debug, Args)]
@@ -27,37 +22,38 @@ pub struct CaptureArgs {
     /// What captures
     #[arg(short, long, value_enum, default_value = "auto")]
     pub backend: Backend,
+    /// ptrace: stop the command at every system call instead of finding the watched ones with a seccomp filter. Much slower;
+    /// what the command leaves behind can be let go of when it ends
+    #[arg(long)]
+    pub no_seccomp: bool,
     /// Also record reads and writes of the controlling terminal that were refused or stopped (costs on every read and write
     /// of the machine)
     #[arg(long)]
     pub tty_io: bool,
-    /// Size of each of the two ring buffers, in bytes; a power of two
+    /// eBPF: size of each of the two ring buffers, in bytes; a power of two
     #[arg(long, value_name = "BYTES", default_value_t = 8 << 20, hide_short_help = true)]
     pub ring_bytes: u32,
 }
 
 impl CaptureArgs {
-    /// The options of the eBPF source.
-    pub fn options(&self, mode: Mode) -> Result<Options, ExpectedError> {
-        if self.backend == Backend::Ptrace {
-            return Err(ExpectedError::usage(
-                "the ptrace backend is not in this release",
-                "sesstrace doctor    says what the eBPF backend needs here",
-            ));
-        }
+    /// What was asked for. `mode` is whose events are wanted; `own_command`: of a command that is yet to be started.
+    pub fn choice(&self, mode: Mode, own_command: bool) -> Result<Choice, ExpectedError> {
         if !self.ring_bytes.is_power_of_two() || self.ring_bytes < 4096 {
             return Err(ExpectedError::usage(
                 format!("--ring-bytes {}: a ring buffer is a power of two of at least 4096 bytes", self.ring_bytes),
                 "--ring-bytes 1048576",
             ));
         }
-        let mut options = Options::new(mode);
-        options.load.tty_io = self.tty_io;
+        let mut ebpf = ebpf::Options::new(mode);
+        ebpf.load.tty_io = self.tty_io;
         // Arguments of other people's commands are none of our business.
-        options.load.capture_arguments = mode == Mode::Follow;
-        options.load.critical_bytes = self.ring_bytes;
-        options.load.chatty_bytes = self.ring_bytes;
-        Ok(options)
+        ebpf.load.capture_arguments = mode == Mode::Follow;
+        ebpf.load.critical_bytes = self.ring_bytes;
+        ebpf.load.chatty_bytes = self.ring_bytes;
+        // What runs already cannot be made to install a filter.
+        let seccomp = own_command && !self.no_seccomp;
+        let ptrace = ptrace::Options { seccomp, capture_arguments: true, tty_io: self.tty_io };
+        Ok(Choice { backend: self.backend, ebpf, ptrace })
     }
 }
 
@@ -74,10 +70,10 @@ pub struct CommandArgs {
 
 impl CommandArgs {
     /// What to start.
-    pub fn launch(&self, command: &[OsString]) -> Result<Launch, ExpectedError> {
+    pub fn launch(&self, command: &[OsString], filter: Option<ptrace::Filter>) -> Result<Launch, ExpectedError> {
         let user = self.user.as_deref().map(User::by_name).transpose()?;
         let placement = if self.in_place { Placement::InPlace } else { Placement::Wrapper };
-        Ok(Launch { command: command.to_vec(), placement, user })
+        Ok(Launch { command: command.to_vec(), placement, user, filter })
     }
 }
 

@@ -17,7 +17,7 @@ use tracer_model::ids::{Pid, Signal};
 use super::{
     Placement, detach,
     pidfd::{self, pidfd_open},
-    protocol::{Channel, Reach, Received, ToCapture, ToWaiter},
+    protocol::{Channel, Preparation, Reach, Received, ToCapture, ToWaiter},
     report::ReportWriter,
     status::CommandStatus,
 };
@@ -97,17 +97,17 @@ impl CaptureSide {
         self.waiter.pid
     }
 
-    /// Says that the probes are in place. The message, if any, is a line for the user, printed before the command starts
-    /// (the wrapper only). Returns the process to follow, which waits for [`Self::release`].
-    pub fn ready(&mut self, message: Option<&str>) -> Result<Root, WaiterGone> {
-        self.say(&ToWaiter::Ready(message.unwrap_or_default().to_owned()))?;
-        if self.placement == Placement::InPlace {
-            let pidfd = self.waiter.pidfd.try_clone().map_err(|_| WaiterGone)?;
-            return Ok(Root { pid: self.waiter.pid, pidfd });
-        }
+    /// Says that the capture is ready to follow the command, and what that process has to do for it. The message, if any, is
+    /// a line for the user, printed before the command starts (the wrapper only). Returns the process to follow, which waits
+    /// for [`Self::release`].
+    pub fn ready(&mut self, message: Option<&str>, preparation: Preparation) -> Result<Root, WaiterGone> {
+        let text = message.unwrap_or_default().to_owned();
+        self.say(&ToWaiter::Ready { capture: std::process::id() as i32, preparation, text })?;
         let channel = self.channel.as_ref().ok_or(WaiterGone)?;
         let Some((ToCapture::Root { pid }, Some(pidfd))) = channel.wait() else { return Err(WaiterGone) };
-        self.command = Some(pidfd.try_clone().map_err(|_| WaiterGone)?);
+        if self.placement == Placement::Wrapper {
+            self.command = Some(pidfd.try_clone().map_err(|_| WaiterGone)?);
+        }
         Ok(Root { pid: Pid(pid as u32), pidfd })
     }
 

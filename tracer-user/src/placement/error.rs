@@ -37,6 +37,12 @@ pub enum LaunchError {
         /// Why.
         errno: Errno,
     },
+    /// The command's process may not install the filter that ptrace is to be told by.
+    #[error("cannot install the seccomp filter that finds the calls to trace: {errno:?} ({})", .errno.desc())]
+    CannotFilter {
+        /// From `seccomp(2)` or `prctl(2)`.
+        errno: Errno,
+    },
     /// The capture could not start and said why.
     #[error("{text}")]
     Capture {
@@ -76,6 +82,7 @@ impl LaunchError {
             Self::UnknownUser { .. }
             | Self::UserNeedsRoot { .. }
             | Self::CannotBecomeUser { .. }
+            | Self::CannotFilter { .. }
             | Self::CaptureVanished
             | Self::NullByte { .. }
             | Self::System { .. } => 125,
@@ -89,6 +96,7 @@ impl LaunchError {
             Self::CannotRun { command, errno } => cannot_run_hint(command, *errno),
             Self::UnknownUser { .. } => Some("getent passwd lists the users".to_owned()),
             Self::UserNeedsRoot { name } => Some(format!("sudo sesstrace run -u {} -- …", name.escape_debug())),
+            Self::CannotFilter { .. } => Some("--no-seccomp, which needs no filter and is slower".to_owned()),
             Self::CaptureVanished => Some("sesstrace doctor".to_owned()),
             Self::CannotBecomeUser { .. } | Self::Capture { .. } | Self::NullByte { .. } | Self::System { .. } => None,
         }

@@ -4,36 +4,54 @@
 
 use std::{
     ffi::{CString, OsStr, OsString},
-    os::unix::ffi::OsStrExt,
+    os::{fd::AsFd as _, unix::ffi::OsStrExt},
 };
 
 use nix::{errno::Errno, unistd::execvp};
 
 use super::{
+    Launch,
     error::LaunchError,
-    init_hook,
+    init_hook, pidfd,
+    protocol::{Channel, Preparation, ToCapture},
     user::{BecomeCall, User},
 };
+use crate::capture::ptrace::{self, Filter};
 
 /// The command, checked and ready for execve.
 #[derive(Debug)]
 pub(super) struct Program {
     words: Vec<CString>,
     user: Option<User>,
+    filter: Option<Filter>,
 }
 
 /// Why the process did not become the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ExecFailure {
+    Introduction(Errno),
     User(BecomeCall, Errno),
+    Filter(Errno),
     Exec(Errno),
 }
 
+/// Makes this process one that the capture process can follow, and tells it so. What is to be followed does this itself: only
+/// it can give its consent.
+pub(super) fn introduce(channel: &Channel, capture: i32, preparation: Preparation) -> Result<(), Errno> {
+    if preparation != Preparation::Nothing {
+        ptrace::allow_tracer(tracer_model::ids::Pid(capture.cast_unsigned()));
+    }
+    let own = std::process::id() as i32;
+    let pidfd = pidfd::pidfd_open(own)?;
+    channel.send(&ToCapture::Root { pid: own }, Some(pidfd.as_fd()))
+}
+
 impl Program {
-    pub(super) fn new(command: &[OsString], user: Option<User>) -> Result<Self, LaunchError> {
+    pub(super) fn new(launch: &Launch) -> Result<Self, LaunchError> {
+        let Launch { command, user, filter, .. } = launch;
         let words: Result<Vec<_>, _> = command.iter().map(|word| CString::new(word.as_bytes())).collect();
         match words {
-            Ok(words) if !words.is_empty() => Ok(Self { words, user }),
+            Ok(words) if !words.is_empty() => Ok(Self { words, user: user.clone(), filter: filter.clone() }),
             Ok(_) => Err(LaunchError::CannotRun { command: OsString::new(), errno: Errno::ENOENT }),
             Err(_) => Err(LaunchError::NullByte { command: command.first().cloned().unwrap_or_default() }),
         }
@@ -42,8 +60,14 @@ impl Program {
     /// Becomes the command; returns only if that fails. Signals have been restored by the caller, at the time that suits it.
     ///
     /// execvp, as a shell would: PATH is searched as the user who runs the command, and a file without `#!` is given to
-    /// `/bin/sh`.
-    pub(super) fn exec(&self) -> ExecFailure {
+    /// `/bin/sh`. The filter comes before the user: installed by root, it needs no promise never to gain privilege again, so
+    /// that sudo and the like work for that user.
+    pub(super) fn exec(&self, preparation: Preparation) -> ExecFailure {
+        if let (Preparation::Traced { filter: true }, Some(filter)) = (preparation, &self.filter)
+            && let Err(errno) = filter.install()
+        {
+            return ExecFailure::Filter(errno);
+        }
         if let Some(user) = &self.user
             && let Err((call, errno)) = user.assume()
         {
@@ -59,6 +83,10 @@ impl Program {
     pub(super) fn explain(&self, failure: ExecFailure) -> LaunchError {
         match failure {
             ExecFailure::Exec(errno) => LaunchError::CannotRun { command: self.name(), errno },
+            ExecFailure::Introduction(errno) => {
+                LaunchError::System { what: "tell the capture process whom to follow", errno }
+            }
+            ExecFailure::Filter(errno) => LaunchError::CannotFilter { errno },
             ExecFailure::User(call, errno) => LaunchError::CannotBecomeUser {
                 name: self.user.as_ref().map(|user| user.name().to_owned()).unwrap_or_default(),
                 call: call.name(),
@@ -80,6 +108,8 @@ impl ExecFailure {
             Self::User(BecomeCall::Initgroups, errno) => (1, errno),
             Self::User(BecomeCall::Setgid, errno) => (2, errno),
             Self::User(BecomeCall::Setuid, errno) => (3, errno),
+            Self::Filter(errno) => (4, errno),
+            Self::Introduction(errno) => (5, errno),
         };
         let [a, b, c, d] = (errno as i32).to_le_bytes();
         [tag, a, b, c, d]
@@ -94,6 +124,8 @@ impl ExecFailure {
             1 => Some(Self::User(BecomeCall::Initgroups, errno)),
             2 => Some(Self::User(BecomeCall::Setgid, errno)),
             3 => Some(Self::User(BecomeCall::Setuid, errno)),
+            4 => Some(Self::Filter(errno)),
+            5 => Some(Self::Introduction(errno)),
             _ => None,
         }
     }
@@ -110,6 +142,8 @@ mod tests {
             ExecFailure::User(BecomeCall::Initgroups, Errno::EPERM),
             ExecFailure::User(BecomeCall::Setgid, Errno::EINVAL),
             ExecFailure::User(BecomeCall::Setuid, Errno::EAGAIN),
+            ExecFailure::Filter(Errno::EACCES),
+            ExecFailure::Introduction(Errno::EMFILE),
         ] {
             assert_eq!(ExecFailure::decode(&failure.encode()), Some(failure));
         }
@@ -118,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_null_byte_is_refused() {
-        let error = Program::new(&["true".into(), "a\0b".into()], None).unwrap_err();
+        let launch = Launch { command: vec!["true".into(), "a\0b".into()], ..Launch::default() };
+        let error = Program::new(&launch).unwrap_err();
         assert!(matches!(error, LaunchError::NullByte { .. }));
     }
 }

@@ -58,6 +58,11 @@ pub(super) fn by_own_judgement(incoming: Incoming, standing: Standing) -> bool {
     }
 }
 
+/// Whether a signal is passed on that the waiter alone got. What these mean is acted on where it is seen.
+pub(super) fn is_for_the_command(signal: i32) -> bool {
+    ![libc::SIGCHLD, libc::SIGTTIN, libc::SIGTTOU].contains(&signal)
+}
+
 /// Signals that wait for a word from the capture process, and those that were passed on without one.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -86,8 +91,7 @@ impl Ledger {
         if let Some(decided) = self.undecided.iter().position(|(waiting, _)| waiting.signal == signal) {
             self.undecided.remove(decided);
         }
-        let never = [libc::SIGCHLD, libc::SIGTTIN, libc::SIGTTOU];
-        reach == Reach::WaiterAlone && !never.contains(&signal)
+        reach == Reach::WaiterAlone && is_for_the_command(signal)
     }
 
     /// Takes out the signals about which nothing was said in time.

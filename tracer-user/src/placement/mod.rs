@@ -14,6 +14,7 @@ mod exec;
 mod forwarding;
 mod in_place;
 mod init_hook;
+mod lookup;
 mod pidfd;
 mod protocol;
 mod raw_signals;
@@ -29,11 +30,12 @@ use nix::{errno::Errno, unistd::getpid};
 
 pub use capture_side::{CaptureSide, Control, Root, WaiterGone};
 pub use error::LaunchError;
-pub use protocol::Reach;
+pub use protocol::{Preparation, Reach};
 pub use report::ReportWriter;
 pub use status::CommandStatus;
 pub use user::User;
 
+use crate::capture::ptrace::Filter;
 use detach::{Side, fork_detached, let_go};
 use protocol::{Channel, ToWaiter};
 
@@ -48,7 +50,7 @@ pub enum Placement {
 }
 
 /// What to start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Launch {
     /// The command and its arguments; the first is looked up in PATH.
     pub command: Vec<OsString>,
@@ -56,6 +58,18 @@ pub struct Launch {
     pub placement: Placement,
     /// Whom it runs as, if not as whoever started this program.
     pub user: Option<User>,
+    /// What it installs on itself right before its exec, should the capture ask for that ([`Preparation::Traced`]).
+    pub filter: Option<Filter>,
+}
+
+impl Launch {
+    /// Judges what can be judged before anything is started: that the command is there and can be executed. As root for
+    /// [`Self::user`] this refuses less than that user would be refused.
+    pub fn check(&self) -> Result<(), LaunchError> {
+        let command = self.command.first().cloned().unwrap_or_default();
+        let path = std::env::var_os("PATH");
+        lookup::look_up(&command, path.as_deref()).map_err(|errno| LaunchError::CannotRun { command, errno })
+    }
 }
 
 /// Starts a command with a capture process beside it, in which `capture` runs.
@@ -71,7 +85,7 @@ pub fn launch<F: FnOnce(CaptureSide)>(launch: &Launch, capture: F) -> Result<Com
         // A command that gets altered signals would be observed as what it is not.
         return Err(LaunchError::System { what: "tell which signals were ignored at the start", errno: Errno::ENOSYS });
     }
-    let program = exec::Program::new(&launch.command, launch.user.clone())?;
+    let program = exec::Program::new(launch)?;
     let failed = |errno| LaunchError::System { what: "start the capture process", errno };
     let (ours, theirs) = Channel::pair().map_err(failed)?;
     let waiter = getpid();

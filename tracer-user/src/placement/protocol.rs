@@ -29,11 +29,25 @@ pub enum Reach {
     CommandToo,
 }
 
+/// What the process that is to become the command does so that it can be followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preparation {
+    /// Nothing: what follows it needs no consent.
+    #[default]
+    Nothing,
+    /// Lets the capture process trace it with ptrace(2).
+    Traced {
+        /// It also installs [`super::Launch::filter`] on itself, right before its exec.
+        filter: bool,
+    },
+}
+
 /// From the capture process to the waiter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ToWaiter {
-    /// Ready to follow; the text, if any, is for the user.
-    Ready(String),
+    /// The capture process of this number is ready to follow, and what the process that is to become the command does for
+    /// that; the text, if any, is for the user.
+    Ready { capture: i32, preparation: Preparation, text: String },
     /// It cannot start or cannot follow; the command must not run.
     Failed { text: String, code: u8 },
     /// The command is followed: let it run.
@@ -49,7 +63,7 @@ pub(super) enum ToWaiter {
 /// From the waiter to the capture process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ToCapture {
-    /// The command was forked and waits before its exec; a pidfd comes along.
+    /// This process is to become the command. It has prepared itself and waits before its exec; a pidfd of it comes along.
     Root { pid: i32 },
     /// The command ended; the status word of wait(2).
     Ended { word: i32 },
@@ -83,10 +97,34 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+impl Preparation {
+    fn encode(self) -> u8 {
+        match self {
+            Self::Nothing => b'n',
+            Self::Traced { filter: false } => b't',
+            Self::Traced { filter: true } => b'f',
+        }
+    }
+
+    fn decode(byte: u8) -> Option<Self> {
+        match byte {
+            b'n' => Some(Self::Nothing),
+            b't' => Some(Self::Traced { filter: false }),
+            b'f' => Some(Self::Traced { filter: true }),
+            _ => None,
+        }
+    }
+}
+
 impl Message for ToWaiter {
     fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Ready(text) => with_text(b'r', text),
+            Self::Ready { capture, preparation, text } => {
+                let mut bytes = with_text(b'r', text);
+                let [a, b, c, d] = capture.to_le_bytes();
+                bytes.splice(1..1, [preparation.encode(), a, b, c, d]);
+                bytes
+            }
             Self::Failed { text, code } => {
                 let mut bytes = with_text(b'f', text);
                 bytes.insert(1, *code);
@@ -102,7 +140,11 @@ impl Message for ToWaiter {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         match bytes {
-            [b'r', rest @ ..] => Some(Self::Ready(text(rest))),
+            [b'r', preparation, a, b, c, d, rest @ ..] => Some(Self::Ready {
+                capture: i32::from_le_bytes([*a, *b, *c, *d]),
+                preparation: Preparation::decode(*preparation)?,
+                text: text(rest),
+            }),
             [b'f', code, rest @ ..] => Some(Self::Failed { text: text(rest), code: *code }),
             [b'g'] => Some(Self::Release),
             [b'a', rest @ ..] => Some(Self::Signal { signal: int(rest)?, reach: Reach::WaiterAlone }),
@@ -228,8 +270,12 @@ mod tests {
 
     #[test]
     fn every_message_survives_the_way() {
-        round_trip(&ToWaiter::Ready("eBPF".to_owned()));
-        round_trip(&ToWaiter::Ready(String::new()));
+        let preparations =
+            [Preparation::Nothing, Preparation::Traced { filter: false }, Preparation::Traced { filter: true }];
+        for preparation in preparations {
+            round_trip(&ToWaiter::Ready { capture: 4_194_304, preparation, text: "eBPF".to_owned() });
+            round_trip(&ToWaiter::Ready { capture: 4_194_304, preparation, text: String::new() });
+        }
         round_trip(&ToWaiter::Failed { text: "no".to_owned(), code: 125 });
         round_trip(&ToWaiter::Release);
         round_trip(&ToWaiter::Signal { signal: 15, reach: Reach::WaiterAlone });
@@ -243,8 +289,8 @@ mod tests {
 
     #[test]
     fn long_texts_are_cut_between_characters() {
-        let message = ToWaiter::Ready("é".repeat(MAX_TEXT));
-        let Some(ToWaiter::Ready(text)) = ToWaiter::decode(&message.encode()) else { panic!("no text") };
+        let message = ToWaiter::Failed { text: "é".repeat(MAX_TEXT), code: 4 };
+        let Some(ToWaiter::Failed { text, .. }) = ToWaiter::decode(&message.encode()) else { panic!("no text") };
         assert_eq!(text, "é".repeat(MAX_TEXT / 2));
     }
 

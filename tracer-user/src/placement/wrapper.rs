@@ -26,11 +26,10 @@ use tracer_model::event::WaitStatus;
 use super::{
     detach::exit_now,
     error::LaunchError,
-    exec::{ExecFailure, Program},
-    forwarding::{Incoming, Ledger, Standing, by_own_judgement, is_ambiguous},
+    exec::{ExecFailure, Program, introduce},
+    forwarding::{Incoming, Ledger, Standing, by_own_judgement, is_ambiguous, is_for_the_command},
     init_hook,
-    pidfd::pidfd_open,
-    protocol::{Channel, Received, ToCapture, ToWaiter},
+    protocol::{Channel, Preparation, Received, ToCapture, ToWaiter},
     raw_signals,
     status::CommandStatus,
     terminal,
@@ -38,14 +37,18 @@ use super::{
 
 /// Starts the command when the capture process is ready, waits for it, and returns when the report is written.
 pub(super) fn run(program: &Program, channel: Channel) -> Result<CommandStatus, LaunchError> {
-    match channel.wait::<ToWaiter>() {
-        Some((ToWaiter::Ready(line), _)) if line.is_empty() => {}
-        // Nobody is served by refusing to run the command because standard error is closed.
-        Some((ToWaiter::Ready(line), _)) => drop(writeln!(io::stderr(), "{line}")),
+    let to_do = match channel.wait::<ToWaiter>() {
+        Some((ToWaiter::Ready { capture, preparation, text }, _)) => {
+            if !text.is_empty() {
+                // Nobody is served by refusing to run the command because standard error is closed.
+                let _ = writeln!(io::stderr(), "{text}");
+            }
+            (capture, preparation)
+        }
         Some((ToWaiter::Failed { text, code }, _)) => return Err(LaunchError::Capture { text, code }),
         Some(_) | None => return Err(LaunchError::CaptureVanished),
-    }
-    let (mut waiter, failures) = Waiter::fork_command(program, channel)?;
+    };
+    let (mut waiter, failures) = Waiter::fork_command(program, channel, to_do)?;
     let word = waiter.wait_for_end()?;
     let not_started = exec_failure(&failures);
     let message = if not_started.is_some() { ToCapture::NotStarted } else { ToCapture::Ended { word } };
@@ -74,6 +77,8 @@ struct Waiter {
     /// The command's process waits for a byte from here; nothing once it has got it.
     release: Option<OwnedFd>,
     ledger: Ledger,
+    /// The capture process traces the command, and tells of every signal that it gets.
+    traced: bool,
     /// The capture process stops the command because this process was stopped by a SIGSTOP of its own.
     stopped_for_us: bool,
     /// Why the command was not run, though its process was there.
@@ -81,12 +86,16 @@ struct Waiter {
 }
 
 impl Waiter {
-    /// Forks the command's process and tells the capture process of it. Also returns where it says why it failed to become
-    /// the command.
+    /// Forks the command's process, which introduces itself to the capture process. Also returns where it says why it failed
+    /// to become the command.
     ///
     /// Signals are blocked only after the fork: what the terminal sends to the group in between ends or stops both, as it
     /// should. (A signal that is blocked before the fork would be lost for the command.)
-    fn fork_command(program: &Program, channel: Channel) -> Result<(Self, OwnedFd), LaunchError> {
+    fn fork_command(
+        program: &Program,
+        channel: Channel,
+        (capture, preparation): (i32, Preparation),
+    ) -> Result<(Self, OwnedFd), LaunchError> {
         let failed = |what| move |errno| LaunchError::System { what, errno };
         let (released, release) = pipe2(OFlag::O_CLOEXEC).map_err(failed("make a pipe"))?;
         let (failures, failed_exec) = pipe2(OFlag::O_CLOEXEC).map_err(failed("make a pipe"))?;
@@ -98,8 +107,15 @@ impl Waiter {
         let command = match unsafe { libc::fork() } {
             -1 => return Err(LaunchError::System { what: "fork the command", errno: Errno::last() }),
             0 => {
-                drop((channel, release, failures));
-                become_command(program, &released, &failed_exec)
+                drop((release, failures));
+                init_hook::restore_signals();
+                init_hook::restore_pending();
+                let introduced = introduce(&channel, capture, preparation);
+                drop(channel);
+                match introduced {
+                    Ok(()) => become_command(program, preparation, &released, &failed_exec),
+                    Err(errno) => give_up(program, ExecFailure::Introduction(errno), &failed_exec),
+                }
             }
             pid => Pid::from_raw(pid),
         };
@@ -108,15 +124,13 @@ impl Waiter {
         raw_signals::set_mask(!0);
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let signals = SignalFd::with_flags(&SigSet::all(), flags).map_err(failed("make a signalfd"))?;
-        let pidfd = pidfd_open(command.as_raw()).map_err(failed("open a pidfd of the command"))?;
-        // If the capture process is gone, reading from it says so.
-        let _ = channel.send(&ToCapture::Root { pid: command.as_raw() }, Some(pidfd.as_fd()));
         let waiter = Self {
             command,
             channel: Some(channel),
             signals,
             release: Some(release),
             ledger: Ledger::default(),
+            traced: preparation != Preparation::Nothing,
             stopped_for_us: false,
             failure: None,
         };
@@ -134,7 +148,7 @@ impl Waiter {
             self.read_signals();
             self.read_messages();
             for incoming in self.ledger.overdue(Instant::now()) {
-                self.judge(incoming);
+                self.judge_silence(incoming);
             }
         }
     }
@@ -262,7 +276,7 @@ impl Waiter {
                     }
                 }
                 Received::Message(ToWaiter::StoppedForWaiter, _) => self.stopped_for_us = true,
-                Received::Message(ToWaiter::Ready(_), _) => {}
+                Received::Message(ToWaiter::Ready { .. }, _) => {}
                 Received::Message(ToWaiter::Done, _) | Received::Closed => {
                     self.abandon(LaunchError::CaptureVanished);
                     for incoming in self.ledger.all() {
@@ -304,6 +318,20 @@ impl Waiter {
         }
     }
 
+    /// The capture process said nothing about a signal in time.
+    fn judge_silence(&mut self, incoming: Incoming) {
+        if self.traced && self.channel.is_some() {
+            // It would have said that the command got it too. If the command blocks it, it is pending there, and another one
+            // changes nothing (signal(7): standard signals do not queue).
+            if is_for_the_command(incoming.signal) {
+                self.pass_on(incoming.signal);
+                self.ledger.passed_on(incoming.signal, Instant::now());
+            }
+        } else {
+            self.judge(incoming);
+        }
+    }
+
     fn pass_on(&self, signal: i32) {
         // SAFETY: kill has no memory arguments; the command is not reaped, so that its number is its own.
         unsafe { libc::kill(self.command.as_raw(), signal) };
@@ -329,9 +357,7 @@ impl Waiter {
 }
 
 /// The forked process: waits until it is followed, then becomes the command.
-fn become_command(program: &Program, released: &OwnedFd, failed_exec: &OwnedFd) -> ! {
-    init_hook::restore_signals();
-    init_hook::restore_pending();
+fn become_command(program: &Program, preparation: Preparation, released: &OwnedFd, failed_exec: &OwnedFd) -> ! {
     let go = loop {
         match read(released, &mut [0]) {
             Ok(length) => break length == 1,
@@ -342,8 +368,11 @@ fn become_command(program: &Program, released: &OwnedFd, failed_exec: &OwnedFd) 
     if !go {
         exit_now(125);
     }
-    let failure = program.exec();
-    // The parent holds the other end until this process is reaped.
+    give_up(program, program.exec(preparation), failed_exec)
+}
+
+/// Says why this process does not become the command. The parent holds the other end until this process is reaped.
+fn give_up(program: &Program, failure: ExecFailure, failed_exec: &OwnedFd) -> ! {
     let _ = write(failed_exec, &failure.encode());
     exit_now(program.explain(failure).exit_code().into())
 }

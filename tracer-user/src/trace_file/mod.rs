@@ -30,8 +30,8 @@ pub use header::{Header, Scope, Summary};
 pub(crate) use json::{end_line, event_line, header_line};
 pub use reader::{ReadError, Reader};
 pub use warning::Warnings;
-pub(crate) use writer::how_to_create;
-pub use writer::{WriteError, Writer};
+pub use writer::{Unwritten, WriteError, Writer};
+pub(crate) use writer::{how_to_create, how_to_write};
 
 /// An I/O error by the name of its errno.
 pub(crate) fn cause(error: &std::io::Error) -> String {

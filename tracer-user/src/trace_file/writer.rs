@@ -77,6 +77,16 @@ pub(crate) fn how_to_create(path: &Path, error: &io::Error) -> String {
     }
 }
 
+/// What to do when output that was begun cannot be written on.
+pub(crate) fn how_to_write(error: &io::Error) -> Option<String> {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOSPC) => Some("write to a file system with more space: df -h shows it".to_owned()),
+        Some(Errno::EDQUOT) => Some("write to a file system with more quota: quota shows it".to_owned()),
+        Some(Errno::EFBIG) => Some("ulimit -f unlimited".to_owned()),
+        Some(_) | None => None,
+    }
+}
+
 /// A recording being written.
 pub struct Writer<W: Write = File> {
     path: PathBuf,
@@ -91,9 +101,19 @@ pub struct Writer<W: Write = File> {
     cut_off: bool,
 }
 
-impl Writer<File> {
-    /// Creates (or empties) `path`, readable by its owner only, and writes the header.
-    pub fn create(path: &Path, header: &Header) -> Result<Self, WriteError> {
+/// The file of a recording, opened before there is anything to record: that it cannot be is said before a capture is loaded
+/// and a command is started.
+#[derive(Debug)]
+pub struct Unwritten {
+    path: PathBuf,
+    file: File,
+    /// It was not there before.
+    new: bool,
+}
+
+impl Unwritten {
+    /// Opens `path`, readable by its owner only. What is in a file that is there stays until [`Self::begin`].
+    pub fn open(path: &Path) -> Result<Self, WriteError> {
         let error = |source: io::Error| {
             let path = path.to_owned();
             if source.raw_os_error() == Some(libc::ELOOP) {
@@ -102,19 +122,34 @@ impl Writer<File> {
                 WriteError::Create { path, source }
             }
         };
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-            .open(path)
-            .map_err(error)?;
-        // A file that was there keeps its mode at open: arguments of other people's commands are not for all to read.
+        let mut options = OpenOptions::new();
+        options.write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+        let (file, new) = match options.clone().create_new(true).open(path) {
+            Ok(file) => (file, true),
+            Err(there) if there.kind() == io::ErrorKind::AlreadyExists => (options.open(path).map_err(error)?, false),
+            Err(source) => return Err(error(source)),
+        };
+        Ok(Self { path: path.to_owned(), file, new })
+    }
+
+    /// Empties the file and writes the header.
+    pub fn begin(self, header: &Header) -> Result<Writer<File>, WriteError> {
+        let Self { path, file, .. } = self;
+        let error = |source| WriteError::Create { path: path.clone(), source };
         if file.metadata().map_err(error)?.is_file() {
+            file.set_len(0).map_err(error)?;
+            // A file that was there keeps its mode at open: arguments of other people's commands are not for all to read.
             file.set_permissions(Permissions::from_mode(0o600)).map_err(error)?;
         }
-        Self::new(path, file, header)
+        Writer::new(&path, file, header)
+    }
+
+    /// There will be nothing to record: what was created is removed again.
+    pub fn discard(self) {
+        if self.new {
+            // It is empty; nobody misses it and nobody is harmed if it stays.
+            let _ = std::fs::remove_file(self.path);
+        }
     }
 }
 

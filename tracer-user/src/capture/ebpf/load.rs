@@ -87,9 +87,15 @@ pub fn load(object: &[u8], layout: &Layout, options: &LoadOptions) -> Result<Loa
         };
         outcomes.push(Outcome { probe, result });
     }
-    let descriptor = |(name, program): (&str, &Program)| Some((name.to_owned(), program.fd().ok()?.try_clone().ok()?));
-    let programs = ebpf.programs().filter_map(descriptor).collect();
+    let programs = ebpf.programs().filter_map(skip_counter).collect::<Result<_, _>>()?;
     Ok(Loaded { ebpf, programs, outcomes, _attachments: attachments })
+}
+
+/// The descriptor by which a program's skip counter is read, if it is loaded. Without it losses would go unseen.
+fn skip_counter((name, program): (&str, &Program)) -> Option<Result<(String, ProgramFd), CaptureError>> {
+    let copy = program.fd().ok()?.try_clone();
+    let failed = |error| CaptureError::system(format!("watch what the program {name} skips"), &error, NEEDS);
+    Some(copy.map(|descriptor| (name.to_owned(), descriptor)).map_err(failed))
 }
 
 impl Loaded {

@@ -9,6 +9,8 @@ use tracer_model::{
     ids::{BootNs, Seq},
 };
 
+use crate::trace_file::Unwritten;
+
 use super::{
     super::{
         event::{FileEvent, FileKind, KINDS},
@@ -110,7 +112,7 @@ fn a_recording_is_for_its_owner_only_and_is_not_written_through_a_link() {
     std::fs::write(&path, "what was there before, and is longer than a header could ever be? no").expect("a file");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("a mode");
 
-    let writer = Writer::create(&path, &header()).expect("a recording");
+    let writer = Unwritten::open(&path).expect("a file").begin(&header()).expect("a recording");
     assert_eq!(std::fs::metadata(&path).expect("metadata").permissions().mode() & 0o7777, 0o600);
     writer.finish(true).expect("an end");
     let mut reader = Reader::open(&path).expect("a recording");
@@ -119,9 +121,9 @@ fn a_recording_is_for_its_owner_only_and_is_not_written_through_a_link() {
 
     let link = dir.path().join("link");
     std::os::unix::fs::symlink(&path, &link).expect("a link");
-    let error = Writer::create(&link, &header()).err().expect("refused").to_string();
+    let error = Unwritten::open(&link).expect_err("refused").to_string();
     assert!(error.contains("symbolic link"), "{error}");
     let missing = dir.path().join("no/such/rec.jsonl");
-    let error = Writer::create(&missing, &header()).err().expect("refused").to_string();
+    let error = Unwritten::open(&missing).expect_err("refused").to_string();
     assert!(error.contains("no/such/rec.jsonl: ENOENT"), "{error}");
 }
