@@ -68,12 +68,22 @@ pub fn read(pid: Pid) -> Option<State> {
     let mut state = parse_stat(&fs::read(directory.join("stat")).ok()?)?;
     parse_status(&fs::read(directory.join("status")).ok()?, &mut state);
     if let Some(namespace) = &mut state.namespace {
-        // pid:[4026531836]; refused to those who may not trace the process.
-        let link = fs::read_link(directory.join("ns/pid")).unwrap_or_default();
-        let inum = link.to_str().and_then(|text| text.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok());
-        namespace.inum = inum.unwrap_or_default();
+        namespace.inum = pid_namespace(pid).unwrap_or_default();
     }
     Some(state)
+}
+
+/// What `/proc/PID/stat` alone has of a process.
+pub(super) fn read_stat(pid: Pid) -> Option<State> {
+    parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Inode of the pid namespace of a process. `None` for those who may not trace the process, and when it is gone.
+#[must_use]
+pub fn pid_namespace(pid: Pid) -> Option<u32> {
+    // pid:[4026531836]
+    let link = fs::read_link(format!("/proc/{pid}/ns/pid")).ok()?;
+    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
 }
 
 fn pids() -> impl Iterator<Item = Pid> {
@@ -82,7 +92,7 @@ fn pids() -> impl Iterator<Item = Pid> {
 }
 
 /// `/proc/PID/stat` (`proc_pid_stat(5)`). The name may hold anything, brackets too, so it ends at the last one.
-fn parse_stat(bytes: &[u8]) -> Option<State> {
+pub(super) fn parse_stat(bytes: &[u8]) -> Option<State> {
     let open = bytes.iter().position(|&byte| byte == b'(')?;
     let close = bytes.iter().rposition(|&byte| byte == b')')?;
     let pid = std::str::from_utf8(bytes.get(..open)?).ok()?.trim().parse().ok()?;
@@ -134,7 +144,7 @@ fn tty(device: i64, foreground: i64, session: u32) -> Option<TtyState> {
 }
 
 /// What `/proc/PID/status` adds. A line that is not there, or not understood, adds nothing.
-fn parse_status(bytes: &[u8], state: &mut State) {
+pub(super) fn parse_status(bytes: &[u8], state: &mut State) {
     let mask = |value: &str| u64::from_str_radix(value.trim(), 16).unwrap_or(0);
     let has = |mask: u64, signal: Signal| mask >> (signal.0 - 1) & 1 != 0;
     let (mut ignored, mut blocked) = (0, 0);

@@ -7,15 +7,41 @@
 //! Must not: know of placements or verbs, or guess what ptrace does not show.
 
 mod abi;
+mod attach;
+mod bundle;
+mod calls;
+mod decode;
 mod filter;
+mod lifecycle;
+mod queue;
+mod requests;
+mod signals;
+mod stops;
+mod sys;
+mod table;
+mod tracer;
+mod zombies;
 
 pub use filter::Filter;
 
+use std::{
+    os::fd::{AsFd as _, BorrowedFd},
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
 use nix::errno::Errno;
 
-use tracer_model::ids::Pid;
+use tracer_model::ids::{Pid, Seq};
 
-use super::{CaptureError, Description, Item, Loss, Source};
+use self::{
+    bundle::Surroundings,
+    queue::Queue,
+    requests::{Request, Requests},
+    tracer::Tracer,
+    zombies::Zombies,
+};
+use super::{CaptureError, Description, Item, Loss, Source, facts, procfs};
 
 /// What to capture, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,22 +67,52 @@ impl Options {
 /// A capture through ptrace.
 #[derive(Debug)]
 pub struct PtraceSource {
+    options: Options,
     description: Description,
+    queue: Arc<Queue>,
+    requests: Arc<Requests>,
+    zombies: Arc<Zombies>,
+    thread: JoinHandle<()>,
 }
 
 impl PtraceSource {
     /// Starts the thread that traces. Nothing is traced yet.
     pub fn open(options: Options) -> Result<Self, CaptureError> {
-        let _ = options;
-        Err(CaptureError::System { what: "use the ptrace backend".to_owned(), errno: Errno::ENOSYS })
+        let failed = |what: &str| {
+            let what = what.to_owned();
+            move |errno| CaptureError::System { what, errno }
+        };
+        facts::try_ptrace().map_err(failed("trace a process of our own"))?;
+        requests::prepare().map_err(failed("handle SIGURG"))?;
+        let namespace = procfs::pid_namespace(Pid(std::process::id())).unwrap_or_default();
+        let around = Surroundings { initial_namespace: namespace == facts::INITIAL_PID_NAMESPACE, namespace };
+        let (queue, requests, zombies) =
+            (Arc::new(Queue::new()?), Arc::<Requests>::default(), Arc::<Zombies>::default());
+        let tracer = Tracer::new(options, around, Arc::clone(&queue), Arc::clone(&requests), Arc::clone(&zombies));
+        let thread = thread::Builder::new()
+            .name("tracer".to_owned())
+            .spawn(move || tracer.run())
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))
+            .map_err(failed("start a thread"))?;
+        let reason = if options.seccomp { "a seccomp filter stops the watched calls" } else { "every call stops" };
+        let description =
+            Description { backend: "ptrace", tier: "ptrace", reason: reason.to_owned(), pid_namespace: namespace };
+        Ok(Self { options, description, queue, requests, zombies, thread })
     }
 
     /// Seizes every thread of these processes and of all their descendants, and those to come. Their ancestors in the same
     /// session are shown once, as they are. When this returns they are seized; numbers are those of this process's pid
     /// namespace.
     pub fn follow(&mut self, roots: &[Pid]) -> Result<(), CaptureError> {
-        let _ = roots;
-        Ok(())
+        self.ask(Request::Follow(roots.to_vec()))
+    }
+
+    fn ask(&self, request: Request) -> Result<(), CaptureError> {
+        // Who waits for the answer takes nothing from the queue meanwhile.
+        self.queue.set_unbounded(true);
+        let reply = self.requests.ask(request);
+        self.queue.set_unbounded(false);
+        reply
     }
 }
 
@@ -65,7 +121,11 @@ impl Source for PtraceSource {
         &self.description
     }
 
-    fn poll(&mut self, _: &mut Vec<Item>) -> Result<(), CaptureError> {
+    fn poll(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError> {
+        out.extend(self.queue.take().into_iter().map(Item::Event));
+        if !self.zombies.is_empty() {
+            self.requests.nudge();
+        }
         Ok(())
     }
 
@@ -73,25 +133,33 @@ impl Source for PtraceSource {
         Vec::new()
     }
 
-    fn last_seq(&self) -> tracer_model::ids::Seq {
-        tracer_model::ids::Seq(0)
+    fn last_seq(&self) -> Seq {
+        self.queue.last()
     }
 
+    /// Nothing is ever lost, so that nothing need be looked at again.
     fn resynchronise(&mut self, _: &mut Vec<Item>) -> Result<(), CaptureError> {
         Ok(())
     }
 
     fn stop(&mut self) -> Result<(), CaptureError> {
-        Ok(())
+        self.ask(Request::Stop)
     }
 
-    fn fds(&self) -> Vec<std::os::fd::BorrowedFd<'_>> {
-        Vec::new()
+    fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        vec![self.queue.as_fd()]
     }
 
     /// With [`Options::seccomp`] this returns when the last traced process has ended: a process that has the filter and no
     /// tracer would fail in every watched call. Otherwise at once, and the processes go on untraced.
-    fn retire(self: Box<Self>) {}
+    fn retire(self: Box<Self>) {
+        let request = if self.options.seccomp { Request::ServeToTheEnd } else { Request::LetGo };
+        self.queue.close();
+        // Neither can be refused.
+        let _ = self.ask(request);
+        // A panic of the thread has been reported, and nothing is left to do about it.
+        let _ = self.thread.join();
+    }
 }
 
 /// Lets `tracer`, and all threads of it, trace this process although it is no ancestor (Yama, ptrace scope 1). To be called in

@@ -1,0 +1,151 @@
+//! Beginning to trace: the roots, their threads, and whoever descends from them already.
+//!
+//! A thread that is seized makes no child that is not traced, so that whoever is listed afterwards is either seized by us or
+//! attached by the kernel. Must not: stop a process longer than it takes to tell it how to run.
+
+use std::fs;
+
+use nix::errno::Errno;
+
+use tracer_model::{
+    event::{Comm, EventKind, RawTask, SIGNAL_STOP_STOPPED, State},
+    ids::{Pid, Seq, Signal, Tid},
+};
+
+use super::{lifecycle::found, sys, table::Thread, tracer::Tracer};
+use crate::capture::{CaptureError, procfs};
+
+impl Tracer {
+    /// Traces these and all their descendants, and shows them and their ancestors in their session.
+    pub fn follow(&mut self, roots: &[Pid]) -> Result<(), CaptureError> {
+        let from = Seq(self.queue.last().0 + 1);
+        for &root in roots {
+            let state = procfs::read(root).ok_or(CaptureError::NoSuchProcess(root.0))?;
+            self.show_ancestors(&state);
+            self.seize(root).map_err(|errno| refused(root, errno))?;
+        }
+        let nobody = RawTask::default();
+        self.emit(nobody, Comm::default(), None, EventKind::SnapshotEnd { from, complete: false });
+        Ok(())
+    }
+
+    /// The ancestors in the same session, the nearest last.
+    fn show_ancestors(&mut self, of: &State) {
+        let mut ancestors = Vec::new();
+        let mut below = of.clone();
+        while let Some(parent) = procfs::read(below.parent.pid)
+            && parent.session == of.session
+            && !self.table.processes.contains_key(&parent.id.pid)
+        {
+            ancestors.push(parent.clone());
+            below = parent;
+        }
+        for state in ancestors.into_iter().rev() {
+            self.show(state);
+        }
+    }
+
+    /// A process as it is found.
+    fn show(&mut self, mut state: State) {
+        state.parent = self.table.identity(state.parent.pid);
+        state.facts.parent_is_init &= self.around.initial_namespace;
+        let wanted = self.options.capture_arguments && state.exit_state == 0;
+        let args = if wanted { procfs::command_line(state.id.pid) } else { Vec::new() };
+        self.emit(RawTask::default(), Comm::default(), Some(state), EventKind::Snapshot { args });
+    }
+
+    /// Seizes a process with all its threads, then its children in the same way.
+    fn seize(&mut self, pid: Pid) -> Result<(), Errno> {
+        let mut threads = Vec::new();
+        // Until a pass finds none that is new: a thread that was not seized yet can make more.
+        loop {
+            let fresh: Vec<Tid> = tids(pid).into_iter().filter(|tid| !threads.contains(tid)).collect();
+            if fresh.is_empty() {
+                break;
+            }
+            for tid in fresh {
+                match self.seize_thread(tid) {
+                    Ok(()) => {}
+                    // It has exited.
+                    Err(Errno::ESRCH) if tid.0 != pid.0 => {}
+                    Err(errno) => return Err(errno),
+                }
+                threads.push(tid);
+            }
+        }
+        let Some(state) = procfs::read(pid) else { return Err(Errno::ESRCH) };
+        let stopped = state.signal_flags & SIGNAL_STOP_STOPPED != 0;
+        let mut process = found(&state);
+        process.parent = self.table.identity(state.parent.pid);
+        process.threads = threads.iter().copied().filter(|tid| self.attached.contains(tid)).collect();
+        process.stopped = stopped.then_some(Signal::STOP);
+        for &tid in &process.threads {
+            self.table.threads.insert(tid, Thread { stopped, ..Thread::new(pid) });
+        }
+        self.table.insert(process);
+        self.show(state);
+        for child in children(pid, &threads) {
+            self.seize_child(child);
+        }
+        Ok(())
+    }
+
+    /// A child that was there before. One that cannot be traced is shown, and so is one that is over.
+    fn seize_child(&mut self, pid: Pid) {
+        let ours = tracer_of(pid) == Some(sys::own_tid());
+        if !ours
+            && self.seize(pid).is_err()
+            && let Some(state) = procfs::read(pid)
+        {
+            if state.exit_state != 0 {
+                let mut process = found(&state);
+                process.parent = self.table.identity(state.parent.pid);
+                self.table.insert(process);
+            }
+            self.show(state);
+        }
+    }
+
+    fn seize_thread(&mut self, tid: Tid) -> Result<(), Errno> {
+        match sys::seize(tid) {
+            Ok(()) => {}
+            // The kernel has attached it to us when its maker, whom we trace, made it.
+            Err(Errno::EPERM) if tracer_of(Pid(tid.0)) == Some(sys::own_tid()) => {}
+            Err(errno) => return Err(errno),
+        }
+        self.attached.insert(tid);
+        if !self.options.seccomp {
+            // To be told to stop at every call.
+            sys::interrupt(tid)?;
+        }
+        Ok(())
+    }
+}
+
+fn refused(pid: Pid, errno: Errno) -> CaptureError {
+    if errno == Errno::ESRCH {
+        return CaptureError::NoSuchProcess(pid.0);
+    }
+    CaptureError::System { what: format!("trace process {pid}"), errno }
+}
+
+/// The threads of a process.
+fn tids(pid: Pid) -> Vec<Tid> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Tid)).collect()
+}
+
+/// The children of a process, from the lists of its threads (`CONFIG_PROC_CHILDREN`).
+fn children(pid: Pid, threads: &[Tid]) -> Vec<Pid> {
+    let lists = threads.iter().map(|tid| fs::read_to_string(format!("/proc/{pid}/task/{tid}/children")));
+    let text: String = lists.map(Result::unwrap_or_default).collect();
+    text.split_ascii_whitespace().filter_map(|number| number.parse().ok().map(Pid)).collect()
+}
+
+/// Who traces a thread: `TracerPid`, the number of a thread.
+fn tracer_of(pid: Pid) -> Option<Tid> {
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let mut lines = status.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    let tracer = lines.find_map(|line| line.strip_prefix("TracerPid:"))?;
+    tracer.trim().parse().ok().map(Tid).filter(|tid| tid.0 != 0)
+}

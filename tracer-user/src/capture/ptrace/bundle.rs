@@ -1,0 +1,186 @@
+//! The state of a traced process, as exactly as it can be had at this moment.
+//!
+//! Group and session are asked of the kernel each time. `/proc/PID/stat` is read only while something that it shows may have
+//! changed without our seeing it: a controlling terminal and its foreground group, a parent that is not traced. Everything
+//! else changes only by what we see. `/proc/PID/status` is read where dispositions matter.
+//! Must not: stop or resume anybody.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileExt as _,
+};
+
+use tracer_model::{
+    event::{
+        EXIT_ZOMBIE, Facts, PF_EXITING, PF_FORKNOEXEC, RawId, RawTask, SIGNAL_GROUP_EXIT, SIGNAL_STOP_STOPPED, State,
+    },
+    ids::{BootNs, Pid, Signal, Tid},
+};
+
+use super::{
+    sys,
+    table::{Process, Table},
+};
+use crate::capture::procfs;
+
+/// Longer than any `/proc/PID/stat` and any `/proc/PID/status` of a thread group.
+const BUFFER: usize = 4096;
+
+/// What of the world outside is constant: whose numbers these are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surroundings {
+    /// Process 1 is the init of the machine, which the orphan rule excludes.
+    pub initial_namespace: bool,
+    /// Inode of our pid namespace.
+    pub namespace: u32,
+}
+
+impl Table {
+    /// The state of a process, seen as one of its threads.
+    pub fn state(&mut self, around: Surroundings, pid: Pid, tid: Tid) -> Option<State> {
+        let parent = self.processes.get(&pid)?.parent.pid;
+        let parent_traced = self.traces(parent);
+        let process = self.processes.get_mut(&pid)?;
+        if !must_read(process, parent_traced) {
+            process.stat = None;
+            process.pgrp = sys::pgid(pid).unwrap_or(process.pgrp);
+            process.session = sys::sid(pid).unwrap_or(process.session);
+        } else if let Some(read) = read_stat(process) {
+            process.pgrp = read.pgrp.number;
+            process.session = read.session.number;
+            process.comm = read.comm;
+            process.reparented = false;
+            if !process.zombie {
+                process.tty = read.tty;
+            }
+            if read.parent.pid != parent {
+                let parent = self.identity(read.parent.pid);
+                self.set_parent(pid, parent);
+            }
+        }
+        let exiting = self.threads.get(&tid).is_some_and(|thread| thread.exiting);
+        self.processes.get(&pid).map(|process| describe(process, around, tid, exiting))
+    }
+
+    /// A process by its number: as it is known, or as `/proc` has it.
+    pub fn identity(&self, pid: Pid) -> RawTask {
+        if let Some(process) = self.processes.get(&pid) {
+            return process.id;
+        }
+        let start = procfs::read(pid).map_or(BootNs(0), |state| state.id.start);
+        RawTask { pid, tid: Tid(pid.0), start }
+    }
+}
+
+/// Whether something may have changed that only `/proc` shows. A terminal is got by a session leader and by nobody else; the
+/// parent of a process whose parent is process 1 is never another again.
+fn must_read(process: &Process, parent_traced: bool) -> bool {
+    let leads = process.session == process.id.pid.0;
+    let may_change = process.tty.is_some() || leads || !parent_traced && process.parent.pid.0 > 1;
+    process.reparented || may_change && !process.zombie
+}
+
+fn describe(process: &Process, around: Surroundings, tid: Tid, thread_exiting: bool) -> State {
+    let over = process.zombie;
+    let ended = over || process.is_exiting();
+    let signalled = process.exit_code & 0x7f != 0;
+    let stopped = process.stopped.is_some() && !ended;
+    let own = |mask: bool, bit: u32| if mask { bit } else { 0 };
+    State {
+        id: process.task(tid),
+        parent: process.parent,
+        pgrp: RawId { number: process.pgrp, ino: 0 },
+        session: RawId { number: process.session, ino: 0 },
+        tty: process.tty.map(|mut tty| {
+            let foreground = tty.foreground.number;
+            tty.foreground_empty = foreground != 0 && !sys::group_exists(foreground);
+            tty
+        }),
+        signal_flags: own(stopped, SIGNAL_STOP_STOPPED) | own(ended || signalled, SIGNAL_GROUP_EXIT),
+        exit_state: own(over, EXIT_ZOMBIE),
+        task_exit_state: own(over, EXIT_ZOMBIE),
+        exit_code: process.exit_code,
+        group_exit_code: process.exit_code,
+        task_flags: own(process.forked, PF_FORKNOEXEC) | own(thread_exiting || over, PF_EXITING),
+        live: (process.threads.len() - process.exiting) as i32,
+        facts: Facts {
+            session_leader: process.session == process.id.pid.0,
+            single_thread: process.threads.len() <= 1,
+            parent_is_init: around.initial_namespace && process.parent.pid.0 == 1,
+            ..process.facts
+        },
+        uid: process.uid,
+        namespace: process.namespace,
+        comm: process.comm.clone(),
+        ..State::default()
+    }
+}
+
+fn read_stat(process: &mut Process) -> Option<State> {
+    if process.stat.is_none() {
+        process.stat = File::open(format!("/proc/{}/stat", process.id.pid)).ok();
+    }
+    let mut bytes = [0; BUFFER];
+    let length = process.stat.as_ref()?.read_at(&mut bytes, 0).ok()?;
+    procfs::parse_stat(bytes.get(..length)?)
+}
+
+/// The process of a thread, from `/proc/TID/status`.
+pub(super) fn process_of(tid: Tid) -> Option<Pid> {
+    let text = fs::read(format!("/proc/{tid}/status")).ok()?;
+    let lines = text.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    lines.filter_map(|line| line.strip_prefix("Tgid:")).find_map(|pid| pid.trim().parse().ok().map(Pid))
+}
+
+/// What a process does with its signals, from `/proc/PID/status`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Dispositions {
+    ignored: u64,
+    caught: u64,
+    blocked: u64,
+}
+
+impl Dispositions {
+    /// Whether a set has a signal.
+    fn has(set: u64, signal: Signal) -> bool {
+        signal.0.checked_sub(1).and_then(|bit| set.checked_shr(bit)).is_some_and(|set| set & 1 != 0)
+    }
+
+    pub fn ignores(&self, signal: Signal) -> bool {
+        Self::has(self.ignored, signal)
+    }
+
+    pub fn catches(&self, signal: Signal) -> bool {
+        Self::has(self.caught, signal)
+    }
+
+    pub fn blocks(&self, signal: Signal) -> bool {
+        Self::has(self.blocked, signal)
+    }
+}
+
+/// Reads `/proc/PID/status` of a thread: its owner, its dispositions, and what follows from these. `None` when it is gone.
+pub(super) fn read_status(process: &mut Process, around: Surroundings, tid: Tid) -> Option<Dispositions> {
+    let bytes = fs::read(format!("/proc/{tid}/status")).ok()?;
+    let mut read = State::default();
+    procfs::parse_status(&bytes, &mut read);
+    let mut dispositions = Dispositions::default();
+    for line in bytes.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()) {
+        let Some((key, value)) = line.split_once(':') else { continue };
+        let set = match key {
+            "SigBlk" => &mut dispositions.blocked,
+            "SigIgn" => &mut dispositions.ignored,
+            "SigCgt" => &mut dispositions.caught,
+            _ => continue,
+        };
+        *set = u64::from_str_radix(value.trim(), 16).unwrap_or(0);
+    }
+    process.uid = read.uid;
+    process.facts = Facts { subreaper: process.facts.subreaper, ..read.facts };
+    process.namespace = read.namespace.map(|namespace| {
+        let known = process.namespace.map(|known| known.inum).filter(|inum| *inum != 0 && *inum != around.namespace);
+        let inum = known.or_else(|| procfs::pid_namespace(process.id.pid)).unwrap_or(0);
+        tracer_model::event::Namespace { inum, ..namespace }
+    });
+    Some(dispositions)
+}

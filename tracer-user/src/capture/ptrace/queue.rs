@@ -1,0 +1,106 @@
+//! The way of the events from the tracing thread to the consumer: bounded, and never full for good. Who is too slow to take
+//! them makes the tracing thread wait, and with it the traced processes; nothing is lost.
+//!
+//! Must not: drop an event before [`Queue::close`].
+
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use tracer_model::{event::Event, ids::Seq};
+
+use crate::capture::CaptureError;
+
+/// Events that may wait for the consumer.
+const CAPACITY: usize = 1 << 13;
+
+/// Events that are worth waking the consumer for before its timer does.
+const WAKE_AT: usize = 1 << 10;
+
+/// The queue.
+#[derive(Debug)]
+pub(super) struct Queue {
+    inner: Mutex<Inner>,
+    room: Condvar,
+    ready: EventFd,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    events: Vec<Event>,
+    last: u64,
+    /// Takes as many as come: the consumer itself waits for the tracing thread.
+    unbounded: bool,
+    closed: bool,
+}
+
+impl Queue {
+    pub fn new() -> Result<Self, CaptureError> {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let ready = EventFd::from_flags(flags)
+            .map_err(|errno| CaptureError::System { what: "make an eventfd".to_owned(), errno })?;
+        Ok(Self { inner: Mutex::default(), room: Condvar::new(), ready })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Numbers an event and adds it; waits while there is no room. The number that it got.
+    pub fn push(&self, mut event: Event) -> Seq {
+        let mut inner = self.lock();
+        while inner.events.len() >= CAPACITY && !inner.unbounded && !inner.closed {
+            inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        if inner.closed {
+            return Seq(inner.last);
+        }
+        inner.last += 1;
+        event.seq = Seq(inner.last);
+        let seq = event.seq;
+        inner.events.push(event);
+        if inner.events.len() == WAKE_AT {
+            // The counter cannot overflow by ones.
+            let _ = self.ready.write(1);
+        }
+        seq
+    }
+
+    /// Takes everything.
+    pub fn take(&self) -> Vec<Event> {
+        let mut inner = self.lock();
+        let events = std::mem::take(&mut inner.events);
+        if events.len() >= WAKE_AT {
+            // Nothing to read is no failure: somebody else did.
+            let _ = self.ready.read();
+        }
+        self.room.notify_all();
+        events
+    }
+
+    /// Whether there is room for everything that comes.
+    pub fn set_unbounded(&self, unbounded: bool) {
+        self.lock().unbounded = unbounded;
+        self.room.notify_all();
+    }
+
+    /// The number of the last event.
+    pub fn last(&self) -> Seq {
+        Seq(self.lock().last)
+    }
+
+    /// Takes no more events.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.room.notify_all();
+    }
+}
+
+impl AsFd for Queue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ready.as_fd()
+    }
+}

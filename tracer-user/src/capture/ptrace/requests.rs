@@ -1,0 +1,110 @@
+//! What the consumer asks of the tracing thread, which may be waiting for a stop: a signal interrupts it, again and again
+//! until it has answered, for the first may come just before it begins to wait.
+//!
+//! Must not: be used by two consumers at once.
+
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use nix::{
+    errno::Errno,
+    sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
+};
+
+use tracer_model::ids::{Pid, Tid};
+
+use crate::capture::CaptureError;
+
+/// What can be asked for.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// To trace these, with their descendants.
+    Follow(Vec<Pid>),
+    /// No more events.
+    Stop,
+    /// To detach from everybody, then end.
+    LetGo,
+    /// To end when nobody is left.
+    ServeToTheEnd,
+}
+
+/// How long the answer may take before the thread is interrupted once more.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// One request at a time, and its answer.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    tracer: Option<Tid>,
+    request: Option<Request>,
+    reply: Option<Result<(), CaptureError>>,
+}
+
+impl Requests {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks, and waits for the answer.
+    pub fn ask(&self, request: Request) -> Result<(), CaptureError> {
+        let mut inner = self.lock();
+        inner.request = Some(request);
+        self.changed.notify_all();
+        loop {
+            if let Some(reply) = inner.reply.take() {
+                return reply;
+            }
+            interrupt(inner.tracer);
+            inner = self.changed.wait_timeout(inner, PATIENCE).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Interrupts the tracing thread without asking for anything.
+    pub fn nudge(&self) {
+        interrupt(self.lock().tracer);
+    }
+
+    /// The tracing thread says who it is.
+    pub fn announce(&self, tracer: Tid) {
+        self.lock().tracer = Some(tracer);
+    }
+
+    /// The tracing thread waits for a request.
+    pub fn wait(&self) {
+        let mut inner = self.lock();
+        while inner.request.is_none() {
+            inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub fn next(&self) -> Option<Request> {
+        self.lock().request.take()
+    }
+
+    pub fn reply(&self, reply: Result<(), CaptureError>) {
+        self.lock().reply = Some(reply);
+        self.changed.notify_all();
+    }
+}
+
+fn interrupt(tracer: Option<Tid>) {
+    if let Some(tid) = tracer {
+        // SAFETY: integers only.
+        unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), tid.0, libc::SIGURG) };
+    }
+}
+
+/// Makes SIGURG interrupt a wait. Nobody else uses it, and it is ignored otherwise.
+pub(super) fn prepare() -> Result<(), Errno> {
+    extern "C" fn nothing(_: libc::c_int) {}
+    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler does nothing.
+    unsafe { sigaction(Signal::SIGURG, &action) }.map(drop)
+}

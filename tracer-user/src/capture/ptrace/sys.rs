@@ -1,0 +1,183 @@
+//! ptrace(2), wait4(2) and the cheap questions about a process, as the kernel has them: nix knows neither `PTRACE_LISTEN`
+//! nor real-time signals.
+//!
+//! Must not: retry, interpret an error, or keep state.
+
+use std::{
+    mem::MaybeUninit,
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    ptr,
+};
+
+use libc::{c_int, c_long, c_uint, c_void, pid_t};
+use nix::errno::Errno;
+
+use tracer_model::ids::{Pid, Tid};
+
+/// What a traced thread stops for, besides signals. Not `PTRACE_O_EXITKILL`: what a command leaves behind is to live on, also
+/// if this program is killed. Not `PTRACE_O_TRACEVFORKDONE`: nothing is learnt from it.
+const OPTIONS: c_int = libc::PTRACE_O_TRACESYSGOOD
+    | libc::PTRACE_O_TRACEFORK
+    | libc::PTRACE_O_TRACEVFORK
+    | libc::PTRACE_O_TRACECLONE
+    | libc::PTRACE_O_TRACEEXEC
+    | libc::PTRACE_O_TRACEEXIT
+    | libc::PTRACE_O_TRACESECCOMP;
+
+/// A request that takes no address and a number as data.
+fn request(request: c_uint, tid: Tid, data: c_long) -> Result<(), Errno> {
+    // SAFETY: the requests that are made here take their data as a number and write no memory of ours.
+    let result = unsafe { libc::ptrace(request, tid.0 as pid_t, ptr::null_mut::<c_void>(), data) };
+    Errno::result(result).map(drop)
+}
+
+/// `PTRACE_SEIZE`: traces a thread from now on, without stopping it.
+pub(super) fn seize(tid: Tid) -> Result<(), Errno> {
+    request(libc::PTRACE_SEIZE, tid, OPTIONS.into())
+}
+
+/// `PTRACE_INTERRUPT`: stops a thread at the next opportunity.
+pub(super) fn interrupt(tid: Tid) -> Result<(), Errno> {
+    request(libc::PTRACE_INTERRUPT, tid, 0)
+}
+
+/// `PTRACE_CONT`: runs until the next event, with a signal (0 for none).
+pub(super) fn cont(tid: Tid, signal: c_int) -> Result<(), Errno> {
+    request(libc::PTRACE_CONT, tid, signal.into())
+}
+
+/// `PTRACE_SYSCALL`: as [`cont`], and stops at the next entry to or exit from a call.
+pub(super) fn syscall(tid: Tid, signal: c_int) -> Result<(), Errno> {
+    request(libc::PTRACE_SYSCALL, tid, signal.into())
+}
+
+/// `PTRACE_LISTEN`: leaves a thread in its group stop and reports when that ends.
+pub(super) fn listen(tid: Tid) -> Result<(), Errno> {
+    request(libc::PTRACE_LISTEN, tid, 0)
+}
+
+/// `PTRACE_DETACH`, with a signal (0 for none).
+pub(super) fn detach(tid: Tid, signal: c_int) -> Result<(), Errno> {
+    request(libc::PTRACE_DETACH, tid, signal.into())
+}
+
+/// `PTRACE_GETEVENTMSG`: the new thread of a fork, the old tid of an exec, the status of an exit.
+pub(super) fn message(tid: Tid) -> Result<u64, Errno> {
+    let mut message: libc::c_ulong = 0;
+    // SAFETY: the kernel writes one word to `message`.
+    let result =
+        unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, tid.0 as pid_t, ptr::null_mut::<c_void>(), &raw mut message) };
+    Errno::result(result).map(|_| message)
+}
+
+/// `PTRACE_GETSIGINFO`.
+pub(super) fn signal_info(tid: Tid) -> Result<libc::siginfo_t, Errno> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: the kernel writes one siginfo_t to `info`.
+    let result =
+        unsafe { libc::ptrace(libc::PTRACE_GETSIGINFO, tid.0 as pid_t, ptr::null_mut::<c_void>(), info.as_mut_ptr()) };
+    // SAFETY: all zeroes is a valid siginfo_t, and so is what the kernel writes.
+    Errno::result(result).map(|_| unsafe { info.assume_init() })
+}
+
+/// A system call in progress: `struct ptrace_syscall_info` (include/uapi/linux/ptrace.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SyscallStop {
+    /// At its entry, or held there by seccomp.
+    Entry { arch: u32, number: u64, args: [u64; 6] },
+    /// At its return.
+    Exit { ret: i64 },
+    /// In no call, as far as the kernel says.
+    Neither,
+}
+
+/// `PTRACE_GET_SYSCALL_INFO` (5.3 and later).
+pub(super) fn syscall_stop(tid: Tid) -> Result<SyscallStop, Errno> {
+    let mut info = MaybeUninit::<libc::ptrace_syscall_info>::zeroed();
+    let size = size_of::<libc::ptrace_syscall_info>();
+    // SAFETY: the kernel writes at most `size` bytes to `info`.
+    let result = unsafe { libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, tid.0 as pid_t, size, info.as_mut_ptr()) };
+    Errno::result(result)?;
+    // SAFETY: plain numbers, zeroed before.
+    let info = unsafe { info.assume_init() };
+    let arch = info.arch;
+    Ok(match info.op {
+        // SAFETY: `op` says which member is meant; all are numbers.
+        libc::PTRACE_SYSCALL_INFO_ENTRY => unsafe {
+            SyscallStop::Entry { arch, number: info.u.entry.nr, args: info.u.entry.args }
+        },
+        // SAFETY: as above.
+        libc::PTRACE_SYSCALL_INFO_SECCOMP => unsafe {
+            SyscallStop::Entry { arch, number: info.u.seccomp.nr, args: info.u.seccomp.args }
+        },
+        // SAFETY: as above.
+        libc::PTRACE_SYSCALL_INFO_EXIT => unsafe { SyscallStop::Exit { ret: info.u.exit.sval } },
+        _ => SyscallStop::Neither,
+    })
+}
+
+/// Reads memory of a traced process. `None` when not all of it can be read.
+pub(super) fn read_memory<const N: usize>(tid: Tid, address: u64) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let local = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: N };
+    let remote = libc::iovec { iov_base: address as *mut c_void, iov_len: N };
+    // SAFETY: the kernel writes at most N bytes to `bytes`; the other address is one of the other process.
+    let read = unsafe { libc::process_vm_readv(tid.0 as pid_t, &raw const local, 1, &raw const remote, 1, 0) };
+    (read == N as isize).then_some(bytes)
+}
+
+/// The next state change of any thread that this thread traces: number, and the word of wait(2). Waits for one unless told
+/// not to; then `None` is that there is none. `__WNOTHREAD` leaves out the children of this program's other threads.
+pub(super) fn wait(no_hang: bool) -> Result<Option<(Tid, c_int)>, Errno> {
+    let mut word = 0;
+    let options = libc::__WALL | libc::__WNOTHREAD | if no_hang { libc::WNOHANG } else { 0 };
+    // SAFETY: the kernel writes one int to `word`.
+    let pid = unsafe { libc::waitpid(-1, &raw mut word, options) };
+    Errno::result(pid).map(|pid| (pid != 0).then_some((Tid(pid as u32), word)))
+}
+
+/// The process group of a process, zombie or not.
+pub(super) fn pgid(pid: Pid) -> Option<u32> {
+    // SAFETY: integers only.
+    u32::try_from(unsafe { libc::getpgid(pid.0 as pid_t) }).ok()
+}
+
+/// The session of a process, zombie or not.
+pub(super) fn sid(pid: Pid) -> Option<u32> {
+    // SAFETY: integers only.
+    u32::try_from(unsafe { libc::getsid(pid.0 as pid_t) }).ok()
+}
+
+/// Whether a process group has a member. Asks with signal 0, which is sent to nobody.
+pub(super) fn group_exists(pgid: u32) -> bool {
+    // kill(-1) would mean everybody.
+    // SAFETY: integers only.
+    pgid == 1 || unsafe { libc::kill(-(pgid as pid_t), 0) } == 0 || Errno::last() != Errno::ESRCH
+}
+
+/// Whether a thread is one of a process. Asks with signal 0.
+pub(super) fn is_thread_of(pid: Pid, tid: Tid) -> bool {
+    // SAFETY: integers only.
+    unsafe { libc::syscall(libc::SYS_tgkill, pid.0 as pid_t, tid.0 as pid_t, 0) == 0 }
+}
+
+/// A descriptor of a process, to be asked later whether it was reaped.
+pub(super) fn pidfd(pid: Pid) -> Option<OwnedFd> {
+    // SAFETY: integers only.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.0 as pid_t, 0) };
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
+    (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Whether the process of this descriptor has been reaped.
+pub(super) fn is_reaped(pidfd: &OwnedFd) -> bool {
+    let no_info = ptr::null::<libc::siginfo_t>();
+    // SAFETY: signal 0 is sent to nobody; no memory is passed.
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), 0, no_info, 0) };
+    sent < 0 && Errno::last() == Errno::ESRCH
+}
+
+/// The calling thread's number.
+pub(super) fn own_tid() -> Tid {
+    Tid(nix::unistd::gettid().as_raw() as u32)
+}

@@ -1,0 +1,179 @@
+//! Who is traced: threads, the processes that they make up, and what is known of each.
+//!
+//! Must not: make a system call.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+};
+
+use tracer_model::{
+    event::{Comm, Facts, Namespace, RawTask, TtyState},
+    ids::{BootNs, Pid, Seq, Signal, Tid, Uid},
+};
+
+use super::decode::Begun;
+
+/// A traced thread.
+#[derive(Debug)]
+pub(super) struct Thread {
+    /// Its process.
+    pub pid: Pid,
+    /// The watched call that it is in.
+    pub open: Option<Open>,
+    /// It is in a group stop.
+    pub stopped: bool,
+    /// It has begun to exit.
+    pub exiting: bool,
+}
+
+impl Thread {
+    pub fn new(pid: Pid) -> Self {
+        Self { pid, open: None, stopped: false, exiting: false }
+    }
+}
+
+/// A watched call that has not returned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Open {
+    pub begun: Begun,
+    /// The number and the time of the ENTER.
+    pub entered: (Seq, BootNs),
+    /// The ENTER is an event.
+    pub emitted: bool,
+    /// Whose state the events carry.
+    pub subject: Subject,
+}
+
+/// Whom a call is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Caller,
+    Other(Pid),
+    /// A number that nobody has, or nobody that we can see.
+    Unknown,
+}
+
+/// A traced process, until it is reaped.
+#[derive(Debug)]
+pub(super) struct Process {
+    /// Its leader thread.
+    pub id: RawTask,
+    pub parent: RawTask,
+    pub pgrp: u32,
+    pub session: u32,
+    pub tty: Option<TtyState>,
+    /// `/proc/PID/stat`, kept open while it must be read often.
+    pub stat: Option<File>,
+    /// Its parent may have changed without our seeing it.
+    pub reparented: bool,
+    pub comm: Comm,
+    pub uid: Uid,
+    pub namespace: Option<Namespace>,
+    pub facts: Facts,
+    /// It has not executed a program since it was forked.
+    pub forked: bool,
+    /// The signal of the group stop that it is in; every thread has stopped.
+    pub stopped: Option<Signal>,
+    /// Its living threads.
+    pub threads: BTreeSet<Tid>,
+    /// How many of these have begun to exit.
+    pub exiting: usize,
+    /// The code of the thread that exited last, as wait(2) has it.
+    pub exit_code: i32,
+    /// It has exited and is not known to be reaped.
+    pub zombie: bool,
+}
+
+impl Process {
+    /// Every thread has begun to exit.
+    pub fn is_exiting(&self) -> bool {
+        self.exiting >= self.threads.len()
+    }
+
+    /// The process seen as one of its threads.
+    pub fn task(&self, tid: Tid) -> RawTask {
+        RawTask { tid, ..self.id }
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub threads: BTreeMap<Tid, Thread>,
+    pub processes: BTreeMap<Pid, Process>,
+    /// Parent and child, for every process.
+    family: BTreeSet<(Pid, Pid)>,
+    /// What was reported of threads before the event that says who forked them.
+    pub early: BTreeMap<Tid, Vec<i32>>,
+}
+
+impl Table {
+    /// The process of a thread.
+    pub fn process_of(&self, tid: Tid) -> Option<&Process> {
+        self.processes.get(&self.threads.get(&tid)?.pid)
+    }
+
+    /// The process of a thread.
+    pub fn process_of_mut(&mut self, tid: Tid) -> Option<&mut Process> {
+        self.processes.get_mut(&self.threads.get(&tid)?.pid)
+    }
+
+    /// Who bears this number in the pid namespace of `caller`.
+    pub fn named(&self, caller: &Process, number: u32) -> Option<Pid> {
+        let Some(namespace) = caller.namespace else { return Some(Pid(number)) };
+        let is_it =
+            |process: &&Process| process.namespace.is_some_and(|own| own.inum == namespace.inum && own.pid.0 == number);
+        self.processes.values().find(is_it).map(|process| process.id.pid)
+    }
+
+    /// Adds a process.
+    pub fn insert(&mut self, process: Process) {
+        self.remove(process.id.pid);
+        self.family.insert((process.parent.pid, process.id.pid));
+        self.processes.insert(process.id.pid, process);
+    }
+
+    /// Forgets a process.
+    pub fn remove(&mut self, pid: Pid) -> Option<Process> {
+        let process = self.processes.remove(&pid)?;
+        self.family.remove(&(process.parent.pid, pid));
+        Some(process)
+    }
+
+    /// A process has another parent.
+    pub fn set_parent(&mut self, pid: Pid, parent: RawTask) {
+        if let Some(process) = self.processes.get_mut(&pid) {
+            self.family.remove(&(process.parent.pid, pid));
+            self.family.insert((parent.pid, pid));
+            process.parent = parent;
+        }
+    }
+
+    /// The children of a process, zombies too.
+    pub fn children(&self, pid: Pid) -> Vec<Pid> {
+        self.family.range((pid, Pid(0))..=(pid, Pid(u32::MAX))).map(|(_, child)| *child).collect()
+    }
+
+    /// Forgets a thread. Its process is kept.
+    pub fn remove_thread(&mut self, tid: Tid) -> Option<Thread> {
+        let thread = self.threads.remove(&tid)?;
+        if let Some(process) = self.processes.get_mut(&thread.pid)
+            && process.threads.remove(&tid)
+            && thread.exiting
+        {
+            process.exiting = process.exiting.saturating_sub(1);
+        }
+        Some(thread)
+    }
+
+    /// Whether a process is traced and alive.
+    pub fn traces(&self, pid: Pid) -> bool {
+        self.processes.get(&pid).is_some_and(|process| !process.zombie)
+    }
+
+    /// Whether a process has exited and is not known to be reaped.
+    pub fn is_zombie(&self, pid: Pid) -> bool {
+        self.processes.get(&pid).is_some_and(|process| process.zombie)
+    }
+}

@@ -1,0 +1,188 @@
+//! The tracing thread: waits for stops, has each handled, and does what the consumer asks for in between.
+//!
+//! Must not: wait for anything but stops, requests, and room in the queue.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use libc::c_int;
+use nix::{
+    errno::Errno,
+    sys::signal::{SigSet, Signal as NixSignal},
+};
+
+use tracer_model::{
+    event::{Comm, Event, EventKind, RawTask, State},
+    ids::{BootNs, Pid, Seq, Tid},
+};
+
+use super::queue::Queue;
+use super::{
+    Options,
+    bundle::Surroundings,
+    requests::{Request, Requests},
+    sys,
+    table::Table,
+    zombies::Zombies,
+};
+use crate::capture::{CaptureError, boot_now};
+
+/// Stops that are fetched before the first of them is handled. Without this, whoever stops again at once would keep all
+/// others waiting.
+const BATCH: usize = 64;
+
+/// How often those are asked after whose reap no wait will show, while there is something else to do.
+const ASK_EVERY: Duration = Duration::from_millis(5);
+
+/// What the tracing thread has.
+pub(super) struct Tracer {
+    pub options: Options,
+    pub around: Surroundings,
+    pub queue: Arc<Queue>,
+    pub requests: Arc<Requests>,
+    pub zombies: Arc<Zombies>,
+    pub table: Table,
+    pub mode: Mode,
+    /// Every thread that is attached and can be let go of, whether or not its events matter any more.
+    pub attached: BTreeSet<Tid>,
+    asked: Instant,
+}
+
+/// What a stop is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Events.
+    Capturing,
+    /// Nothing: the threads run on, with as few stops as can be.
+    Serving,
+    /// The occasion to let go of a thread.
+    LettingGo,
+}
+
+impl Tracer {
+    pub fn new(
+        options: Options,
+        around: Surroundings,
+        queue: Arc<Queue>,
+        requests: Arc<Requests>,
+        zombies: Arc<Zombies>,
+    ) -> Self {
+        Self {
+            options,
+            around,
+            queue,
+            requests,
+            zombies,
+            table: Table::default(),
+            mode: Mode::Capturing,
+            attached: BTreeSet::new(),
+            asked: Instant::now(),
+        }
+    }
+
+    /// The whole life of the thread.
+    pub fn run(mut self) {
+        // Signals are for the other threads, except the one that interrupts the wait below.
+        let mut others = SigSet::all();
+        others.remove(NixSignal::SIGURG);
+        // It cannot fail: the argument is valid.
+        let _ = others.thread_set_mask();
+        self.requests.announce(sys::own_tid());
+        let mut retiring = false;
+        loop {
+            let waited = sys::wait(false);
+            match waited {
+                Ok(Some(first)) => self.handle_batch(first),
+                Ok(None) | Err(Errno::EINTR) => {}
+                Err(_) if retiring => return,
+                // ECHILD: nobody is traced, so that only a request can change anything.
+                Err(_) => self.requests.wait(),
+            }
+            self.ask_after_zombies(waited.is_err());
+            while let Some(request) = self.requests.next() {
+                let reply = self.obey(request, &mut retiring);
+                self.requests.reply(reply);
+            }
+        }
+    }
+
+    fn obey(&mut self, request: Request, retiring: &mut bool) -> Result<(), CaptureError> {
+        match request {
+            Request::Follow(roots) => return self.follow(&roots),
+            Request::Stop => {
+                self.ask_after_zombies(true);
+                self.queue.close();
+                self.mode = Mode::Serving;
+                self.table = Table::default();
+            }
+            Request::LetGo => {
+                *retiring = true;
+                self.mode = Mode::LettingGo;
+                for &tid in &self.attached {
+                    // One that is stopped already will be let go of when that is handled; one that is gone needs nothing.
+                    let _ = sys::interrupt(tid);
+                }
+            }
+            Request::ServeToTheEnd => *retiring = true,
+        }
+        Ok(())
+    }
+
+    fn handle_batch(&mut self, first: (Tid, c_int)) {
+        let mut batch = vec![first];
+        while batch.len() < BATCH
+            && let Ok(Some(next)) = sys::wait(true)
+        {
+            batch.push(next);
+        }
+        for (tid, word) in batch {
+            self.handle(tid, word);
+        }
+    }
+
+    /// One state change.
+    pub fn handle(&mut self, tid: Tid, word: c_int) {
+        if !self.options.seccomp {
+            self.note_attached(tid, word);
+        }
+        match self.mode {
+            Mode::Capturing => self.captured(tid, word),
+            Mode::Serving => self.served(tid, word),
+            Mode::LettingGo => self.let_go(tid, word),
+        }
+    }
+
+    /// Asks after those whose reap no wait will show.
+    fn ask_after_zombies(&mut self, now: bool) {
+        if self.mode != Mode::Capturing || self.zombies.is_empty() || !now && self.asked.elapsed() < ASK_EVERY {
+            return;
+        }
+        self.asked = Instant::now();
+        for pid in self.zombies.reaped() {
+            self.freed(pid);
+        }
+    }
+
+    /// Lets a thread run on, with a signal (0 for none). One that was killed meanwhile will say so by itself.
+    pub fn run_on(&self, tid: Tid, signal: c_int) {
+        let everywhere = !self.options.seccomp && self.mode == Mode::Capturing;
+        let _ = if everywhere { sys::syscall(tid, signal) } else { sys::cont(tid, signal) };
+    }
+
+    /// Adds an event of now. Its number and time.
+    pub fn emit(&self, actor: RawTask, comm: Comm, subject: Option<State>, kind: EventKind) -> (Seq, BootNs) {
+        let at = boot_now();
+        let event = Event { seq: Seq(0), at, cpu: 0, actor, actor_comm: comm, subject, kind };
+        (self.queue.push(event), at)
+    }
+
+    /// Adds an event of a thread about its own process.
+    pub fn emit_own(&mut self, pid: Pid, tid: Tid, kind: EventKind) -> Option<(Seq, BootNs)> {
+        let state = self.table.state(self.around, pid, tid)?;
+        let comm = state.comm.clone();
+        Some(self.emit(state.id, comm, Some(state), kind))
+    }
+}

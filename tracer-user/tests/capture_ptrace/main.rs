@@ -1,0 +1,13 @@
+//! The ptrace source on the running kernel, as whoever runs the tests, and as an ordinary user. Where ptrace is forbidden every
+//! test says so on stderr and passes, unless `SESSTRACE_REQUIRE` contains `ptrace`.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod life;
+mod stage;
