@@ -8,7 +8,7 @@ use std::fs;
 use nix::errno::Errno;
 
 use tracer_model::{
-    event::{Comm, EventKind, RawTask, SIGNAL_STOP_STOPPED, State},
+    event::{Comm, Coverage, EventKind, RawTask, SIGNAL_STOP_STOPPED, State},
     ids::{Pid, Seq, Signal, Tid},
 };
 
@@ -25,7 +25,7 @@ impl Tracer {
             self.seize(root).map_err(|errno| refused(root, errno))?;
         }
         let nobody = RawTask::default();
-        self.emit(nobody, Comm::default(), None, EventKind::SnapshotEnd { from, complete: false });
+        self.emit(nobody, Comm::default(), None, EventKind::SnapshotEnd { from, coverage: Coverage::Some });
         Ok(())
     }
 
@@ -47,8 +47,7 @@ impl Tracer {
 
     /// A process as it is found.
     fn show(&mut self, mut state: State) {
-        state.parent = self.table.identity(state.parent.pid);
-        state.facts.parent_is_init &= self.around.initial_namespace;
+        self.complete(&mut state);
         let wanted = self.options.capture_arguments && state.exit_state == 0;
         let args = if wanted { procfs::command_line(state.id.pid) } else { Vec::new() };
         self.emit(RawTask::default(), Comm::default(), Some(state), EventKind::Snapshot { args });

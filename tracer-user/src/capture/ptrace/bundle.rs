@@ -12,9 +12,10 @@ use std::{
 
 use tracer_model::{
     event::{
-        EXIT_ZOMBIE, Facts, PF_EXITING, PF_FORKNOEXEC, RawId, RawTask, SIGNAL_GROUP_EXIT, SIGNAL_STOP_STOPPED, State,
+        EXIT_ZOMBIE, Facts, PF_EXITING, PF_FORKNOEXEC, RawId, RawTask, SIGNAL_GROUP_EXIT, SIGNAL_STOP_STOPPED,
+        SIGNAL_UNKILLABLE, State,
     },
-    ids::{BootNs, Pid, Signal, Tid},
+    ids::{BootNs, Pid, Sid, Signal, Tid},
 };
 
 use super::{
@@ -58,6 +59,10 @@ impl Table {
                 self.set_parent(pid, parent);
             }
         }
+        if self.processes.get(&pid)?.namespace.is_some() {
+            // What it is called in there may have changed with its group and its session.
+            read_status(self.processes.get_mut(&pid)?, around, tid);
+        }
         let exiting = self.threads.get(&tid).is_some_and(|thread| thread.exiting);
         self.processes.get(&pid).map(|process| describe(process, around, tid, exiting))
     }
@@ -89,6 +94,8 @@ fn describe(process: &Process, around: Surroundings, tid: Tid, thread_exiting: b
     State {
         id: process.task(tid),
         parent: process.parent,
+        parent_pgrp: RawId { number: sys::pgid(process.parent.pid).unwrap_or(0), ino: 0 },
+        parent_session: Sid(sys::sid(process.parent.pid).unwrap_or(0)),
         pgrp: RawId { number: process.pgrp, ino: 0 },
         session: RawId { number: process.session, ino: 0 },
         tty: process.tty.map(|mut tty| {
@@ -96,7 +103,9 @@ fn describe(process: &Process, around: Surroundings, tid: Tid, thread_exiting: b
             tty.foreground_empty = foreground != 0 && !sys::group_exists(foreground);
             tty
         }),
-        signal_flags: own(stopped, SIGNAL_STOP_STOPPED) | own(ended || signalled, SIGNAL_GROUP_EXIT),
+        signal_flags: own(stopped, SIGNAL_STOP_STOPPED)
+            | own(ended || signalled, SIGNAL_GROUP_EXIT)
+            | own(process.namespace.is_some_and(|inside| inside.pid.0 == 1), SIGNAL_UNKILLABLE),
         exit_state: own(over, EXIT_ZOMBIE),
         task_exit_state: own(over, EXIT_ZOMBIE),
         exit_code: process.exit_code,

@@ -139,11 +139,10 @@ impl Tracer {
     }
 
     /// A process that is not traced.
-    fn outsider(&self, pid: Pid) -> Option<State> {
+    fn outsider(&mut self, pid: Pid) -> Option<State> {
         // The number can be that of a thread.
         let mut state = procfs::read(bundle::process_of(Tid(pid.0)).filter(|process| *process == pid)?)?;
-        state.parent = self.table.identity(state.parent.pid);
-        state.facts.parent_is_init &= self.around.initial_namespace;
+        self.complete(&mut state);
         Some(state)
     }
 

@@ -138,14 +138,16 @@ pub(super) fn wait(no_hang: bool) -> Result<Option<(Tid, c_int)>, Errno> {
 
 /// The process group of a process, zombie or not.
 pub(super) fn pgid(pid: Pid) -> Option<u32> {
+    // 0 would mean ourselves, and is the number of a parent that is not visible here.
     // SAFETY: integers only.
-    u32::try_from(unsafe { libc::getpgid(pid.0 as pid_t) }).ok()
+    u32::try_from(unsafe { libc::getpgid(pid.0 as pid_t) }).ok().filter(|_| pid.0 != 0)
 }
 
 /// The session of a process, zombie or not.
 pub(super) fn sid(pid: Pid) -> Option<u32> {
+    // As above.
     // SAFETY: integers only.
-    u32::try_from(unsafe { libc::getsid(pid.0 as pid_t) }).ok()
+    u32::try_from(unsafe { libc::getsid(pid.0 as pid_t) }).ok().filter(|_| pid.0 != 0)
 }
 
 /// Whether a process group has a member. Asks with signal 0, which is sent to nobody.

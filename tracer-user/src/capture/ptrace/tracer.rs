@@ -16,7 +16,7 @@ use nix::{
 
 use tracer_model::{
     event::{Comm, Event, EventKind, RawTask, State},
-    ids::{BootNs, Pid, Seq, Tid},
+    ids::{BootNs, Pid, Seq, Sid, Tid},
 };
 
 use super::queue::Queue;
@@ -170,6 +170,14 @@ impl Tracer {
     pub fn run_on(&self, tid: Tid, signal: c_int) {
         let everywhere = !self.options.seccomp && self.mode == Mode::Capturing;
         let _ = if everywhere { sys::syscall(tid, signal) } else { sys::cont(tid, signal) };
+    }
+
+    /// Adds to what `/proc` says of a process what it says of others.
+    pub fn complete(&self, state: &mut State) {
+        state.parent = self.table.identity(state.parent.pid);
+        state.parent_pgrp.number = sys::pgid(state.parent.pid).unwrap_or(0);
+        state.parent_session = Sid(sys::sid(state.parent.pid).unwrap_or(0));
+        state.facts.parent_is_init &= self.around.initial_namespace;
     }
 
     /// Adds an event of now. Its number and time.
