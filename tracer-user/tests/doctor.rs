@@ -28,10 +28,10 @@ fn it_agrees_with_itself() {
     let verdict = text.lines().find(|line| line.starts_with("verdict")).unwrap();
     match code {
         Some(0) => {
-            assert!(verdict.ends_with("eBPF works, tracepoint tier"), "{text}");
+            assert!(verdict.ends_with("eBPF works, tracepoint tier; -b auto takes it"), "{text}");
             assert!(text.contains("44 of 44 load and attach"), "{text}");
         }
-        Some(3) => assert!(verdict.contains("ptrace would"), "{text}"),
+        Some(3) => assert!(verdict.contains("-b auto takes ptrace"), "{text}"),
         Some(4) => assert!(verdict.contains("neither"), "{text}"),
         other => panic!("{other:?}: {text}"),
     }
@@ -57,5 +57,5 @@ fn without_privileges_it_names_the_command_that_gives_them() {
         program.canonicalize().unwrap().display()
     );
     assert_eq!(text.lines().last().unwrap().trim(), setcap, "{text}");
-    assert!(text.contains("ptrace would, but this release cannot use it yet"), "{text}");
+    assert!(text.contains("ptrace works, eBPF does not; -b auto takes ptrace"), "{text}");
 }

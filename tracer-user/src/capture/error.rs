@@ -75,6 +75,16 @@ pub enum CaptureError {
     /// A process was named by a number of another pid namespace than the probes'.
     #[error("cannot follow a process from inside a pid namespace: the probes know the numbers of the initial one")]
     InnerPidNamespace,
+    /// ptrace is refused.
+    #[error("cannot {what}: {why}")]
+    PtraceRefused {
+        /// What was tried, on which object: `trace process 4711 with ptrace`.
+        what: String,
+        /// The errno by name, and what is known of the reason.
+        why: String,
+        /// What the user can do.
+        fix: Option<String>,
+    },
     /// A process that was to be followed does not exist.
     #[error("process {0} does not exist")]
     NoSuchProcess(u32),
@@ -128,6 +138,7 @@ impl CaptureError {
             Self::InnerPidNamespace => {
                 Some("run sesstrace outside of the container, with -p PID as numbered there".to_owned())
             }
+            Self::PtraceRefused { fix, .. } => fix.clone(),
             Self::NoSuchProcess(_) => Some("sesstrace ps -e    lists the processes that are there".to_owned()),
             Self::BadBtf(_) | Self::System { .. } => None,
         }

@@ -17,7 +17,7 @@ use super::{
         with_btf,
     },
     facts::{self, Lockdown, TRAMPOLINE_FUNCTION},
-    sys,
+    ptrace, sys,
 };
 use crate::prebuilt;
 
@@ -46,8 +46,10 @@ pub struct Examination {
     pub trampoline: Result<(), Errno>,
     /// Every probe, or why none could be tried.
     pub probes: Result<Vec<Outcome>, CaptureError>,
-    /// Whether a child can be traced with ptrace.
-    pub ptrace: Result<(), Errno>,
+    /// Whether ptrace works.
+    pub ptrace: Result<(), CaptureError>,
+    /// Whether the filters work by which ptrace stops nothing but the watched calls.
+    pub filters: Result<(), CaptureError>,
 }
 
 /// What the kernel's types say.
@@ -79,7 +81,8 @@ impl Examination {
             tracefs: Tracefs::open().map(|tracefs| tracefs.place),
             trampoline,
             probes: try_probes(),
-            ptrace: facts::try_ptrace(),
+            ptrace: ptrace::works(),
+            filters: ptrace::filters_work(),
         }
     }
 

@@ -12,10 +12,8 @@ use nix::{
     errno::Errno,
     fcntl,
     sys::{
-        ptrace,
-        signal::{Signal, kill},
         stat::Mode,
-        wait::waitpid,
+        wait::{WaitStatus, waitpid},
     },
     unistd,
 };
@@ -141,22 +139,55 @@ pub fn in_initial_user_namespace() -> bool {
     map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// Whether ptrace works on a child of this process: tries it on one.
-pub fn try_ptrace() -> Result<(), Errno> {
+/// How a system call went that may be forbidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// It is allowed.
+    Works,
+    /// It failed.
+    Refused(Errno),
+    /// Whoever made it was killed: a seccomp filter may answer so.
+    Killed,
+}
+
+/// Whether ptrace works at all: a child asks to be traced.
+#[must_use]
+pub fn try_ptrace() -> Attempt {
+    in_a_child(|| {
+        // SAFETY: integers only; the child ends without a signal or an exec, which alone would stop it.
+        unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) }
+    })
+}
+
+/// Whether this process may install a seccomp filter that tells a tracer.
+#[must_use]
+pub fn try_seccomp() -> Attempt {
+    in_a_child(|| {
+        let action: u32 = libc::SECCOMP_RET_TRACE;
+        // SAFETY: the kernel reads one integer.
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, &raw const action) }
+    })
+}
+
+/// Makes a call in a child, which may be killed for it. The call is async-signal-safe.
+fn in_a_child(call: impl FnOnce() -> libc::c_long) -> Attempt {
     // SAFETY: the child makes only async-signal-safe calls.
-    match unsafe { unistd::fork() }? {
-        unistd::ForkResult::Child => {
-            unistd::pause();
+    match unsafe { unistd::fork() } {
+        Ok(unistd::ForkResult::Child) => {
+            let code = if call() == -1 { Errno::last_raw() } else { 0 };
             // SAFETY: it does not return, and runs no destructors of ours.
-            unsafe { libc::_exit(0) }
+            unsafe { libc::_exit(code) }
         }
-        unistd::ForkResult::Parent { child } => {
-            let seized = ptrace::seize(child, ptrace::Options::empty());
-            // It cannot be gone, for nobody has waited for it.
-            let _ = kill(child, Signal::SIGKILL);
-            let _ = waitpid(child, None);
-            seized
-        }
+        Ok(unistd::ForkResult::Parent { child }) => loop {
+            match waitpid(child, None) {
+                Ok(WaitStatus::Exited(_, 0)) => return Attempt::Works,
+                Ok(WaitStatus::Exited(_, errno)) => return Attempt::Refused(Errno::from_raw(errno)),
+                Ok(_) => return Attempt::Killed,
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Attempt::Refused(errno),
+            }
+        },
+        Err(errno) => Attempt::Refused(errno),
     }
 }
 
@@ -178,6 +209,18 @@ mod tests {
         assert_eq!(kernel_version("6.1.0-50-cloud-amd64"), Some((6, 1)));
         assert_eq!(kernel_version("unknown"), None);
         assert!(kernel_version(&kernel_release()).is_some());
+    }
+
+    #[test]
+    fn a_call_that_may_kill_is_made_by_a_child() {
+        assert_eq!(in_a_child(|| 0), Attempt::Works);
+        let fail = || {
+            Errno::EPERM.set();
+            -1
+        };
+        assert_eq!(in_a_child(fail), Attempt::Refused(Errno::EPERM));
+        // SAFETY: abort ends this process, which is the child.
+        assert_eq!(in_a_child(|| unsafe { libc::abort() }), Attempt::Killed);
     }
 
     #[test]

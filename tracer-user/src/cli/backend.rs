@@ -207,6 +207,7 @@ fn not_allowed(error: &CaptureError) -> Option<String> {
         | CaptureError::Object(_)
         | CaptureError::Probe { .. }
         | CaptureError::NoSuchProcess(_)
+        | CaptureError::PtraceRefused { .. }
         | CaptureError::System { .. } => None,
     }
 }

@@ -100,7 +100,7 @@ pub fn render(report: &Report) -> String {
     ];
     lines.extend(probes(&examination.probes));
     lines.push(trampolines(examination));
-    lines.push(ptrace(examination));
+    lines.extend(ptrace(examination));
     lines.extend(costs.as_ref().map(cost_lines));
     lines.push(verdict(examination));
     let mut text = String::new();
@@ -126,7 +126,7 @@ fn kernel(examination: &Examination) -> Line {
     }
     if !examination.initial_pid_namespace {
         line.more
-            .push("in a pid namespace: events carry the numbers of the initial one, not those seen here".to_owned());
+            .push("in a pid namespace: ptrace knows its numbers, the probes only those of the initial one".to_owned());
     }
     line
 }
@@ -254,14 +254,29 @@ fn trampolines(examination: &Examination) -> Line {
     Line::new("trampolines", text)
 }
 
-fn ptrace(examination: &Examination) -> Line {
-    let yama =
-        examination.ptrace_scope.map_or_else(|| "no Yama".to_owned(), |scope| format!("Yama ptrace_scope {scope}"));
-    match examination.ptrace {
-        Ok(()) => Line::new("ptrace", format!("allowed on own children ({yama})")),
-        Err(errno) => Line::new("ptrace", format!("refused: {errno:?} ({}); {yama}", errno.desc()))
-            .fix((examination.ptrace_scope > Some(1)).then(|| "sudo sysctl kernel.yama.ptrace_scope=1".to_owned())),
+fn ptrace(examination: &Examination) -> Vec<Line> {
+    // Documentation/admin-guide/LSM/Yama.rst.
+    let scope = match examination.ptrace_scope {
+        None => "no Yama".to_owned(),
+        Some(scope) => {
+            let meaning = match scope {
+                0 => "every process of the same user",
+                1 => "what sesstrace started; -p needs sudo",
+                2 => "only with cap_sys_ptrace",
+                _ => "nobody, until the next boot",
+            };
+            format!("Yama ptrace_scope {scope}: {meaning}")
+        }
+    };
+    if let Err(error) = &examination.ptrace {
+        return vec![Line::new("ptrace", format!("{error} ({scope})")).fix(error.hint())];
     }
+    let mut line = Line::new("ptrace", format!("works ({scope})"));
+    if let Err(error) = &examination.filters {
+        return vec![line, Line::new("", error.to_string()).fix(error.hint())];
+    }
+    line.more.push("seccomp filters work: only watched calls stop".to_owned());
+    vec![line]
 }
 
 fn cost_lines(costs: &Result<Costs, CaptureError>) -> Line {
@@ -286,7 +301,8 @@ fn cost_lines(costs: &Result<Costs, CaptureError>) -> Line {
 
 fn verdict(examination: &Examination) -> Line {
     if examination.ebpf_works() {
-        return Line::new("verdict", "eBPF works, tracepoint tier");
+        let taken = if examination.initial_pid_namespace { "-b auto takes it" } else { "-b auto takes it for --all" };
+        return Line::new("verdict", format!("eBPF works, tracepoint tier; {taken}"));
     }
     let fix = match &examination.probes {
         Err(error) => error.hint(),
@@ -296,7 +312,7 @@ fn verdict(examination: &Examination) -> Line {
         }
     };
     let text = if examination.ptrace.is_ok() {
-        "eBPF does not work; ptrace would, but this release cannot use it yet"
+        "ptrace works, eBPF does not; -b auto takes ptrace"
     } else {
         "neither eBPF nor ptrace works"
     };
@@ -336,6 +352,7 @@ mod tests {
             trampoline: Err(Errno::EPERM),
             probes: Ok(outcomes(&[])),
             ptrace: Ok(()),
+            filters: Ok(()),
         }
     }
 
@@ -361,13 +378,14 @@ mod tests {
                           kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal ioctl wait4
                           waitid prctl vhangup open openat openat2 read write
             trampolines   refused by this kernel (EPERM): the tier is tracepoint
-            ptrace        allowed on own children (no Yama)
+            ptrace        works (no Yama)
+                          seccomp filters work: only watched calls stop
             costs         of a system call, on every process          without       with
                           not watched (getppid)                        112 ns     151 ns   1.35 x
                           watched, of nobody who is followed (kill)    120 ns     330 ns   2.75 x
                           watched and recorded (kill)                  120 ns    1230 ns  10.25 x
                           the fastest of many repetitions; other work on this machine still shows: trust the ratios
-            verdict       eBPF works, tracepoint tier
+            verdict       eBPF works, tracepoint tier; -b auto takes it
         "]]
         .assert_eq(&rendered(healthy(), Some(costs)));
     }
@@ -409,8 +427,9 @@ mod tests {
             probes        none: cannot create the maps of the probes: EPERM (Operation not permitted): needs cap_bpf
                           fix: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep PATH
             trampolines   not tried, for lack of privileges
-            ptrace        allowed on own children (no Yama)
-            verdict       eBPF does not work; ptrace would, but this release cannot use it yet
+            ptrace        works (no Yama)
+                          seccomp filters work: only watched calls stop
+            verdict       ptrace works, eBPF does not; -b auto takes ptrace
                           fix: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep PATH
         "]].assert_eq(&rendered(examination, None));
     }
@@ -432,8 +451,9 @@ mod tests {
                           (its hook is there since 5.6; its events are missing)
                           fix: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep PATH
             trampolines   refused by this kernel (EPERM): the tier is tracepoint
-            ptrace        allowed on own children (no Yama)
-            verdict       eBPF does not work; ptrace would, but this release cannot use it yet
+            ptrace        works (no Yama)
+                          seccomp filters work: only watched calls stop
+            verdict       ptrace works, eBPF does not; -b auto takes ptrace
                           fix: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep PATH
         "]].assert_eq(&text[text.find("probes").unwrap()..]);
     }
@@ -460,14 +480,18 @@ mod tests {
                 release: "5.10.0-30-amd64".to_owned(),
                 fields: vec!["pid.numbers".to_owned()],
             }),
-            ptrace: Err(Errno::EPERM),
+            ptrace: Err(CaptureError::PtraceRefused {
+                what: "trace a process with ptrace".to_owned(),
+                why: "EPERM: kernel.yama.ptrace_scope is 3, and nobody may until the next boot".to_owned(),
+                fix: Some("-b ebpf, or boot with kernel.yama.ptrace_scope=1".to_owned()),
+            }),
             ptrace_scope: Some(3),
             ..healthy()
         };
         assert_eq!(exit_code(&examination), ExitCode::from(NOTHING));
         expect![[r"
             kernel        5.10.0-30-amd64: the probes are made for 6.1 and later
-                          in a pid namespace: events carry the numbers of the initial one, not those seen here
+                          in a pid namespace: ptrace knows its numbers, the probes only those of the initial one
                           fix: boot kernel 6.1 or later
             types (BTF)   52 fields found
                           missing: signal_struct.tty_old_pgrp; no probes without it
@@ -482,8 +506,8 @@ mod tests {
                           fix: sudo mount -t tracefs tracefs /sys/kernel/tracing
             probes        none: kernel 5.10.0-30-amd64 lacks fields that the probes read: pid.numbers
             trampolines   refused by this kernel (EPERM): the tier is tracepoint
-            ptrace        refused: EPERM (Operation not permitted); Yama ptrace_scope 3
-                          fix: sudo sysctl kernel.yama.ptrace_scope=1
+            ptrace        cannot trace a process with ptrace: EPERM: kernel.yama.ptrace_scope is 3, and nobody may until the next boot (Yama ptrace_scope 3: nobody, until the next boot)
+                          fix: -b ebpf, or boot with kernel.yama.ptrace_scope=1
             verdict       neither eBPF nor ptrace works
         "]].assert_eq(&rendered(examination, None));
     }

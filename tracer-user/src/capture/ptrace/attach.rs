@@ -12,7 +12,7 @@ use tracer_model::{
     ids::{Pid, Seq, Signal, Tid},
 };
 
-use super::{lifecycle::found, sys, table::Thread, tracer::Tracer};
+use super::{lifecycle::found, refusal, sys, table::Thread, tracer::Tracer};
 use crate::capture::{CaptureError, procfs};
 
 impl Tracer {
@@ -22,7 +22,7 @@ impl Tracer {
         for &root in roots {
             let state = procfs::read(root).ok_or(CaptureError::NoSuchProcess(root.0))?;
             self.show_ancestors(&state);
-            self.seize(root).map_err(|errno| refused(root, errno))?;
+            self.seize(root).map_err(|errno| refusal::of_process(root, errno))?;
         }
         let nobody = RawTask::default();
         self.emit(nobody, Comm::default(), None, EventKind::SnapshotEnd { from, coverage: Coverage::Some });
@@ -119,13 +119,6 @@ impl Tracer {
         }
         Ok(())
     }
-}
-
-fn refused(pid: Pid, errno: Errno) -> CaptureError {
-    if errno == Errno::ESRCH {
-        return CaptureError::NoSuchProcess(pid.0);
-    }
-    CaptureError::System { what: format!("trace process {pid}"), errno }
 }
 
 /// The threads of a process.

@@ -14,6 +14,7 @@ mod decode;
 mod filter;
 mod lifecycle;
 mod queue;
+mod refusal;
 mod requests;
 mod signals;
 mod stops;
@@ -23,6 +24,7 @@ mod tracer;
 mod zombies;
 
 pub use filter::Filter;
+pub use refusal::{filters_work, works};
 
 use std::{
     os::fd::{AsFd as _, BorrowedFd},
@@ -82,7 +84,10 @@ impl PtraceSource {
             let what = what.to_owned();
             move |errno| CaptureError::System { what, errno }
         };
-        facts::try_ptrace().map_err(failed("trace a process of our own"))?;
+        works()?;
+        if options.seccomp {
+            filters_work()?;
+        }
         requests::prepare().map_err(failed("handle SIGURG"))?;
         let namespace = procfs::pid_namespace(Pid(std::process::id())).unwrap_or_default();
         let around = Surroundings { initial_namespace: namespace == facts::INITIAL_PID_NAMESPACE, namespace };
