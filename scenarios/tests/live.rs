@@ -7,7 +7,11 @@ use std::{path::Path, process::Command};
 
 use scenarios::{
     Scenario, cases,
-    golden::{Tools, read, record::record, replay::pictures},
+    golden::{
+        Tools, read,
+        record::{Backend, record},
+        replay::pictures,
+    },
     story,
 };
 
@@ -28,7 +32,7 @@ fn family(name: &str) {
 }
 
 fn one(scenario: &'static Scenario, folder: &Path, tools: &Tools) -> anyhow::Result<Vec<String>> {
-    record(scenario, folder, tools)?;
+    record(scenario, folder, Backend::Ebpf, tools)?;
     let recording = folder.join("recording.jsonl");
     let mut failures = story::check(scenario.expect, &read(&recording)?)?;
     for (_, shown) in pictures(scenario, &recording, tools)? {

@@ -6,7 +6,9 @@ use anyhow::{Context as _, Result, bail};
 use scenarios::{
     Scenario, cases, find,
     golden::{
-        Tools, read, record, recording,
+        Tools, read,
+        record::{self, Backend},
+        recording,
         replay::{Mode, replay},
     },
     story,
@@ -68,7 +70,7 @@ fn each(
 /// Records a scenario, and keeps the recording if it says what it must.
 fn make(scenario: &Scenario, tools: &Tools) -> Result<Vec<String>> {
     let folder = env::temp_dir().join(format!("golden-{}", scenario.name));
-    record::record(scenario, &folder, tools)?;
+    record::record(scenario, &folder, Backend::Ebpf, tools)?;
     let new = folder.join("recording.jsonl");
     let mut failures = story::check(scenario.expect, &read(&new)?)?;
     if !failures.is_empty() {

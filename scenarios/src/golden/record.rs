@@ -1,4 +1,4 @@
-//! Records a scenario with `sesstrace record`, as a user would: as root, with kernel probes.
+//! Records a scenario with `sesstrace record`, as a user would.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -26,20 +26,41 @@ const DEADLINE: Duration = Duration::from_mins(1);
 /// The name of the recording in the recorder's folder: relative, so that it holds no folder of this machine.
 const FILE: &str = "recording.jsonl";
 
-/// Runs the scenario under the recorder; the recording is `folder/recording.jsonl` afterwards. The scenario must succeed.
-pub fn record(scenario: &Scenario, folder: &Path, tools: &Tools) -> Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    match scenario.follow {
-        Follow::Everything => everything(scenario, folder, tools),
-        Follow::Named => named(scenario, folder, tools),
+/// What records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Kernel probes, which need privilege.
+    Ebpf,
+    /// ptrace.
+    Ptrace,
+}
+
+impl Backend {
+    /// As `-b` has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ebpf => "ebpf",
+            Self::Ptrace => "ptrace",
+        }
     }
-    .with_context(|| format!("recording {}", scenario.name))
+}
+
+/// Runs the scenario under the recorder; the recording is `folder/recording.jsonl` afterwards. The scenario must succeed.
+pub fn record(scenario: &Scenario, folder: &Path, backend: Backend, tools: &Tools) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let recorder = recorder(scenario, folder, backend, tools);
+    match scenario.follow {
+        Follow::Everything => everything(scenario, recorder),
+        Follow::Named => named(scenario, folder, recorder, tools),
+    }
+    .with_context(|| format!("recording {} with {}", scenario.name, backend.name()))
 }
 
 /// `sesstrace record`, in a session of its own without a terminal, whatever this process has.
-fn recorder(scenario: &Scenario, folder: &Path, tools: &Tools) -> Command {
+fn recorder(scenario: &Scenario, folder: &Path, backend: Backend, tools: &Tools) -> Command {
     let mut command = Command::new(tools.sesstrace());
-    command.arg0("sesstrace").args(["record", "-b", "ebpf", "-o", FILE]).args(scenario.options);
+    command.arg0("sesstrace").args(["record", "-b", backend.name(), "-o", FILE]).args(scenario.options);
     alone(&mut command, tools);
     command.current_dir(folder);
     command
@@ -52,14 +73,13 @@ fn alone(command: &mut Command, tools: &Tools) {
     unsafe { command.pre_exec(setsid) };
 }
 
-fn everything(scenario: &Scenario, folder: &Path, tools: &Tools) -> Result<()> {
-    let mut command = recorder(scenario, folder, tools);
-    let status = command.args(["--", "scenarios", "run", scenario.name]).status().context("sesstrace")?;
+fn everything(scenario: &Scenario, mut recorder: Command) -> Result<()> {
+    let status = recorder.args(["--", "scenarios", "run", scenario.name]).status().context("sesstrace")?;
     ensure!(status.success(), "sesstrace, or the scenario under it, ended with {status}");
     Ok(())
 }
 
-fn named(scenario: &Scenario, folder: &Path, tools: &Tools) -> Result<()> {
+fn named(scenario: &Scenario, folder: &Path, mut recorder: Command, tools: &Tools) -> Result<()> {
     let (ours, theirs) = UnixStream::pair().context("socketpair")?;
     let theirs = OwnedFd::from(theirs);
     fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty())).context("clearing FD_CLOEXEC")?;
@@ -75,7 +95,7 @@ fn named(scenario: &Scenario, folder: &Path, tools: &Tools) -> Result<()> {
     if file.exists() {
         std::fs::remove_file(&file).context("removing the old recording")?;
     }
-    let mut recorder = recorder(scenario, folder, tools).args(["-p", line.trim()]).spawn().context("sesstrace")?;
+    let mut recorder = recorder.args(["-p", line.trim()]).spawn().context("sesstrace")?;
     // The recording is made when the capture has begun.
     wait_until("the capture has begun", || {
         let begun = file.metadata().is_ok_and(|data| data.len() > 0);

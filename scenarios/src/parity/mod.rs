@@ -1,0 +1,127 @@
+//! Parity: what two backends say of the same scenario, and the table of the differences that the kernel forces.
+//!
+//! Recordings are compared by what is said of them: the facts of [`crate::story`], in names. Two runs of one scenario are two
+//! runs, so that times, numbers and the order of what is concurrent are not compared; the order that matters stands in each
+//! scenario's expectation. Must hold no difference itself: the table is `docs/PARITY.md`, and it is compared in both
+//! directions.
+
+mod fields;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tracer_model::event::Event;
+
+pub use fields::Fields;
+pub use table::{Row, Section, read};
+
+use crate::story;
+
+/// Which backend says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// Only the probes.
+    Ebpf,
+    /// Only ptrace.
+    Ptrace,
+}
+
+/// One thing that only one backend says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Difference {
+    /// Who says it.
+    pub side: Side,
+    /// What: a fact, or a field.
+    pub what: String,
+}
+
+/// What only one of two recordings of a scenario says.
+#[must_use]
+pub fn differences(ebpf: &[Event], ptrace: &[Event]) -> Vec<Difference> {
+    let (left, right) = (counted(ebpf), counted(ptrace));
+    let only = |side, one: &BTreeMap<String, usize>, other: &BTreeMap<String, usize>| {
+        let more = |(fact, count): (&String, &usize)| {
+            (*count > other.get(fact).copied().unwrap_or(0)).then(|| Difference { side, what: fact.clone() })
+        };
+        one.iter().filter_map(more).collect::<Vec<_>>()
+    };
+    let mut all = only(Side::Ebpf, &left, &right);
+    all.extend(only(Side::Ptrace, &right, &left));
+    all
+}
+
+/// The facts with how often each is told. How often a program calls what it calls (a wait that is interrupted is called
+/// again) is chance, so that returns of calls count once.
+fn counted(events: &[Event]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for told in story::tell(events) {
+        let is_call = told.fact.contains(" = ");
+        let count = counts.entry(told.fact).or_insert(0);
+        *count = if is_call { 1 } else { *count + 1 };
+    }
+    counts
+}
+
+/// Holds differences against a table and remembers which rows were needed.
+#[derive(Debug)]
+pub struct Ledger {
+    rows: Vec<Row>,
+    used: BTreeSet<(usize, Side)>,
+}
+
+impl Ledger {
+    /// For the rows of a table.
+    #[must_use]
+    pub fn new(rows: Vec<Row>) -> Self {
+        Self { rows, used: BTreeSet::new() }
+    }
+
+    /// Whether some row has this difference.
+    pub fn explains(&mut self, difference: &Difference) -> bool {
+        let mut found = false;
+        for (number, row) in self.rows.iter().enumerate() {
+            if row.patterns(difference.side).iter().any(|pattern| story::fits(pattern, &difference.what)) {
+                self.used.insert((number, difference.side));
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// The halves of rows that no difference needed.
+    #[must_use]
+    pub fn unused(&self) -> Vec<String> {
+        let mut unused = Vec::new();
+        for (number, row) in self.rows.iter().enumerate() {
+            for side in [Side::Ebpf, Side::Ptrace] {
+                let patterns = row.patterns(side);
+                if !patterns.is_empty() && !self.used.contains(&(number, side)) {
+                    unused.push(format!("{side:?}: {}", patterns.join(" / ")));
+                }
+            }
+        }
+        unused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(ebpf: &str, ptrace: &str) -> Row {
+        let list = |text: &str| text.split_terminator('/').map(str::to_owned).collect();
+        Row { ebpf: list(ebpf), ptrace: list(ptrace), reason: "because".to_owned() }
+    }
+
+    fn difference(side: Side, what: &str) -> Difference {
+        Difference { side, what: what.to_owned() }
+    }
+
+    #[test]
+    fn a_row_explains_its_own_side_only_and_is_missed_when_unused() {
+        let mut ledger = Ledger::new(vec![row("* is freed", "* is gone"), row("never*", "")]);
+        assert!(ledger.explains(&difference(Side::Ebpf, "job is freed")));
+        assert!(!ledger.explains(&difference(Side::Ptrace, "job is freed")));
+        assert_eq!(ledger.unused(), ["Ptrace: * is gone", "Ebpf: never*"]);
+    }
+}

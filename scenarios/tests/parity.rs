@@ -1,0 +1,93 @@
+//! Every scenario under both backends: what ptrace says beside what the probes say. The differences are those of
+//! `docs/PARITY.md`, no more and no less. The probes' side is the golden recordings, so that only ptrace is needed; without
+//! it the test is skipped, or fails where `SESSTRACE_REQUIRE` contains `ptrace`.
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "this is a test, helpers and all")]
+
+use std::{path::Path, process::Command};
+
+use scenarios::{
+    Scenario, cases,
+    golden::{
+        Tools, read,
+        record::{Backend, record},
+        recording,
+    },
+    parity::{self, Difference, Fields, Ledger, Section, Side},
+    story,
+};
+
+const DOCUMENT: &str = include_str!("../../docs/PARITY.md");
+
+/// What one scenario showed.
+struct Shown {
+    facts: Vec<Difference>,
+    expectations: Vec<Difference>,
+}
+
+#[test]
+fn the_differences_are_those_of_the_table() {
+    let tools = Tools::beside(Path::new(env!("CARGO_BIN_EXE_scenarios"))).unwrap();
+    if !ptrace_works() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ebpf, mut ptrace) = (Fields::default(), Fields::default());
+    let mut ledgers = [Section::Facts, Section::Expectations, Section::Fields]
+        .map(|section| Ledger::new(parity::read(DOCUMENT, section).unwrap()));
+    let [facts, expectations, fields] = &mut ledgers;
+    let mut unexplained = Vec::new();
+    for scenario in cases::all() {
+        let place = folder.path().join(scenario.name);
+        match one(scenario, &place, &tools) {
+            Ok(shown) => {
+                let mut hold = |ledger: &mut Ledger, found: Vec<Difference>| {
+                    let strange = found.into_iter().filter(|difference| !ledger.explains(difference));
+                    unexplained
+                        .extend(strange.map(|it| format!("{}: {:?} alone: {}", scenario.name, it.side, it.what)));
+                };
+                hold(facts, shown.facts);
+                hold(expectations, shown.expectations);
+                ebpf.add(&recording(scenario)).unwrap();
+                ptrace.add(&place.join("recording.jsonl")).unwrap();
+            }
+            Err(error) => unexplained.push(format!("{}: {error:#}", scenario.name)),
+        }
+    }
+    for difference in Fields::differences(&ebpf, &ptrace) {
+        if !fields.explains(&difference) {
+            unexplained.push(format!("field, {:?} alone: {}", difference.side, difference.what));
+        }
+    }
+    let unused = ledgers.iter().flat_map(Ledger::unused).map(|row| format!("in docs/PARITY.md but not seen: {row}"));
+    unexplained.extend(unused);
+    assert!(unexplained.is_empty(), "{}", unexplained.join("\n"));
+}
+
+/// Records a scenario under ptrace and compares it with its golden recording, and with what must be said of it.
+fn one(scenario: &'static Scenario, folder: &Path, tools: &Tools) -> anyhow::Result<Shown> {
+    record(scenario, folder, Backend::Ptrace, tools)?;
+    let events = read(&folder.join("recording.jsonl"))?;
+    let failures = story::check(scenario.expect, &events)?;
+    let expectation =
+        |failure: String| Difference { side: Side::Ptrace, what: format!("{}: {failure}", scenario.name) };
+    Ok(Shown {
+        facts: parity::differences(&read(&recording(scenario))?, &events),
+        expectations: failures.into_iter().map(expectation).collect(),
+    })
+}
+
+/// Whether a child can be traced here. If it must and cannot, that is a failure.
+fn ptrace_works() -> bool {
+    let sesstrace = Path::new(env!("CARGO_BIN_EXE_scenarios")).with_file_name("sesstrace");
+    let tried =
+        Command::new(sesstrace).args(["record", "-b", "ptrace", "-o", "/dev/null", "--", "true"]).output().unwrap();
+    if tried.status.success() {
+        return true;
+    }
+    let says = String::from_utf8_lossy(&tried.stderr);
+    let required = std::env::var("SESSTRACE_REQUIRE").is_ok_and(|list| list.split(',').any(|item| item == "ptrace"));
+    assert!(!required, "ptrace does not work here, and SESSTRACE_REQUIRE contains ptrace:\n{says}");
+    eprintln!("SKIPPED: scenarios were not compared, ptrace does not work here; `sesstrace doctor` says why");
+    false
+}
