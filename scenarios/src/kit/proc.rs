@@ -12,13 +12,15 @@ use nix::unistd::Pid;
 const DEADLINE: Duration = Duration::from_secs(20);
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(2);
+/// A tracer lets a process go on within this time, unless it is stopped.
+const SETTLED: Duration = Duration::from_millis(50);
 
 /// Some fields of `/proc/PID/stat` (proc(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// `comm`.
     pub name: String,
-    /// R, S, T, Z, …
+    /// R, S, T, Z, … A process that is stopped is T also under a tracer, where the kernel shows it as t.
     pub state: char,
     /// Its real parent.
     pub parent: Pid,
@@ -36,7 +38,23 @@ pub struct Stat {
 pub fn stat(pid: Pid) -> Result<Stat> {
     let text = fs::read(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid}"))?;
     let text = String::from_utf8_lossy(&text);
-    parse(&text).with_context(|| format!("/proc/{pid}/stat is strange: {text}"))
+    let mut stat = parse(&text).with_context(|| format!("/proc/{pid}/stat is strange: {text}"))?;
+    if stat.state == 't' && stays_stopped(pid)? {
+        stat.state = 'T';
+    }
+    Ok(stat)
+}
+
+/// Whether a process that its tracer holds is stopped for job control: it does not run again by itself.
+fn stays_stopped(pid: Pid) -> Result<bool> {
+    let look = || {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).with_context(|| format!("process {pid}"))?;
+        let line = |name| status.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+        Ok::<_, anyhow::Error>((line("State:"), line("voluntary_ctxt_switches:")))
+    };
+    let before = look()?;
+    std::thread::sleep(SETTLED);
+    Ok(before == look()?)
 }
 
 /// The name stands in brackets and may itself hold any byte, brackets too: it ends at the last one.
