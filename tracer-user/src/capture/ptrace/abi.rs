@@ -69,6 +69,7 @@ const X32_NUMBERS: [(Watched, u32); 4] =
 
 /// Options of prctl that are watched (include/uapi/linux/prctl.h).
 pub(super) const PR_SET_PDEATHSIG: u32 = 1;
+pub(super) const PR_SET_NAME: u32 = 15;
 pub(super) const PR_SET_CHILD_SUBREAPER: u32 = 36;
 
 impl Abi {
@@ -116,7 +117,7 @@ impl Watched {
     pub fn condition(self) -> Option<(u32, Vec<u32>)> {
         match self {
             Self::Ioctl => Some((1, TtyRequest::ALL.iter().map(|row| row.1).collect())),
-            Self::Prctl => Some((0, vec![PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER])),
+            Self::Prctl => Some((0, vec![PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER])),
             Self::Setpgid
             | Self::Setsid
             | Self::Kill

@@ -46,8 +46,9 @@ impl Tracer {
     }
 
     /// A process as it is found.
-    fn show(&mut self, mut state: State) {
+    pub fn show(&mut self, mut state: State) {
         self.complete(&mut state);
+        self.table.note_shown(state.id.pid);
         let wanted = self.options.capture_arguments && state.exit_state == 0;
         let args = if wanted { procfs::command_line(state.id.pid) } else { Vec::new() };
         self.emit(RawTask::default(), Comm::default(), Some(state), EventKind::Snapshot { args });

@@ -49,12 +49,16 @@ impl Table {
         } else if let Some(read) = read_stat(process) {
             process.pgrp = read.pgrp.number;
             process.session = read.session.number;
+            process.forked = read.not_yet_execed();
             process.comm = read.comm;
-            process.reparented = false;
+            process.stale = false;
             if !process.zombie {
                 process.tty = read.tty;
             }
             if read.parent.pid != parent {
+                if !self.traces(read.parent.pid) {
+                    self.meet(read.parent.pid);
+                }
                 let parent = self.identity(read.parent.pid);
                 self.set_parent(pid, parent);
             }
@@ -82,7 +86,7 @@ impl Table {
 fn must_read(process: &Process, parent_traced: bool) -> bool {
     let leads = process.session == process.id.pid.0;
     let may_change = process.tty.is_some() || leads || !parent_traced && process.parent.pid.0 > 1;
-    process.reparented || may_change && !process.zombie
+    process.stale || may_change && !process.zombie
 }
 
 fn describe(process: &Process, around: Surroundings, tid: Tid, thread_exiting: bool) -> State {

@@ -22,8 +22,12 @@ impl Tracer {
     pub fn called(&mut self, tid: Tid) {
         let asked = match sys::syscall_stop(tid) {
             Ok(SyscallStop::Entry { arch, number, args }) => {
+                let renaming = decode::renames(arch, number, args);
+                if let Some(thread) = self.table.threads.get_mut(&tid) {
+                    thread.renaming = renaming;
+                }
                 let begun = decode::begun(arch, number, args, tid);
-                begun.is_some_and(|begun| self.entered(tid, begun))
+                renaming || begun.is_some_and(|begun| self.entered(tid, begun))
             }
             Ok(SyscallStop::Exit { ret }) => {
                 self.left(tid, ret);
@@ -81,6 +85,13 @@ impl Tracer {
     /// A call returns.
     fn left(&mut self, tid: Tid, ret: i64) {
         let Some(thread) = self.table.threads.get_mut(&tid) else { return };
+        if std::mem::take(&mut thread.renaming)
+            && let Some(process) = self.table.process_of_mut(tid)
+        {
+            process.stale = true;
+            return;
+        }
+        let Some(thread) = self.table.threads.get_mut(&tid) else { return };
         let (pid, Some(open)) = (thread.pid, thread.open.take()) else { return };
         if decode::is_transfer(&open.begun.call) && !decode::was_refused(ret) {
             return;
@@ -127,6 +138,10 @@ impl Tracer {
         let other = match subject {
             Subject::Caller => return (self.table.state(self.around, pid, tid), false),
             Subject::Other(target) if self.table.processes.contains_key(&target) => {
+                if let Some(target) = self.table.processes.get_mut(&target) {
+                    // It runs: what it has just executed decides how the call ends, and may not have been reported yet.
+                    target.stale = true;
+                }
                 self.table.state(self.around, target, Tid(target.0))
             }
             Subject::Other(target) => self.outsider(target),

@@ -8,7 +8,7 @@ use tracer_model::{
 };
 
 use super::{
-    abi::{Abi, PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, Watched, X32_BIT},
+    abi::{Abi, PR_SET_CHILD_SUBREAPER, PR_SET_NAME, PR_SET_PDEATHSIG, Watched, X32_BIT},
     sys::read_memory,
 };
 
@@ -75,6 +75,12 @@ pub(super) fn begun(arch: u32, number: u64, args: [u64; 6], tid: Tid) -> Option<
     };
     let x32 = abi == Abi::X86_64 && number & u64::from(X32_BIT) != 0;
     Some(Begun { call, answer, wide: (!x32).then_some(abi != Abi::I386) })
+}
+
+/// Whether the call gives its thread another name: no event, but the bundle is another one afterwards.
+pub(super) fn renames(arch: u32, number: u64, args: [u64; 6]) -> bool {
+    let watched = Abi::of_audit(arch).and_then(|abi| abi.watched(number));
+    watched == Some(Watched::Prctl) && args[0] as u32 == PR_SET_NAME
 }
 
 /// Whether a read or a write that ended like this was refused or will be restarted.

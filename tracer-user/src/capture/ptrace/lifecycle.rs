@@ -75,7 +75,7 @@ impl Tracer {
             session: read.session.number,
             tty: read.tty,
             stat: None,
-            reparented: false,
+            stale: false,
             comm: read.comm,
             uid,
             namespace,
@@ -115,7 +115,7 @@ impl Tracer {
             process.forked = false;
             process.stopped = None;
             // The name is new, and is read with the rest.
-            process.reparented = true;
+            process.stale = true;
             bundle::read_status(process, around, tid);
         }
         let (args, truncated) = if self.options.capture_arguments { arguments(pid) } else { (Vec::new(), false) };
@@ -137,6 +137,8 @@ impl Tracer {
         let pid = thread.pid;
         let Some(process) = self.table.processes.get_mut(&pid) else { return };
         process.exiting += 1;
+        // Written to `/proc/PID/comm`, a new name is seen here at the latest.
+        process.stale = true;
         let group_dead = process.is_exiting();
         if group_dead || code & 0x7f != 0 {
             process.exit_code = code;
@@ -197,7 +199,7 @@ impl Tracer {
     fn children_adopted(&mut self, pid: Pid) {
         for child in self.table.children(pid) {
             let Some(process) = self.table.processes.get_mut(&child) else { continue };
-            process.reparented = true;
+            process.stale = true;
             if process.zombie
                 && let Some(state) = self.table.state(self.around, child, Tid(child.0))
                 && !self.table.traces(state.parent.pid)
@@ -261,7 +263,7 @@ pub(super) fn found(state: &State) -> Process {
         session: state.session.number,
         tty: state.tty,
         stat: None,
-        reparented: false,
+        stale: false,
         comm: state.comm.clone(),
         uid: state.uid,
         namespace: state.namespace,

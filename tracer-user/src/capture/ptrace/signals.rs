@@ -102,9 +102,10 @@ impl Tracer {
         let number = unsafe { info.si_pid() };
         let Some(target) = self.table.processes.get(&target).filter(|_| number > 0) else { return nobody };
         let Some(pid) = self.table.named(target, number as u32) else { return nobody };
-        match self.table.processes.get(&pid) {
-            Some(process) => (process.id, process.comm.clone()),
-            None => (RawTask { pid, tid: Tid(pid.0), start: BootNs(0) }, Comm::default()),
+        match (self.table.processes.get(&pid), self.table.last_known(pid)) {
+            (Some(process), _) => (process.id, process.comm.clone()),
+            (None, Some(reaped)) => (reaped, Comm::default()),
+            (None, None) => (RawTask { pid, tid: Tid(pid.0), start: BootNs(0) }, Comm::default()),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Must not: make a system call.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fs::File,
 };
 
@@ -25,11 +25,13 @@ pub(super) struct Thread {
     pub stopped: bool,
     /// It has begun to exit.
     pub exiting: bool,
+    /// It is in a call that gives it another name.
+    pub renaming: bool,
 }
 
 impl Thread {
     pub fn new(pid: Pid) -> Self {
-        Self { pid, open: None, stopped: false, exiting: false }
+        Self { pid, open: None, stopped: false, exiting: false, renaming: false }
     }
 }
 
@@ -65,8 +67,8 @@ pub(super) struct Process {
     pub tty: Option<TtyState>,
     /// `/proc/PID/stat`, kept open while it must be read often.
     pub stat: Option<File>,
-    /// Its parent may have changed without our seeing it.
-    pub reparented: bool,
+    /// Its parent or its name may have changed without our seeing it.
+    pub stale: bool,
     pub comm: Comm,
     pub uid: Uid,
     pub namespace: Option<Namespace>,
@@ -106,7 +108,14 @@ pub(super) struct Table {
     family: BTreeSet<(Pid, Pid)>,
     /// What was reported of threads before the event that says who forked them.
     pub early: BTreeMap<Tid, Vec<i32>>,
+    /// Who was reaped last, oldest first: a signal of theirs can come later.
+    reaped: VecDeque<RawTask>,
+    /// Processes that are not traced and whose number was met: whether they were shown.
+    strangers: BTreeMap<Pid, bool>,
 }
+
+/// How many of those who were reaped are remembered.
+const REAPED: usize = 1024;
 
 impl Table {
     /// The process of a thread.
@@ -138,7 +147,36 @@ impl Table {
     pub fn remove(&mut self, pid: Pid) -> Option<Process> {
         let process = self.processes.remove(&pid)?;
         self.family.remove(&(process.parent.pid, pid));
+        if self.reaped.len() == REAPED {
+            self.reaped.pop_front();
+        }
+        self.reaped.push_back(process.id);
         Some(process)
+    }
+
+    /// Who bears a number, or was the last to bear it.
+    pub fn last_known(&self, pid: Pid) -> Option<RawTask> {
+        let known = self.processes.get(&pid).map(|process| process.id);
+        known.or_else(|| self.reaped.iter().rev().find(|reaped| reaped.pid == pid).copied())
+    }
+
+    /// Notes that a process which is not traced was met.
+    pub fn meet(&mut self, stranger: Pid) {
+        if stranger.0 != 0 {
+            self.strangers.entry(stranger).or_insert(false);
+        }
+    }
+
+    /// Notes that a process was shown.
+    pub fn note_shown(&mut self, pid: Pid) {
+        self.strangers.insert(pid, true);
+    }
+
+    /// Those who were met and not shown yet.
+    pub fn not_shown(&mut self) -> Vec<Pid> {
+        let fresh: Vec<Pid> = self.strangers.iter().filter(|(_, shown)| !**shown).map(|(pid, _)| *pid).collect();
+        self.strangers.values_mut().for_each(|shown| *shown = true);
+        fresh
     }
 
     /// A process has another parent.

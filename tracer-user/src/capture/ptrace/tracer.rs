@@ -28,7 +28,7 @@ use super::{
     table::Table,
     zombies::Zombies,
 };
-use crate::capture::{CaptureError, boot_now};
+use crate::capture::{CaptureError, boot_now, procfs};
 
 /// Stops that are fetched before the first of them is handled. Without this, whoever stops again at once would keep all
 /// others waiting.
@@ -181,7 +181,12 @@ impl Tracer {
     }
 
     /// Adds an event of now. Its number and time.
-    pub fn emit(&self, actor: RawTask, comm: Comm, subject: Option<State>, kind: EventKind) -> (Seq, BootNs) {
+    pub fn emit(&mut self, actor: RawTask, comm: Comm, subject: Option<State>, kind: EventKind) -> (Seq, BootNs) {
+        for stranger in self.table.not_shown() {
+            if let Some(state) = procfs::read(stranger) {
+                self.show(state);
+            }
+        }
         let at = boot_now();
         let event = Event { seq: Seq(0), at, cpu: 0, actor, actor_comm: comm, subject, kind };
         (self.queue.push(event), at)
