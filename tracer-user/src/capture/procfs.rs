@@ -18,7 +18,7 @@ use tracer_model::{
 use super::{boot_now, strings};
 
 /// Nanoseconds in a clock tick of `/proc` (`USER_HZ` is 100 on every architecture that this program knows).
-const TICK_NS: u64 = 10_000_000;
+pub(super) const TICK_NS: u64 = 10_000_000;
 
 /// Whether a start time of `/proc` can be this one.
 #[must_use]

@@ -8,7 +8,7 @@ use libc::c_int;
 
 use tracer_model::{
     event::{Comm, EXIT_DEAD, EventKind, Facts, RawId, RawTask, State},
-    ids::{Pid, Tid},
+    ids::{BootNs, Pid, Tid},
 };
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     table::{Process, Thread},
     tracer::Tracer,
 };
-use crate::capture::{procfs, strings};
+use crate::capture::{boot_now, procfs, strings};
 
 /// `CLONE_VFORK`, `CLONE_PARENT` (include/uapi/linux/sched.h).
 const CLONE_VFORK: u64 = 0x4000;
@@ -68,8 +68,11 @@ impl Tracer {
         let model = self.table.processes.get(&forker.pid);
         let (facts, uid, namespace) = model.map(|model| (model.facts, model.uid, model.namespace)).unwrap_or_default();
         let comm = model.map(|model| model.comm.clone()).unwrap_or_default();
+        // `/proc` has the start in steps of 10 ms, within which a number can be used again. It was before this moment.
+        let latest = if read.id.start.0 == 0 { u64::MAX } else { read.id.start.0 + procfs::TICK_NS - 1 };
+        let start = BootNs(boot_now().0.min(latest));
         let mut process = Process {
-            id: RawTask { pid, tid: Tid(pid.0), start: read.id.start },
+            id: RawTask { pid, tid: Tid(pid.0), start },
             parent,
             pgrp: read.pgrp.number,
             session: read.session.number,
