@@ -42,13 +42,15 @@ fn main() {
     }
 }
 
+fn sleep_for_ever() -> ! {
+    loop {
+        thread::park();
+    }
+}
+
 /// Another thread than the leader executes a program while a third one runs.
 fn exec_in_thread() {
-    thread::spawn(|| {
-        loop {
-            thread::park()
-        }
-    });
+    thread::spawn(sleep_for_ever);
     let executes = thread::spawn(|| execv(c"/bin/true", &[c"true"]));
     panic!("{:?}", executes.join());
 }
@@ -76,9 +78,11 @@ fn clone_child(flags: i32) {
         setpgid(Pid::from_raw(0), Pid::from_raw(0)).unwrap();
         exit(0);
     }
-    let waited = waitpid(Pid::from_raw(child as i32), None);
-    let expected = if flags == libc::CLONE_PARENT { Err(Errno::ECHILD) } else { Ok(0) };
-    assert_eq!(waited.map(|status| matches!(status, WaitStatus::Exited(_, 0)) as i32 - 1), expected);
+    let child = Pid::from_raw(child as i32);
+    let waited = waitpid(child, None);
+    // With CLONE_PARENT it is the child of our parent.
+    let expected = if flags == libc::CLONE_PARENT { Err(Errno::ECHILD) } else { Ok(WaitStatus::Exited(child, 0)) };
+    assert_eq!(waited, expected);
 }
 
 /// `setpgid` and `kill` through the 32-bit entry.
@@ -184,9 +188,7 @@ fn stop_threads() {
             let done = done.clone();
             thread::spawn(move || {
                 done.send(()).unwrap();
-                loop {
-                    thread::park();
-                }
+                sleep_for_ever()
             })
         })
         .collect();
@@ -194,9 +196,7 @@ fn stop_threads() {
         all.recv().unwrap();
     }
     raise(Signal::SIGTSTP).unwrap();
-    loop {
-        thread::park();
-    }
+    sleep_for_ever()
 }
 
 /// Leaves a daemon behind, which works on after this process has ended and its parent has returned: it waits until standard
@@ -229,9 +229,7 @@ fn killed() {
         ForkResult::Child => {
             // SAFETY: one thread.
             if let ForkResult::Child = unsafe { fork() }.unwrap() {
-                loop {
-                    thread::park();
-                }
+                sleep_for_ever()
             }
             write(&readied, b"!").unwrap();
             let _ = waitpid(None, None);
