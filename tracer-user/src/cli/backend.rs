@@ -49,14 +49,28 @@ enum Which {
     Ptrace { source: ptrace::PtraceSource, filter: bool },
 }
 
+/// When to look at a source.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// So often, whether anything happens or not.
+    pub tick: Duration,
+    /// So long after it said that something happened: more is likely to follow.
+    pub gather: Duration,
+}
+
+/// The probes say that something happened only when their buffers fill up.
+const EBPF_PACE: Pace = Pace { tick: Duration::from_millis(20), gather: Duration::ZERO };
+/// ptrace says it always, and what it follows must not pay for a consumer that wakes all the time.
+const PTRACE_PACE: Pace = Pace { tick: Duration::from_secs(1), gather: Duration::from_millis(5) };
+
 /// A source that captures.
 pub struct Capturing {
     /// The source.
     pub source: Box<dyn Source>,
     /// What the header says of why this tier is used and no better one.
     pub reason: String,
-    /// How often it is looked at when it does not wake anybody: the probes do so only when much has happened, ptrace always.
-    pub tick: Duration,
+    /// When to look at it.
+    pub pace: Pace,
     /// What it follows waits for this process now and then.
     pub stops_what_it_follows: bool,
 }
@@ -140,15 +154,15 @@ impl Opened {
     }
 
     fn capturing(self) -> Capturing {
-        let (source, filter, tick): (Box<dyn Source>, _, _) = match self.source {
-            Which::Ebpf(source) => (source, None, Duration::from_millis(20)),
-            Which::Ptrace { source, filter } => (Box::new(source), Some(filter), Duration::from_secs(1)),
+        let (source, filter, pace): (Box<dyn Source>, _, _) = match self.source {
+            Which::Ebpf(source) => (source, None, EBPF_PACE),
+            Which::Ptrace { source, filter } => (Box::new(source), Some(filter), PTRACE_PACE),
         };
         let known = self.passed_over.unwrap_or_else(|| source.describe().reason.clone());
         let without = filter.and_then(|filter| lost_privilege(filter, facts::effective_capabilities()));
         let reason = [known.as_str(), without.unwrap_or_default()];
         let reason = reason.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
-        Capturing { source, reason, tick, stops_what_it_follows: filter.is_some() }
+        Capturing { source, reason, pace, stops_what_it_follows: filter.is_some() }
     }
 }
 

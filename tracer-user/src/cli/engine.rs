@@ -20,7 +20,7 @@ use tokio::{
 use tracer_model::ids::{BootNs, Seq};
 
 use super::{
-    backend::Capturing,
+    backend::{Capturing, Pace},
     exit::{ExpectedError, lines, unwritable},
 };
 use crate::{
@@ -48,7 +48,7 @@ pub struct Outputs {
 pub struct Engine {
     live: Live,
     place: String,
-    tick: Duration,
+    pace: Pace,
 }
 
 /// What the header says of the target.
@@ -84,8 +84,8 @@ impl Engine {
         let header = header(&capturing, about);
         let writer = recording.map(|recording| recording.begin(&header)).transpose()?;
         let pipeline = Pipeline::begin(&header, writer, sinks).map_err(|error| unwritable(&place, error))?;
-        let tick = capturing.tick;
-        Ok(Self { live: Live::new(capturing.source, pipeline, &header), place, tick })
+        let pace = capturing.pace;
+        Ok(Self { live: Live::new(capturing.source, pipeline, &header), place, pace })
     }
 
     /// Reads and passes on. Returns whether everything up to `until` is through.
@@ -179,10 +179,12 @@ impl EndSignals {
     }
 }
 
-/// Wakes the engine: by timer, by full rings, by whatever else is readable, or by a signal that asks it to end.
+/// Wakes the engine: by timer, by what the source has, by whatever else is readable, or by a signal that asks it to end.
 pub struct Pacer {
     tick: Interval,
-    readable: Vec<AsyncFd<OwnedFd>>,
+    gather: Duration,
+    source: Vec<AsyncFd<OwnedFd>>,
+    other: Vec<AsyncFd<OwnedFd>>,
     end: EndSignals,
 }
 
@@ -200,34 +202,49 @@ pub enum Wake {
 impl Pacer {
     /// Watches the source's descriptors, and one more, beside the timer. To be called inside the runtime.
     pub fn new(engine: &Engine, other: Option<OwnedFd>, end: EndSignals) -> Result<Self, LiveError> {
-        let mut readable = Vec::from_iter(other);
-        for fd in engine.live().source().fds() {
-            readable.push(fd.try_clone_to_owned().map_err(LiveError::Waiting)?);
-        }
-        let mut tick = interval(engine.tick);
+        let Pace { tick, gather } = engine.pace;
+        let mut tick = interval(tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // SAFETY: an `OwnedFd` keeps its descriptor open, the same one, until it is dropped with the registration.
-        let watch = |fd: OwnedFd| unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
-        let readable = readable.into_iter().map(watch).collect::<Result<_, _>>();
-        Ok(Self { tick, readable: readable.map_err(|error| LiveError::Waiting(error.into()))?, end })
+        let source = engine.live().source().fds().into_iter().map(|fd| watch(fd.try_clone_to_owned()?)).collect();
+        let other = other.into_iter().map(watch).collect();
+        let (source, other) =
+            (io::Result::map_err(source, LiveError::Waiting)?, io::Result::map_err(other, LiveError::Waiting)?);
+        Ok(Self { tick, gather, source, other, end })
     }
 
     /// Waits for a moment, or until there is something to read.
     pub async fn soon(&mut self) {
         tokio::select! {
             () = sleep(SOON) => {}
-            () = any_readable(&self.readable) => {}
+            () = any_readable(&self.source) => {}
         }
     }
 
     /// Waits for something to do.
     pub async fn wake(&mut self) -> Wake {
-        let Self { tick, readable, end: EndSignals { terminate, interrupt } } = self;
+        let Self { tick, gather, source, other, end: EndSignals { terminate, interrupt } } = self;
         tokio::select! {
             _ = tick.tick() => Wake::Read,
-            () = any_readable(readable) => Wake::Read,
+            () = gathered(source, *gather) => Wake::Read,
+            () = any_readable(other) => Wake::Read,
             Some(()) = terminate.recv() => Wake::Terminated,
             Some(()) = interrupt.recv() => Wake::Interrupted,
+        }
+    }
+}
+
+fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` keeps its descriptor open, the same one, until it is dropped with the registration.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
+}
+
+/// Resolves a while after one of them became readable, or when one does so again.
+async fn gathered(fds: &[AsyncFd<OwnedFd>], long: Duration) {
+    any_readable(fds).await;
+    if !long.is_zero() {
+        tokio::select! {
+            () = sleep(long) => {}
+            () = any_readable(fds) => {}
         }
     }
 }

@@ -95,8 +95,12 @@ pub struct TargetArgs {
 /// Where a file of ours goes: absolute, because the capture process works in `/`.
 pub fn absolute(path: &std::path::Path) -> Result<PathBuf, ExpectedError> {
     std::path::absolute(path).map_err(|error| ExpectedError {
-        what: format!("cannot use {}: {error}", path.display()),
-        fix: None,
+        what: format!(
+            "cannot tell where {} is: {}: the working directory is gone",
+            path.display(),
+            crate::trace_file::cause(&error)
+        ),
+        fix: Some("cd to a directory that is there, or name the whole path".to_owned()),
         code: super::exit::BEFORE_COMMAND,
         cause: None,
     })

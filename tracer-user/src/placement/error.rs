@@ -117,6 +117,10 @@ fn cannot_run_hint(command: &OsString, errno: Errno) -> Option<String> {
         Some("it is a directory".to_owned())
     } else if errno == Errno::EACCES && is_path {
         Some(format!("chmod +x {shown}"))
+    } else if errno == Errno::EACCES {
+        Some(format!(
+            "it, or a directory of PATH, is closed to this user; `type -a {shown}` shows what your shell finds"
+        ))
     } else {
         None
     }

@@ -17,7 +17,7 @@ use crate::capture::CaptureError;
 /// Events that may wait for the consumer.
 const CAPACITY: usize = 1 << 13;
 
-/// Events that are worth waking the consumer for before its timer does.
+/// Events that are worth waking the consumer for once more: it was woken for the first, and may be gathering others.
 const WAKE_AT: usize = 1 << 10;
 
 /// The queue.
@@ -62,7 +62,7 @@ impl Queue {
         event.seq = Seq(inner.last);
         let seq = event.seq;
         inner.events.push(event);
-        if inner.events.len() == WAKE_AT {
+        if [1, WAKE_AT].contains(&inner.events.len()) {
             // The counter cannot overflow by ones.
             let _ = self.ready.write(1);
         }
@@ -73,7 +73,7 @@ impl Queue {
     pub fn take(&self) -> Vec<Event> {
         let mut inner = self.lock();
         let events = std::mem::take(&mut inner.events);
-        if events.len() >= WAKE_AT {
+        if !events.is_empty() {
             // Nothing to read is no failure: somebody else did.
             let _ = self.ready.read();
         }
