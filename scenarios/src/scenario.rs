@@ -15,6 +15,8 @@ pub struct Scenario {
     pub options: &'static [&'static str],
     /// What must be said of a recording of it, in the language of [`crate::story`].
     pub expect: &'static str,
+    /// What the rules must find in it, in the language of [`crate::story::finds`]. What is not said here, they must not.
+    pub finds: &'static str,
     /// Instants at which `sesstrace ps --at` is kept as well.
     pub pictures: &'static [Picture],
 }
@@ -28,6 +30,7 @@ impl Scenario {
         follow: Follow::Everything,
         options: &[],
         expect: "",
+        finds: "",
         pictures: &[],
     };
 }

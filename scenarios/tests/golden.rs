@@ -2,7 +2,7 @@
 
 use scenarios::{
     cases,
-    golden::{read, recording, root},
+    golden::{failures as faults, read, recording, root},
     story,
 };
 
@@ -11,7 +11,7 @@ fn golden_recordings_say_what_they_must() {
     let mut failures = Vec::new();
     for scenario in cases::all() {
         let path = recording(scenario);
-        let found = read(&path).and_then(|events| story::check(scenario.expect, &events));
+        let found = faults(scenario, &path);
         let found = found.unwrap_or_else(|error| vec![format!("{error:#}")]);
         failures.extend(found.into_iter().map(|failure| format!("{}: {failure}", scenario.name)));
     }

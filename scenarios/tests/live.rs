@@ -8,11 +8,10 @@ use std::{path::Path, process::Command};
 use scenarios::{
     Scenario, cases,
     golden::{
-        Tools, read,
+        Tools, failures,
         record::{Backend, record},
         replay::pictures,
     },
-    story,
 };
 
 fn family(name: &str) {
@@ -34,7 +33,7 @@ fn family(name: &str) {
 fn one(scenario: &'static Scenario, folder: &Path, tools: &Tools) -> anyhow::Result<Vec<String>> {
     record(scenario, folder, Backend::Ebpf, tools)?;
     let recording = folder.join("recording.jsonl");
-    let mut failures = story::check(scenario.expect, &read(&recording)?)?;
+    let mut failures = failures(scenario, &recording)?;
     for (_, shown) in pictures(scenario, &recording, tools)? {
         failures.extend(shown.differences);
     }

@@ -7,6 +7,7 @@ mod apply;
 pub mod delta;
 pub mod dsl;
 pub mod event;
+pub mod findings;
 pub mod ids;
 pub mod order;
 mod orphan;

@@ -1,10 +1,10 @@
-//! The only wiring: events go to the recording, then to the model, then to the sinks. Live and in replay alike.
+//! The only wiring: events go to the recording, then to the model, then to the rules and the sinks. Live and in replay alike.
 //!
 //! Must not: know where events come from, or what a sink does with them.
 
 use std::io;
 
-use tracer_model::{event::Event, state::Model};
+use tracer_model::{event::Event, findings::Findings, ids::BootNs, state::Model};
 
 use crate::{
     sink::Sink,
@@ -16,6 +16,7 @@ pub struct Pipeline {
     recording: Option<Writer>,
     recording_error: Option<WriteError>,
     model: Model,
+    findings: Findings,
     sinks: Vec<Box<dyn Sink>>,
     sink_error: Option<io::Error>,
     summary: Summary,
@@ -31,7 +32,15 @@ impl Pipeline {
         if let Scope::Tree { root, .. } = header.scope {
             model.follow(root);
         }
-        Ok(Self { recording, recording_error: None, model, sinks, sink_error: None, summary: Summary::default() })
+        Ok(Self {
+            recording,
+            recording_error: None,
+            model,
+            findings: Findings::new(),
+            sinks,
+            sink_error: None,
+            summary: Summary::default(),
+        })
     }
 
     /// Takes the next event in order. A recording or a sink that fails ends there, and the rest goes on: what went wrong is
@@ -43,21 +52,31 @@ impl Pipeline {
             self.recording_error.get_or_insert(error);
         }
         self.summary.count(event);
+        self.findings.advance(event.at, &self.model);
+        self.tell_findings();
         let delta = self.model.apply(event);
+        self.findings.observe(event, &delta, &self.model);
         let Self { sinks, sink_error, model, .. } = self;
-        sinks.retain_mut(|sink| match sink.event(event, &delta, model) {
-            Ok(()) => true,
-            Err(error) => {
-                sink_error.get_or_insert(error);
-                false
-            }
-        });
+        tell(sinks, sink_error, |sink| sink.event(event, &delta, model));
+        self.tell_findings();
         if self.recording.is_none()
             && let Some(error) = self.sink_error.take()
         {
             return Err(error);
         }
         Ok(())
+    }
+
+    /// Says that no event will come that is older than `at`: what was waited for until then has not happened.
+    pub fn advance(&mut self, at: BootNs) {
+        self.findings.advance(at, &self.model);
+        self.tell_findings();
+    }
+
+    fn tell_findings(&mut self) {
+        for finding in self.findings.take() {
+            tell(&mut self.sinks, &mut self.sink_error, |sink| sink.finding(&finding));
+        }
     }
 
     /// Hands what was recorded so far to the kernel.
@@ -83,11 +102,28 @@ impl Pipeline {
             self.recording_error.get_or_insert(error);
         }
         self.summary.complete = complete;
+        self.findings.end(&self.model);
+        self.tell_findings();
         for sink in &mut self.sinks {
             sink.end(&self.model, &self.summary)?;
         }
         Ok(Ended { summary: self.summary, recording_error: self.recording_error, sink_error: self.sink_error })
     }
+}
+
+/// Tells every sink something. One that fails is told no more.
+fn tell(
+    sinks: &mut Vec<Box<dyn Sink>>,
+    failed: &mut Option<io::Error>,
+    mut say: impl FnMut(&mut dyn Sink) -> io::Result<()>,
+) {
+    sinks.retain_mut(|sink| match say(&mut **sink) {
+        Ok(()) => true,
+        Err(error) => {
+            failed.get_or_insert(error);
+            false
+        }
+    });
 }
 
 /// How it went.

@@ -12,10 +12,10 @@ pub mod replay;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use tracer_model::event::Event;
-use tracer_user::trace_file::Reader;
+use tracer_model::{event::Event, ids::Pid};
+use tracer_user::trace_file::{Reader, Scope};
 
-use crate::Scenario;
+use crate::{Scenario, story};
 
 /// The programs under test: where this one was built.
 #[derive(Clone, Debug)]
@@ -56,6 +56,22 @@ pub fn root() -> PathBuf {
 #[must_use]
 pub fn recording(scenario: &Scenario) -> PathBuf {
     root().join(scenario.name).join("recording.jsonl")
+}
+
+/// The process whose descendants a recording follows.
+pub fn followed(path: &Path) -> Result<Option<Pid>> {
+    Ok(match Reader::open(path)?.header().scope {
+        Scope::Tree { root, .. } => Some(root),
+        Scope::All => None,
+    })
+}
+
+/// What a recording does not say of what it must: events and findings.
+pub fn failures(scenario: &Scenario, path: &Path) -> Result<Vec<String>> {
+    let events = read(path)?;
+    let mut failures = story::check(scenario.expect, &events)?;
+    failures.extend(story::finds::check(scenario.finds, followed(path)?, &events)?);
+    Ok(failures)
 }
 
 /// Reads a recording, which must be complete.

@@ -14,6 +14,7 @@
 
 mod check;
 mod facts;
+pub mod finds;
 mod names;
 mod script;
 mod state;

@@ -1,13 +1,14 @@
-//! Events as JSON Lines: the same lines as in a recording, header and end record included.
+//! Events as JSON Lines: the same lines as in a recording, header and end record included, and a line for each finding after
+//! the event that decided it.
 //!
 //! Must not: leave an event out.
 
 use std::io::{self, Write};
 
-use tracer_model::{delta::Delta, event::Event, ids::BootNs, state::Model};
+use tracer_model::{delta::Delta, event::Event, findings::Finding, ids::BootNs, state::Model};
 
-use super::Sink;
-use crate::trace_file::{Header, Summary, end_line, event_line, header_line};
+use super::{Sink, Style, findings::sentence};
+use crate::trace_file::{Header, Summary, end_line, event_line, finding_line, header_line};
 
 /// One object a line.
 pub struct Json {
@@ -39,6 +40,12 @@ impl Sink for Json {
 
     fn event(&mut self, event: &Event, _: &Delta, _: &Model) -> io::Result<()> {
         event_line(event, self.base, &mut self.line)?;
+        self.write_line()
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        let base = self.base;
+        finding_line(finding, base, |words| sentence(words, base, Style::PLAIN), &mut self.line)?;
         self.write_line()
     }
 

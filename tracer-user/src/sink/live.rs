@@ -4,9 +4,14 @@
 
 use std::io::{self, Write};
 
-use tracer_model::{delta::Delta, event::Event, state::Model};
+use tracer_model::{
+    delta::Delta,
+    event::Event,
+    findings::{Finding, Severity},
+    state::Model,
+};
 
-use super::{Sink, Style, Tone, headline::headline, lanes::Lanes, layout::Columns, report, story::Story};
+use super::{Sink, Style, Tone, findings, headline::headline, lanes::Lanes, layout::Columns, report, story::Story};
 use crate::trace_file::{Header, Summary};
 
 /// Events as they come.
@@ -43,6 +48,15 @@ impl Sink for Live {
             columns.write(row, &marks, &mut *self.out)?;
         }
         if rows.is_empty() { Ok(()) } else { self.out.flush() }
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        let Some((_, story)) = &self.begun else { return Ok(()) };
+        if finding.severity > Severity::Info {
+            findings::write(finding, &[], story.base, self.style, &mut *self.out)?;
+            self.out.flush()?;
+        }
+        Ok(())
     }
 
     fn end(&mut self, _: &Model, summary: &Summary) -> io::Result<()> {

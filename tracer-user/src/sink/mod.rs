@@ -4,6 +4,7 @@
 //! printed. Must not: read clocks, environment or terminals, know whether it is live, or let a byte from outside pass
 //! [`crate::text`].
 
+mod findings;
 mod headline;
 mod json;
 mod lanes;
@@ -23,7 +24,7 @@ pub mod tree;
 
 use std::io::{self, Write};
 
-use tracer_model::{delta::Delta, event::Event, state::Model};
+use tracer_model::{delta::Delta, event::Event, findings::Finding, state::Model};
 
 pub use json::Json;
 pub use live::Live;
@@ -38,6 +39,10 @@ pub trait Sink {
     fn begin(&mut self, header: &Header) -> io::Result<()>;
     /// An event, what it changed, and the model after it.
     fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()>;
+    /// What a rule has decided, after the event that decided it.
+    fn finding(&mut self, _: &Finding) -> io::Result<()> {
+        Ok(())
+    }
     /// After the last event.
     fn end(&mut self, model: &Model, summary: &Summary) -> io::Result<()>;
 }

@@ -1,4 +1,4 @@
-//! What stands below the timeline: groups, sessions, what was left behind, races, and in the last line the losses.
+//! What stands below the timeline: groups, sessions, what was left behind, races, findings, and in the last line the losses.
 //!
 //! Must not: count or judge anything that the model, its lifetimes or the story have not.
 
@@ -9,13 +9,14 @@ use std::{
 
 use tracer_model::{
     delta::{GroupBirth, GroupEnd, LeaderRace, LeaderState, RaceWinner, TtyChange},
+    findings::{Finding, Severity},
     ids::{BootNs, PgrpKey, ProcKey},
     state::{Model, Phase, Process},
     timeline::{GroupLife, Lives, SessionLife},
 };
 
 use super::{
-    Style, Tone,
+    Style, Tone, findings,
     layout::wrap,
     phrase::{cause, count, has_living_members},
     story::{Losses, Story},
@@ -29,7 +30,13 @@ const CELLS_LEAST: usize = 40;
 const NAMES: usize = 4;
 
 /// Writes everything below the timeline.
-pub(super) fn write(story: Story, model: &Model, summary: Summary, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(
+    story: Story,
+    model: &Model,
+    found: &[Finding],
+    summary: Summary,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let Story { style, base, root, lives, races, losses: lost, orphaned, .. } = story;
     let report = Report { style, base, model, orphaned };
     let lives = lives.finish(model);
@@ -39,6 +46,10 @@ pub(super) fn write(story: Story, model: &Model, summary: Summary, out: &mut dyn
         report.section("left behind", &report.left_behind(&lives), out)?;
     }
     report.section("races", &report.races(&races), out)?;
+    report.section("findings", &[findings::counts(found)], out)?;
+    for (finding, again) in findings::folded(found, Severity::Warning) {
+        findings::write(finding, &again, base, style, out)?;
+    }
     writeln!(out, "{}", losses(&lost, summary, base, style))
 }
 

@@ -1,11 +1,11 @@
 //! The report of `run` and `replay`: a line for each event that deserves one, with brackets for the process groups; then
-//! groups, sessions, what was left behind, races, losses.
+//! groups, sessions, what was left behind, races, findings, losses.
 //!
 //! Written at the end, when all widths are known and every reason has found its line. Must not: word or arrange anything itself.
 
 use std::io::{self, Write};
 
-use tracer_model::{delta::Delta, event::Event, state::Model};
+use tracer_model::{delta::Delta, event::Event, findings::Finding, state::Model};
 
 use super::{
     Sink, Style, Tone,
@@ -21,13 +21,14 @@ pub struct Timeline {
     out: Box<dyn Write>,
     style: Style,
     begun: Option<(String, Story)>,
+    findings: Vec<Finding>,
 }
 
 impl Timeline {
     /// Writes to `out` when it ends.
     #[must_use]
     pub fn new(out: Box<dyn Write>, style: Style) -> Self {
-        Self { out, style, begun: None }
+        Self { out, style, begun: None, findings: Vec::new() }
     }
 }
 
@@ -41,6 +42,11 @@ impl Sink for Timeline {
         if let Some((_, story)) = &mut self.begun {
             story.tell(event, delta, model);
         }
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        self.findings.push(finding.clone());
         Ok(())
     }
 
@@ -58,7 +64,7 @@ impl Sink for Timeline {
             }
         }
         writeln!(out)?;
-        report::write(story, model, *summary, out)?;
+        report::write(story, model, &self.findings, *summary, out)?;
         out.flush()
     }
 }

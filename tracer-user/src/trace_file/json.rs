@@ -6,10 +6,15 @@ use std::io;
 
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
-use tracer_model::{event::Event, ids::BootNs};
+use tracer_model::{
+    event::Event,
+    findings::{Finding, Words},
+    ids::BootNs,
+};
 
 use super::{
     event::FileEvent,
+    finding::FileFinding,
     header::{FileEnd, FileHeader, Header, Summary},
 };
 use crate::text::is_hostile;
@@ -47,6 +52,16 @@ pub(crate) fn header_line(header: &Header, out: &mut Vec<u8>) -> io::Result<()> 
 /// Appends the line of an event whose recording has the time 0 `base`.
 pub(crate) fn event_line(event: &Event, base: BootNs, out: &mut Vec<u8>) -> io::Result<()> {
     line(&FileEvent::new(event, base), out)
+}
+
+/// Appends the line of a finding; `words` makes text of a sentence.
+pub(crate) fn finding_line(
+    finding: &Finding,
+    base: BootNs,
+    words: impl Fn(&Words) -> String,
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
+    line(&FileFinding::new(finding, base, words), out)
 }
 
 /// Appends the line that ends a recording.

@@ -16,6 +16,7 @@
 mod call;
 mod convert;
 mod event;
+mod finding;
 mod header;
 mod json;
 mod line;
@@ -27,7 +28,7 @@ mod warning;
 mod writer;
 
 pub use header::{Header, Scope, Summary};
-pub(crate) use json::{end_line, event_line, header_line};
+pub(crate) use json::{end_line, event_line, finding_line, header_line};
 pub use reader::{ReadError, Reader};
 pub use warning::Warnings;
 pub use writer::{Unwritten, WriteError, Writer};

@@ -213,7 +213,10 @@ impl<R: BufRead> Reader<R> {
         if let Ok(end) = serde_json::from_slice::<FileEnd>(&self.buffer) {
             self.end(end.into());
         } else if let Some(kind) = unknown_kind(&self.buffer) {
-            self.warnings.unknown_kind(kind, self.line);
+            // Findings in the output of `--json` follow from the events.
+            if kind != super::finding::KIND {
+                self.warnings.unknown_kind(kind, self.line);
+            }
         } else if !torn {
             self.bad_line(&describe(&error));
         }

@@ -18,6 +18,10 @@ pub const CASE: Scenario = Scenario {
         never child is a zombie
         never shell gets SIGCHLD as status of child
     ",
+    finds: "
+        info JC102 shell
+        never JC405
+    ",
     ..Scenario::DEFAULT
 };
 

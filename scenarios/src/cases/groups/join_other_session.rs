@@ -16,6 +16,10 @@ pub const CASE: Scenario = Scenario {
         with other: group other, session other
         never * joins group other *
     ",
+    finds: "
+        warning JC103 joiner
+        warning JC103 other
+    ",
     ..Scenario::DEFAULT
 };
 

@@ -15,6 +15,10 @@ pub const CASE: Scenario = Scenario {
         with joiner: group leader, session shell
         then group leader ends, *
     ",
+    finds: "
+        warning JC104 joiner
+        never JC102
+    ",
     ..Scenario::DEFAULT
 };
 

@@ -16,6 +16,11 @@ pub const CASE: Scenario = Scenario {
         with joiner: group shell
         then joiner exits 0
     ",
+    finds: "
+        error JC102 joiner
+        never JC104
+        never JC105
+    ",
     ..Scenario::DEFAULT
 };
 

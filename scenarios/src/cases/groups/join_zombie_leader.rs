@@ -15,6 +15,10 @@ pub const CASE: Scenario = Scenario {
         some group leader is leaderless, leader reaped
         then group leader ends, joiner reaped
     ",
+    finds: "
+        info JC105 joiner
+        never JC102
+    ",
     ..Scenario::DEFAULT
 };
 

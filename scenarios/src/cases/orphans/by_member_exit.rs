@@ -17,6 +17,7 @@ pub const CASE: Scenario = Scenario {
         then member dies of SIGHUP
         never shell gets SIGHUP *
     ",
+    finds: "warning JC401 group leader",
     ..Scenario::DEFAULT
 };
 

@@ -19,6 +19,7 @@ pub const CASE: Scenario = Scenario {
         then job gets SIGKILL by kill of parent
         never job gets SIGHUP *
     ",
+    finds: "warning JC401 group job",
     ..Scenario::DEFAULT
 };
 

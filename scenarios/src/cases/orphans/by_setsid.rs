@@ -18,6 +18,7 @@ pub const CASE: Scenario = Scenario {
         never job gets SIGHUP *
         never job gets SIGCONT *
     ",
+    finds: "warning JC401 group job",
     ..Scenario::DEFAULT
 };
 

@@ -20,6 +20,7 @@ pub const CASE: Scenario = Scenario {
         never group job is orphaned by exit of father*
         never job gets SIGHUP *
     ",
+    finds: "never JC401",
     ..Scenario::DEFAULT
 };
 

@@ -21,6 +21,7 @@ pub const CASE: Scenario = Scenario {
         never b gets SIGHUP *
         never b is reparented *
     ",
+    finds: "never JC401",
     ..Scenario::DEFAULT
 };
 

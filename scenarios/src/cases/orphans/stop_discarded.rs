@@ -19,6 +19,7 @@ pub const CASE: Scenario = Scenario {
         then job gets SIGKILL by kill of scenarios
         never job is stopped by SIGTSTP
     ",
+    finds: "warning JC307 job",
     ..Scenario::DEFAULT
 };
 

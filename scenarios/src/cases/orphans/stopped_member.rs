@@ -22,6 +22,7 @@ pub const CASE: Scenario = Scenario {
         then job dies of SIGHUP
         never shell gets SIGHUP *
     ",
+    finds: "warning JC401 group job",
     ..Scenario::DEFAULT
 };
 

@@ -13,6 +13,7 @@ pub const CASE: Scenario = Scenario {
         with child: group child, session shell
         once group child is born *
     ",
+    finds: "never JC101",
     ..Scenario::DEFAULT
 };
 

@@ -20,6 +20,10 @@ pub const CASE: Scenario = Scenario {
         never group cat is born *
         never race of *
     ",
+    finds: "
+        warning JC101 cat
+        warning JC104 cat
+    ",
     ..Scenario::DEFAULT
 };
 

@@ -15,6 +15,7 @@ pub const CASE: Scenario = Scenario {
         with child: group child, session child, leads its session
         never session leader is born
     ",
+    finds: "never JC103",
     ..Scenario::DEFAULT
 };
 

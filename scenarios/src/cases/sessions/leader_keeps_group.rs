@@ -14,6 +14,7 @@ pub const CASE: Scenario = Scenario {
         with leader: group leader, session leader, leads its session
         once group leader is born *
     ",
+    finds: "warning JC103 leader",
     ..Scenario::DEFAULT
 };
 

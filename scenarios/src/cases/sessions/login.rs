@@ -22,6 +22,10 @@ pub const CASE: Scenario = Scenario {
         with five: session five, group five, no terminal
         with four: session three, terminal
     ",
+    finds: "
+        warning JC103 four
+        warning JC103 eight
+    ",
     ..Scenario::DEFAULT
 };
 

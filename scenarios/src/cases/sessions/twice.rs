@@ -12,6 +12,7 @@ pub const CASE: Scenario = Scenario {
         with leader: session leader, group leader, leads its session
         once session leader is born
     ",
+    finds: "never JC103",
     ..Scenario::DEFAULT
 };
 

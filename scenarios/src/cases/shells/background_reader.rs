@@ -61,6 +61,7 @@ pub const BASH: Scenario = Scenario {
     run: || run(Kind::Bash),
     expect: expectation!("bash"),
     pictures: pictures!("bash"),
+    finds: "warning JC201 cat",
     ..Scenario::DEFAULT
 };
 
@@ -71,6 +72,7 @@ pub const DASH: Scenario = Scenario {
     run: || run(Kind::Dash),
     expect: expectation!("dash"),
     pictures: pictures!("dash"),
+    finds: "warning JC201 cat",
     ..Scenario::DEFAULT
 };
 
@@ -81,6 +83,7 @@ pub const ZSH: Scenario = Scenario {
     run: || run(Kind::Zsh),
     expect: expectation!("zsh"),
     pictures: pictures!("zsh"),
+    finds: "warning JC201 cat",
     ..Scenario::DEFAULT
 };
 

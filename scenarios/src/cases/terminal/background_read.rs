@@ -22,6 +22,7 @@ pub const CASE: Scenario = Scenario {
         never reader gets SIGTSTP *
         never shell gets SIGTTIN *
     ",
+    finds: "info JC201 reader",
     ..Scenario::DEFAULT
 };
 

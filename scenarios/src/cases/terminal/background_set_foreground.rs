@@ -23,6 +23,10 @@ pub const CASE: Scenario = Scenario {
         never ignorer gets SIGTTOU *
         never foreground shell -> thief
     ",
+    finds: "
+        info JC202 thief
+        error JC202 thief
+    ",
     ..Scenario::DEFAULT
 };
 

@@ -15,6 +15,7 @@ pub const CASE: Scenario = Scenario {
         then held gets SIGKILL by kill of shell
         never free gets SIGTTOU *
     ",
+    finds: "error JC202 held",
     ..Scenario::DEFAULT
 };
 

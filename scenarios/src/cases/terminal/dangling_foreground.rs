@@ -15,6 +15,10 @@ pub const CASE: Scenario = Scenario {
         then shell exits 0
         never * gets SIGINT *
     ",
+    finds: "
+        error JC204 shell
+        never JC205
+    ",
     ..Scenario::DEFAULT
 };
 

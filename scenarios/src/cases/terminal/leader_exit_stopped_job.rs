@@ -20,6 +20,7 @@ pub const CASE: Scenario = Scenario {
         then running gets SIGKILL by kill of scenarios
         never running gets SIGHUP *
     ",
+    finds: "warning JC401 group stopped",
     ..Scenario::DEFAULT
 };
 

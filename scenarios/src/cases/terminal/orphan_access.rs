@@ -21,6 +21,7 @@ pub const CASE: Scenario = Scenario {
         never orphan gets SIGTTIN *
         never orphan gets SIGTTOU *
     ",
+    finds: "error JC203 orphan",
     ..Scenario::DEFAULT
 };
 

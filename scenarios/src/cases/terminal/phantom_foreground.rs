@@ -14,6 +14,7 @@ pub const CASE: Scenario = Scenario {
         with child: group child, foreground child
         then group child ends, child reaped
     ",
+    finds: "never JC205",
     ..Scenario::DEFAULT
 };
 

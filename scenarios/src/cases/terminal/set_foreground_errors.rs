@@ -16,6 +16,10 @@ pub const CASE: Scenario = Scenario {
         with shell: foreground shell
         never foreground shell -> *
     ",
+    finds: "
+        error JC203 shell
+        info JC203 other
+    ",
     ..Scenario::DEFAULT
 };
 

@@ -21,7 +21,12 @@ use tracer_model::{
     timeline::Lifetimes,
 };
 
-pub(super) use self::{group::has_living_members, trouble::cause, words::count};
+pub(super) use self::{
+    group::has_living_members,
+    refusal::errno_name,
+    trouble::cause,
+    words::{call, count},
+};
 use super::{Style, Tone, time};
 
 /// An event with all that its wording may look at.

@@ -25,7 +25,7 @@ pub(super) fn refused(scene: &Scene<'_>, call: &Call, errno: i32, reason: Refusa
 }
 
 /// `EACCES`; the number when it has no name.
-fn errno_name(errno: i32) -> String {
+pub(in crate::sink) fn errno_name(errno: i32) -> String {
     let known = Errno::from_raw(errno);
     if known == Errno::UnknownErrno { format!("errno {errno}") } else { format!("{known:?}") }
 }

@@ -12,7 +12,7 @@ use tracer_model::{
 use crate::sink::Style;
 
 /// The call as it was made: `setpgid(0, 41211)`.
-pub(super) fn call(call: &Call) -> String {
+pub(in crate::sink) fn call(call: &Call) -> String {
     let sig = |number: u32| if number == 0 { "0".to_owned() } else { Signal(number).to_string() };
     match *call {
         Call::Setpgid { pid, pgid } => format!("setpgid({pid}, {pgid})"),

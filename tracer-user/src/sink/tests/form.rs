@@ -29,7 +29,7 @@ fn styled(history: &str, style: Style) -> String {
 #[test]
 fn a_narrow_terminal_wraps_inside_the_column() {
     let text = styled(PIPELINE, Style { width: Some(72), ..Style::PLAIN });
-    expect![[r"
+    expect![[r#"
         sesstrace: eBPF, tracepoint tier (this kernel refuses trampolines) ·
           following 10 bash and all its descendants
 
@@ -60,8 +60,16 @@ fn a_narrow_terminal_wraps_inside_the_column() {
                        12 cat  group 10  session 10  pts/3  running
                        child of 10 bash
         races        child first  1 time  closest 1 µs
+        findings     1 warning  1 for information
+        warning JC101 lost-setpgid-race
+          fact   10 bash could not move 12 cat to group 11: EACCES
+          why    12 cat had executed a program 1 µs before this call, and did
+                 not call setpgid itself; it stays in group 10
+          fix    call setpgid in the child too, before exec
+          seen   3.939 ms  12 cat executes a program
+                 3.941 ms  10 bash: setpgid(12, 11) = EACCES
         20 events, none lost
-    "]]
+    "#]]
     .assert_eq(&text);
     assert!(text.lines().all(|line| width(line) <= 72), "{text}");
 }
@@ -80,7 +88,7 @@ fn ascii_has_no_other_characters() {
     let history = format!("{PIPELINE}\n 12: exec x:c3a9 {{comm=x:c3a9e280ae}}");
     let text = styled(&history, Style { ascii: true, ..Style::PLAIN });
     assert!(text.is_ascii(), "{text}");
-    expect![[r"
+    expect![[r#"
         sesstrace: eBPF, tracepoint tier (this kernel refuses trampolines) - following 10 bash and all its descendants
 
              ms  process               group  what happened
@@ -103,8 +111,14 @@ fn ascii_has_no_other_characters() {
         left behind  10 bash              group 10  session 10  pts/3  running  parent unknown
                        12 \u{e9}\u{202e}  group 10  session 10  pts/3  running  child of 10 bash
         races        child first  1 time  closest 1 us
+        findings     1 warning  1 for information
+        warning JC101 lost-setpgid-race  10 bash could not move 12 \u{e9}\u{202e} to group 11: EACCES
+          why    12 \u{e9}\u{202e} had executed a program 1 us before this call, and did not call setpgid itself; it stays in group 10
+          fix    call setpgid in the child too, before exec
+          seen   3.939 ms  12 cat executes a program
+                 3.941 ms  10 bash: setpgid(12, 11) = EACCES
         21 events, none lost
-    "]].assert_eq(&text);
+    "#]].assert_eq(&text);
 }
 
 #[test]
@@ -143,7 +157,7 @@ fn nothing_hostile_reaches_the_terminal() {
         }
     }
     let text = shown("timeline", &hostile, &events(history), Style::PLAIN);
-    expect![[r"
+    expect![[r#"
         sesstrace: eBPF, tracepoint tier (\x1b[2J\u{9b}31m) · following 10 ba\x07sh\n and all its descendants · as user root\u{202e}
 
              ms  process          group  what happened
@@ -162,8 +176,9 @@ fn nothing_hostile_reaches_the_terminal() {
                        11 \x1b[2j\n  group 10  session 10  pts/3  exiting  child of 10 bash
                        12 bash       group 12  session 10  pts/3  running  child of 10 bash
         races        none
+        findings     none
         10 events, none lost
-    "]].assert_eq(&text);
+    "#]].assert_eq(&text);
 }
 
 #[test]
@@ -175,7 +190,7 @@ fn brackets_of_many_groups_stand_side_by_side() {
     for pid in [12, 11, 18, 13] {
         let _ = writeln!(history, "{pid}: exit 0\n{pid}: dead\n10: wait4(-1,0) = {pid} got {pid} exited:0");
     }
-    expect![[r"
+    expect![[r#"
              ms  process          group  what happened
           0.002   10 bash         10     session 10, terminal pts/3, in the foreground
           0.004   10 bash         10     forks 11
@@ -219,8 +234,9 @@ fn brackets_of_many_groups_stand_side_by_side() {
                        16 bash  group 16  session 10  pts/3  running  child of 10 bash
                        17 bash  group 17  session 10  pts/3  running  child of 10 bash
         races        none
+        findings     none
         43 events, none lost
-    "]]
+    "#]]
     .assert_eq(&timeline(&history));
 }
 
@@ -253,7 +269,7 @@ fn lines_far_apart_are_not_folded() {
 #[test]
 fn live_output_is_a_line_at_once_with_brackets() {
     let text = shown("live", &header(), &events(PIPELINE), Style::PLAIN);
-    expect![[r"
+    expect![[r#"
         sesstrace: eBPF, tracepoint tier (this kernel refuses trampolines) · following 10 bash and all its descendants
                  ms  process                      group    what happened
               0.002       10 bash                 10       session 10, terminal pts/3, in the foreground
@@ -268,8 +284,13 @@ fn live_output_is_a_line_at_once_with_brackets() {
               9.000          pts/3           │             ^C: SIGINT to foreground group 11: 11 sleep
               9.001       11 sleep           ├    11       dies of SIGINT
               9.004       10 bash            └    10       reaps 11: group 11 ends (1 process, 5 ms)
+        warning JC101 lost-setpgid-race  10 bash could not move 12 cat to group 11: EACCES
+          why    12 cat had executed a program 1 µs before this call, and did not call setpgid itself; it stays in group 10
+          fix    call setpgid in the child too, before exec
+          seen   3.939 ms  12 cat executes a program
+                 3.941 ms  10 bash: setpgid(12, 11) = EACCES
         20 events, none lost
-    "]].assert_eq(&text);
+    "#]].assert_eq(&text);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::{cell::RefCell, io, rc::Rc};
 use tracer_model::{
     dsl,
     event::Event,
+    findings::Findings,
     ids::{BootNs, Pid},
     state::Model,
 };
@@ -68,7 +69,7 @@ fn shown(form: &str, header: &Header, events: &[Event], style: Style) -> String 
     let page = Page::default();
     let row = SINKS.iter().find(|row| row.name == form).expect("a form");
     let mut sink = (row.make)(Box::new(page.clone()), style);
-    let mut model = Model::new();
+    let (mut model, mut rules) = (Model::new(), Findings::new());
     if let Scope::Tree { root, .. } = header.scope {
         model.follow(root);
     }
@@ -76,9 +77,14 @@ fn shown(form: &str, header: &Header, events: &[Event], style: Style) -> String 
     sink.begin(header).expect("a page never fails");
     for event in events {
         summary.count(event);
+        rules.advance(event.at, &model);
         let delta = model.apply(event);
+        rules.observe(event, &delta, &model);
         sink.event(event, &delta, &model).expect("a page never fails");
+        rules.take().iter().for_each(|finding| sink.finding(finding).expect("a page never fails"));
     }
+    rules.end(&model);
+    rules.take().iter().for_each(|finding| sink.finding(finding).expect("a page never fails"));
     sink.end(&model, &summary).expect("a page never fails");
     String::from_utf8(page.0.take()).expect("UTF-8")
 }

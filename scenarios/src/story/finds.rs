@@ -1,0 +1,133 @@
+//! What the rules must find in a recording, by hand:
+//!
+//! ```text
+//! error JC202 thief      a finding of this severity and rule about this process, at least once
+//! info JC105 joiner      the same
+//! never JC102            no finding of this rule, of whatever severity
+//! ```
+//!
+//! Every error and every warning of a recording must be said here; what is for information need not be. A process group is
+//! `group NAME`, a session `session NAME`, a terminal `terminal`. Must not look at what sesstrace prints.
+
+use anyhow::{Context as _, Result, bail};
+use tracer_model::{
+    event::Event,
+    findings::{Finding, Findings, Rule, Severity, Subject},
+    ids::Pid,
+    state::Model,
+};
+
+use super::names::Names;
+
+/// One line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// Severity, rule, subject.
+    Finds(&'a str, &'a str, &'a str),
+    /// A rule.
+    Never(&'a str),
+}
+
+/// Parses an expectation.
+pub fn parse(text: &str) -> Result<Vec<Line<'_>>> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.map(|line| parse_line(line).with_context(|| format!("`{line}`"))).collect()
+}
+
+fn parse_line(line: &str) -> Result<Line<'_>> {
+    let (word, rest) = line.split_once(' ').context("a word alone")?;
+    let parsed = match (word, rest.split_once(' ')) {
+        ("never", None) => Line::Never(rest),
+        ("error" | "warning" | "info", Some((rule, subject))) => Line::Finds(word, rule, subject),
+        _ => bail!("neither `never RULE` nor `SEVERITY RULE SUBJECT`"),
+    };
+    let (Line::Never(rule) | Line::Finds(_, rule, _)) = parsed;
+    Rule::find(rule).with_context(|| format!("no rule {rule}"))?;
+    Ok(parsed)
+}
+
+/// Everything that is found. `root`: the process whose descendants are followed.
+#[must_use]
+pub fn find(root: Option<Pid>, events: &[Event]) -> Vec<Finding> {
+    let (mut model, mut rules) = (Model::new(), Findings::new());
+    if let Some(root) = root {
+        model.follow(root);
+    }
+    for event in events {
+        rules.advance(event.at, &model);
+        let delta = model.apply(event);
+        rules.observe(event, &delta, &model);
+    }
+    rules.end(&model);
+    rules.take()
+}
+
+/// Checks a recording; each string is one thing that is not as it must be.
+pub fn check(expectation: &str, root: Option<Pid>, events: &[Event]) -> Result<Vec<String>> {
+    let lines = parse(expectation)?;
+    let names = Names::learn(events);
+    let found = find(root, events);
+    let as_line = |finding: &Finding| {
+        (
+            finding.severity,
+            finding.rule.id,
+            format!("{} {} {}", finding.severity.name(), finding.rule.id, subject(finding, &names)),
+        )
+    };
+    let found: Vec<_> = found.iter().map(as_line).collect();
+    let mut failures = Vec::new();
+    for line in &lines {
+        match *line {
+            Line::Finds(severity, rule, subject) => {
+                let wanted = format!("{severity} {rule} {subject}");
+                if !found.iter().any(|(_, _, line)| *line == wanted) {
+                    failures.push(format!("not found: {wanted}"));
+                }
+            }
+            Line::Never(rule) => {
+                failures.extend(
+                    found
+                        .iter()
+                        .find(|(_, id, _)| *id == rule)
+                        .map(|(_, _, line)| format!("must not be found: {line}")),
+                );
+            }
+        }
+    }
+    for (severity, _, line) in &found {
+        let said = |it: &Line<'_>| matches!(it, Line::Finds(severity, rule, subject) if format!("{severity} {rule} {subject}") == *line);
+        if *severity > Severity::Info && !lines.iter().any(said) {
+            failures.push(format!("found, and not expected: {line}"));
+        }
+    }
+    failures.dedup();
+    Ok(failures)
+}
+
+fn subject(finding: &Finding, names: &Names) -> String {
+    match &finding.subject {
+        Subject::Process(key, _) => names.process(*key).to_owned(),
+        Subject::Group(key) => format!("group {}", names.group(*key)),
+        Subject::Session(key) => format!("session {}", names.session(*key)),
+        Subject::Terminal(_) => "terminal".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_expectation_can_be_read() {
+        for scenario in crate::cases::all() {
+            parse(scenario.finds).unwrap_or_else(|error| panic!("{}: {error:#}", scenario.name));
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for text in ["error JC202", "never JC202 thief", "fatal JC202 thief", "error JC999 thief", "error"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

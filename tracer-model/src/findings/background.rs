@@ -1,0 +1,133 @@
+//! Groups that the kernel stops because a member used the terminal from the background: what the rules for SIGTTIN and
+//! SIGTTOU have in common.
+//!
+//! Must not: judge how much it weighs.
+
+use super::{
+    Evidence, Now,
+    waiting::{SECOND, Waiting, after},
+};
+use crate::{
+    delta::{Change, ForegroundGroup, SignalPath},
+    event::{Call, TtyRequest},
+    ids::{BootNs, PgrpKey, ProcKey, Seq, Signal, TtyKey},
+};
+
+/// A stop that lasts longer than this was not meant.
+pub(super) const PATIENCE: u64 = 2 * SECOND;
+
+/// A group that was sent SIGTTIN or SIGTTOU.
+#[derive(Clone, Debug)]
+pub(super) struct BackgroundStop {
+    /// The member that used the terminal.
+    pub by: ProcKey,
+    pub group: PgrpKey,
+    pub tty: Option<TtyKey>,
+    /// Who had the terminal.
+    pub foreground: Option<ForegroundGroup>,
+    /// The call, where it is one that is traced.
+    pub call: Option<Call>,
+    /// Members that stopped.
+    pub stopped: Vec<ProcKey>,
+    pub at: BootNs,
+    pub seq: Seq,
+    pub evidence: Vec<Evidence>,
+}
+
+impl BackgroundStop {
+    /// It was setting the foreground group.
+    pub fn is_tcsetpgrp(&self) -> bool {
+        matches!(self.call, Some(Call::TtyIoctl { request: TtyRequest::SetForeground, .. }))
+    }
+
+    /// It was writing, as far as that is known.
+    pub fn is_write(&self) -> bool {
+        matches!(self.call, Some(Call::Write { .. }))
+    }
+}
+
+/// How such a stop went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Continued within [`PATIENCE`].
+    Continued,
+    /// It is still stopped.
+    Stopped,
+    /// It died without having gone on.
+    Ended,
+}
+
+/// The stops by one signal that are not decided yet.
+#[derive(Debug)]
+pub(super) struct BackgroundStops {
+    signal: Signal,
+    waiting: Waiting<PgrpKey, BackgroundStop>,
+}
+
+impl BackgroundStops {
+    pub fn of(signal: Signal) -> Self {
+        Self { signal, waiting: Waiting::default() }
+    }
+
+    /// Takes an event; gives the stops that it decides.
+    pub fn event(&mut self, now: &Now<'_>) -> Vec<(BackgroundStop, Outcome)> {
+        let mut decided = Vec::new();
+        for change in now.changes() {
+            if let Change::SignalSent { target, signal, path: SignalPath::BackgroundAccess { by }, .. } = *change
+                && signal.signal == self.signal
+                && let Some(group) = now.group_of(target)
+            {
+                self.sent(now, by, group, change);
+            } else if let Change::Stopped { process, signal, .. } = *change
+                && signal == self.signal
+                && let Some(stop) = now.group_of(process).and_then(|group| self.waiting.get_mut(group))
+            {
+                stop.stopped.push(process);
+                stop.evidence.extend(now.evidence_of(change));
+            } else if let Change::Continued { process, .. } | Change::Exited { process, .. } = *change
+                && let Some(group) = now.group_of(process)
+                && self.waiting.get_mut(group).is_some_and(|stop| stop.stopped.contains(&process))
+                && let Some(mut stop) = self.waiting.take(group)
+            {
+                stop.evidence.extend(now.evidence_of(change));
+                let outcome = if matches!(change, Change::Exited { .. }) { Outcome::Ended } else { Outcome::Continued };
+                decided.push((stop, outcome));
+            }
+        }
+        decided
+    }
+
+    /// Time has passed; gives the stops that have lasted too long.
+    pub fn due(&mut self, now: &Now<'_>) -> Vec<(BackgroundStop, BootNs)> {
+        let due = self.waiting.due(now.at).into_iter();
+        due.filter(|(_, _, stop)| !stop.stopped.is_empty()).map(|(_, at, stop)| (stop, at)).collect()
+    }
+
+    /// The capture has ended; gives the stops that still last.
+    pub fn end(&mut self) -> Vec<BackgroundStop> {
+        self.waiting.drain().map(|(_, stop)| stop).filter(|stop| !stop.stopped.is_empty()).collect()
+    }
+
+    fn sent(&mut self, now: &Now<'_>, by: ProcKey, group: PgrpKey, change: &Change) {
+        // The other members get theirs one after the other, in the same call.
+        if self.waiting.get_mut(group).is_some_and(|stop| stop.by == by && stop.stopped.is_empty()) {
+            return;
+        }
+        let process = now.model.process(by);
+        let tty = process.and_then(|process| process.tty);
+        let tid = now.event.map(|event| event.actor.tid);
+        let open = process.and_then(|process| process.book.calls.get(&tid?));
+        let stop = BackgroundStop {
+            by,
+            group,
+            tty,
+            foreground: tty.and_then(|tty| now.model.terminal(tty)).and_then(|tty| tty.foreground),
+            call: open.map(|open| open.call),
+            stopped: Vec::new(),
+            at: now.at,
+            seq: now.seq,
+            evidence: now.evidence_of(change).into_iter().collect(),
+        };
+        self.waiting.put(group, after(now.at, PATIENCE), stop);
+    }
+}

@@ -1,0 +1,209 @@
+//! What the rules remember beyond the model: of every process how it came, moved, was signalled and went, and lately ended
+//! ones too.
+//!
+//! Bounded: processes that were reaped are forgotten oldest first. Must not: judge.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{Evidence, Now};
+use crate::{
+    delta::{Change, SignalPath},
+    event::{Comm, SignalGenerated},
+    ids::{BootNs, PgrpKey, Pid, ProcKey, SessionKey, TtyKey},
+    state::{Model, Process},
+};
+
+/// How many reaped processes are remembered.
+const REAPED: usize = 4096;
+/// How many signals of a process are remembered, and how many of the groups that it was in.
+const FEW: usize = 8;
+
+/// A signal that a process got.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Received {
+    /// The event.
+    pub evidence: Evidence,
+    /// The signal.
+    pub signal: SignalGenerated,
+    /// Its path.
+    pub path: SignalPath,
+    /// The group that the process was in.
+    pub group: Option<PgrpKey>,
+}
+
+/// One process, as far as it was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Life {
+    /// It.
+    pub key: ProcKey,
+    /// Its last name.
+    pub comm: Comm,
+    /// Who forked it, and that process's session and terminal then.
+    pub launcher: Option<ProcKey>,
+    /// Session of the launcher at the fork.
+    pub launch_session: Option<SessionKey>,
+    /// Terminal of the launcher at the fork.
+    pub launch_tty: Option<TtyKey>,
+    /// The command or a descendant.
+    pub followed: bool,
+    /// Its fork was seen, and when.
+    pub forked: Option<Evidence>,
+    /// Its last exec.
+    pub executed: Option<Evidence>,
+    /// The last call that changed its group or session.
+    pub moved: Option<Evidence>,
+    /// Groups that it was in, the present one last.
+    pub groups: VecDeque<PgrpKey>,
+    /// Its exit.
+    pub exited: Option<Evidence>,
+    /// Its reap, and by whom.
+    pub reaped: Option<Evidence>,
+    /// Who reaped it.
+    pub reaper: Option<ProcKey>,
+    /// When it was reaped, at the latest.
+    pub reaped_at: Option<BootNs>,
+    /// Signals that it got (SIGCHLD aside), oldest first.
+    pub received: VecDeque<Received>,
+}
+
+impl Life {
+    fn new(process: &Process) -> Self {
+        Self {
+            key: process.key,
+            comm: process.comm.clone(),
+            launcher: None,
+            launch_session: None,
+            launch_tty: None,
+            followed: process.followed,
+            forked: None,
+            executed: None,
+            moved: None,
+            groups: process.group.into_iter().collect(),
+            exited: None,
+            reaped: None,
+            reaper: None,
+            reaped_at: None,
+            received: VecDeque::new(),
+        }
+    }
+}
+
+/// Lives by process.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    lives: BTreeMap<ProcKey, Life>,
+    reaped: VecDeque<ProcKey>,
+    /// How groups that exist became orphaned.
+    orphaned: BTreeMap<PgrpKey, Evidence>,
+}
+
+impl Memory {
+    /// What is remembered of a process.
+    pub fn life(&self, key: ProcKey) -> Option<&Life> {
+        self.lives.get(&key)
+    }
+
+    /// Every remembered process that had this number, oldest first.
+    pub fn with_number(&self, pid: Pid) -> impl DoubleEndedIterator<Item = &Life> {
+        let (first, last) = ProcKey::lives(pid);
+        self.lives.range(first..=last).map(|(_, life)| life)
+    }
+
+    /// Every process that was in this group at some time.
+    pub fn once_in(&self, group: PgrpKey) -> impl Iterator<Item = &Life> {
+        self.lives.values().filter(move |life| life.groups.contains(&group))
+    }
+
+    /// What orphaned a group that is orphaned, where that was seen.
+    pub fn orphaned(&self, group: PgrpKey) -> Option<&Evidence> {
+        self.orphaned.get(&group)
+    }
+
+    /// Takes one event.
+    pub fn observe(&mut self, changes: &[(Option<Evidence>, &Change)], model: &Model) {
+        for (evidence, change) in changes {
+            self.take(change, evidence.clone(), model);
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the changes of one process that are remembered")]
+    fn take(&mut self, change: &Change, evidence: Option<Evidence>, model: &Model) {
+        match *change {
+            Change::Forked { child, parent } => {
+                let Some(parent) = model.process(parent) else { return };
+                let (session, tty) = (parent.session, parent.tty);
+                let Some(life) = self.open(child, model) else { return };
+                (life.launcher, life.launch_session, life.launch_tty) = (Some(parent.key), session, tty);
+                life.forked = evidence;
+            }
+            Change::Found { process, .. } => drop(self.open(process, model)),
+            Change::Executed { process } => {
+                if let Some(life) = self.open(process, model) {
+                    life.executed = evidence;
+                }
+            }
+            Change::GroupBorn { group, leader: Some(process), .. } | Change::Joined { process, group, .. } => {
+                if let Some(life) = self.open(process, model) {
+                    life.moved = evidence;
+                    if life.groups.back() != Some(&group) {
+                        life.groups.push_back(group);
+                    }
+                    if life.groups.len() > FEW {
+                        life.groups.pop_front();
+                    }
+                }
+            }
+            Change::Exited { process, .. } => {
+                if let Some(life) = self.open(process, model) {
+                    life.exited = evidence;
+                }
+            }
+            Change::Reaped { process, by, bounds, .. } => {
+                if let Some(life) = self.open(process, model) {
+                    (life.reaped, life.reaper, life.reaped_at) = (evidence, by, Some(bounds.until));
+                    self.reaped.push_back(process);
+                }
+                if self.reaped.len() > REAPED
+                    && let Some(oldest) = self.reaped.pop_front()
+                {
+                    self.lives.remove(&oldest);
+                }
+            }
+            Change::SignalSent { target, signal, path, .. } if !matches!(path, SignalPath::ChildStatus { .. }) => {
+                let group = model.process(target).and_then(|target| target.group);
+                if let (Some(life), Some(evidence)) = (self.open(target, model), evidence) {
+                    life.received.push_back(Received { evidence, signal, path, group });
+                    if life.received.len() > FEW {
+                        life.received.pop_front();
+                    }
+                }
+            }
+            Change::Orphaned { group, .. } => self.orphaned.extend(evidence.map(|evidence| (group, evidence))),
+            Change::NoLongerOrphaned { group } | Change::GroupEnded { group, .. } => {
+                self.orphaned.remove(&group);
+            }
+            _ => {}
+        }
+    }
+
+    /// The life of a process, begun when it is new, with its name and group as they are now.
+    fn open(&mut self, key: ProcKey, model: &Model) -> Option<&mut Life> {
+        let process = model.process(key)?;
+        let life = self.lives.entry(key).or_insert_with(|| Life::new(process));
+        if life.comm != process.comm {
+            life.comm.clone_from(&process.comm);
+        }
+        life.followed |= process.followed;
+        if life.groups.is_empty() {
+            life.groups.extend(process.group);
+        }
+        Some(life)
+    }
+}
+
+impl Now<'_> {
+    /// The signal of this number that a process got last.
+    pub(super) fn last_received(&self, process: ProcKey, is: impl Fn(&Received) -> bool) -> Option<&Received> {
+        self.memory.life(process)?.received.iter().rev().find(|received| is(received))
+    }
+}

@@ -1,0 +1,115 @@
+//! A process in the background changed its terminal, or took it, and its process group was stopped.
+//!
+//! Changing the terminal (tcsetattr, tcsetpgrp, tcflush and the like), or writing to it under `stty tostop`, is for the
+//! foreground process group. From the background the kernel sends SIGTTOU to the whole group of the caller, and by default
+//! every member stops inside the call, before it has had any effect. Who waits for one of them hangs: no error is returned to
+//! anybody. Programs that restore the terminal when they end, and children that take the terminal before exec, are the usual
+//! ones.
+//!
+//! **Fix.** Ignore or block SIGTTOU around the call; or give the job the terminal first (`tcsetpgrp` by the foreground);
+//! or run the program in a session of its own (`setsid`), where it has no terminal to change.
+//! `timeout` has `--foreground` for this.
+//!
+//! **Not a problem** when it is continued within two seconds, as job-control shells do on purpose at start: information only.
+//!
+//! Source: POSIX.1-2024 XBD 11.1.4; `drivers/tty/tty_jobctrl.c`, `__tty_check_change`.
+
+use super::{super::background::{BackgroundStop, BackgroundStops, Outcome}, prelude::*};
+
+pub(in crate::findings) fn watch() -> Box<dyn Watch> {
+    Box::new(BackgroundControl(BackgroundStops::of(Signal::TTOU)))
+}
+
+struct BackgroundControl(BackgroundStops);
+
+impl Watch for BackgroundControl {
+    fn event(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
+        out.extend(self.0.event(now).into_iter().map(|(stop, outcome)| draft(now, stop, outcome, now.at)));
+    }
+
+    fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
+        out.extend(self.0.due(now).into_iter().map(|(stop, at)| draft(now, stop, Outcome::Stopped, at)));
+    }
+
+    fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
+        out.extend(self.0.end().into_iter().map(|stop| draft(now, stop, Outcome::Stopped, now.at)));
+    }
+}
+
+fn draft(now: &Now<'_>, stop: BackgroundStop, outcome: Outcome, at: BootNs) -> Draft {
+    let tty = stop.tty.map_or_else(|| say!["its terminal"], |tty| say![tty]);
+    let what = if stop.is_tcsetpgrp() {
+        say!["it called tcsetpgrp on ", tty]
+    } else if stop.is_write() {
+        say!["it wrote to ", tty, " under `stty tostop`"]
+    } else {
+        say!["it changed the settings of ", tty, " (tcsetattr), or wrote to it under `stty tostop`,"]
+    };
+    let then = match outcome {
+        Outcome::Stopped => say![],
+        Outcome::Continued => say![", and was continued ", Span(at.since(stop.at)), " later"],
+        Outcome::Ended => say![", and never went on"],
+    };
+    let foreground = stop.foreground.map(|fore| say![": the foreground is ", now.group_name(fore.number)]);
+    let blocks = now.blocks(stop.by);
+    let blocks = if blocks.is_empty() { blocks } else { say!["; ", blocks, ", and hangs"] };
+    let others = stop.stopped.iter().filter(|process| **process != stop.by).map(|process| say![now.name(*process)]);
+    let others = Words::list(others);
+    let with = if others.is_empty() { others } else { say![", and with it ", others] };
+    let fix = if stop.is_tcsetpgrp() {
+        "ignore or block SIGTTOU around tcsetpgrp, or let the process that has the terminal make the call"
+    } else {
+        "ignore or block SIGTTOU around the call, give the job the terminal first, or run it in its own session (setsid)"
+    };
+    let severity = if outcome == Outcome::Continued { Severity::Info } else { Severity::Error };
+    let draft = Draft::of(now, stop.by, severity, say![now.name(stop.by), " was stopped by SIGTTOU", with, then])
+        .why(say![what, " from background group ", stop.group, foreground, blocks])
+        .fix(say![fix])
+        .about(stop.stopped)
+        .seen(stop.evidence)
+        .at(at);
+    if outcome == Outcome::Continued { draft } else { draft.since(stop.seq) }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::findings::tests::check;
+
+    #[test]
+    fn a_child_that_takes_the_terminal_before_exec_hangs_who_waits_for_it() {
+        check(
+            "
+            10: fork 11 {tty=pts/0}
+            10: > wait4(11,0)
+            11: setpgid(0,0) = 0
+            11: > ioctl(0,TIOCSPGRP,0,11)
+            11: SIGTTOU -> 11 kernel
+            11: < ioctl(0,TIOCSPGRP,0,11) = -512
+            11: stops SIGTTOU
+            @3000000000 50: takes SIGWINCH 0 handler
+            ",
+            expect![[r"
+                error JC202 background-control-stop @2000010000: 11 bash was stopped by SIGTTOU
+                  why   it called tcsetpgrp on pts/0 from background group 11: the foreground is 10 bash; 10 bash waits for it to end, and hangs
+                  fix   ignore or block SIGTTOU around tcsetpgrp, or let the process that has the terminal make the call
+                  seen  #10 SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
+                  seen  #12 11 bash is stopped by SIGTTOU
+            "]],
+        );
+    }
+
+    #[test]
+    fn who_ignores_sigttou_is_not_stopped() {
+        check(
+            "
+            10: fork 11 {tty=pts/0 +ttou}
+            11: setpgid(0,0) = 0
+            11: ioctl(0,TIOCSPGRP,0,11) = 0
+            @3000000000 50: takes SIGWINCH 0 handler
+            ",
+            expect![[""]],
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! A process got the same signal twice: once from the terminal, and once passed on by another process.
+//!
+//! A character typed at the terminal goes to every member of the foreground group. A wrapper that passes the signal on to
+//! its child gives the child a second one; some programs take that as the order to stop at once.
+//!
+//! **Fix.** Pass a signal on only if the child left the group, or if it came from a process and not from the terminal.
+//!
+//! **Not a problem** by itself: information.
+//!
+//! Source: POSIX.1-2024 XBD 11.1.9.
+
+use super::prelude::*;
+
+/// Two signals closer than this are one intention.
+const TOGETHER: u64 = 200 * MS;
+
+pub(in crate::findings) fn watch() -> Box<dyn Watch> {
+    Box::new(DoubleDelivery)
+}
+
+struct DoubleDelivery;
+
+impl Watch for DoubleDelivery {
+    fn event(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
+        for change in now.changes() {
+            let Change::SignalSent { target, signal, path, .. } = *change else { continue };
+            let (SignalPath::KillProcess { sender, .. } | SignalPath::KillGroup { sender, .. }) = path else { continue };
+            let typed = now.last_received(target, |received| {
+                received.signal.signal == signal.signal && matches!(received.path, SignalPath::TerminalCharacter { .. })
+            });
+            let Some(typed) = typed.filter(|typed| now.at.since(typed.evidence.at) <= TOGETHER) else { continue };
+            if sender == target {
+                continue;
+            }
+            let fact = say![now.name(target), " got ", signal.signal, " twice within ", now.since(typed.evidence.at)];
+            out.push(
+                Draft::of(now, target, Severity::Info, fact)
+                    .why(say!["the terminal sent it to the whole foreground group, and ", now.name(sender), " passed it on"])
+                    .fix(say!["pass a signal on only to children that have left the group"])
+                    .seen([typed.evidence.clone()])
+                    .seen(now.evidence_of(change)),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::findings::tests::check;
+
+    const JOB: &str = "
+        10: fork 11 {tty=pts/0}
+        11: setpgid(0,0) = 0
+        10: ioctl(255,TIOCSPGRP,0,11) = 0
+        11: fork 12
+        77(kworker): SIGINT -> 12 kernel handler
+        77(kworker): SIGINT -> 11 kernel handler
+    ";
+
+    #[test]
+    fn a_wrapper_that_passes_ctrl_c_on_doubles_it() {
+        check(&format!("{JOB}11: > kill(12,SIGINT)\n11: SIGINT -> 12 handler\n"), expect![[r"
+            info JC305 double-delivery @14000: 12 bash got SIGINT twice within 3000 ns
+              why   the terminal sent it to the whole foreground group, and 11 bash passed it on
+              fix   pass a signal on only to children that have left the group
+              seen  #11 SIGINT to 12 bash: Ctrl-C typed at pts/0, to its foreground group
+              seen  #14 SIGINT to 12 bash: sent by 11 bash, to this process alone
+        "]]);
+    }
+
+    #[test]
+    fn ctrl_c_alone_is_nothing() {
+        check(JOB, expect![[""]]);
+    }
+}

@@ -1,0 +1,151 @@
+//! The command has ended, and processes that it started live on.
+//!
+//! Each is told with its class: in the command's group (a kill of that group would reach it), in a group of its own, in a
+//! session of its own, stopped, or detached as a daemon; and with the signals that it got.
+//!
+//! **Fix.** Wait for the children, or end their groups before the command ends; a daemon that should be one needs its own
+//! session.
+//!
+//! **Not a problem** when all of them are daemons: their own session, no terminal, no parent among what was started:
+//! information only. Two seconds of grace.
+//!
+//! Source: POSIX.1-2024 XSH `_exit` (children get a new parent and live on).
+
+use super::prelude::*;
+
+pub(in crate::findings) fn watch() -> Box<dyn Watch> {
+    Box::<Leftovers>::default()
+}
+
+#[derive(Default)]
+struct Leftovers(Waiting<ProcKey, Root>);
+
+/// The command, when it ended.
+struct Root {
+    group: Option<PgrpKey>,
+    session: Option<SessionKey>,
+    seq: Seq,
+    evidence: Option<Evidence>,
+}
+
+impl Watch for Leftovers {
+    fn event(&mut self, now: &Now<'_>, _: &mut Vec<Draft>) {
+        for change in now.changes() {
+            let Change::Exited { process, .. } = *change else { continue };
+            if now.model.root.is_some_and(|(_, root)| root == Some(process))
+                && let Some(root) = now.model.process(process)
+            {
+                let (group, session) = (root.group, root.session);
+                let root = Root { group, session, seq: now.seq, evidence: now.evidence_of(change) };
+                self.0.put(process, after(now.at, 2 * SECOND), root);
+            }
+        }
+    }
+
+    fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
+        for (process, at, root) in self.0.due(now.at) {
+            out.extend(draft(now, process, root).map(|draft| draft.at(at)));
+        }
+    }
+
+    fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
+        let drafts = self.0.drain().filter_map(|(process, root)| draft(now, process, root));
+        out.extend(drafts.collect::<Vec<_>>());
+    }
+}
+
+fn draft(now: &Now<'_>, process: ProcKey, root: Root) -> Option<Draft> {
+    let left: Vec<ProcKey> = now.model.processes().filter(|it| it.followed && it.key != process).map(|it| it.key).collect();
+    let left: Vec<ProcKey> = left.into_iter().filter(|key| now.is_alive(*key)).collect();
+    if left.is_empty() {
+        return None;
+    }
+    let daemons = left.iter().all(|key| is_daemon(now, *key, &root));
+    let fact = say![count(left.len(), "process", "processes"), " left behind by ", now.name(process)];
+    let each = Words::list(left.iter().map(|key| say![now.name(*key), " (", class(now, *key, &root), signals(now, *key), ")"]));
+    let draft = Draft::of(now, process, if daemons { Severity::Info } else { Severity::Warning }, fact)
+        .why(say!["the command ended at ", root.evidence.as_ref().map(|it| it.at), "; alive: ", each])
+        .fix(say!["wait for them or end their groups before the command ends; a daemon needs a session of its own"])
+        .about(left.iter().copied())
+        .since(root.seq)
+        .seen(root.evidence)
+        .seen(left.iter().take(4).filter_map(|key| now.memory.life(*key)?.forked.clone()));
+    Some(draft)
+}
+
+fn class(now: &Now<'_>, key: ProcKey, root: &Root) -> Words {
+    let Some(process) = now.model.process(key) else { return say![] };
+    let stopped = if process.stopped.is_some() { "stopped, " } else { "" };
+    let what = if is_daemon(now, key, root) {
+        say!["a daemon: own session, no terminal"]
+    } else if process.group.is_some() && process.group == root.group {
+        say!["in the command's group"]
+    } else if process.session == root.session {
+        say!["in group ", process.group]
+    } else {
+        say!["in session ", process.session, process.tty.map(|tty| say![" on ", tty])]
+    };
+    say![stopped, what]
+}
+
+/// In another session, without a terminal, and its parent is not one of what was started.
+fn is_daemon(now: &Now<'_>, key: ProcKey, root: &Root) -> bool {
+    let Some(process) = now.model.process(key) else { return false };
+    let parent = process.parent.and_then(|parent| now.model.process(parent));
+    let detached = process.parent_exited || parent.is_none_or(|parent| !parent.followed || parent.phase > crate::state::Phase::Alive);
+    process.session != root.session && process.tty.is_none() && detached
+}
+
+fn signals(now: &Now<'_>, key: ProcKey) -> Words {
+    let received = now.memory.life(key).map(|life| &life.received);
+    match received.and_then(|received| received.back()) {
+        None => say!["; got no signal"],
+        Some(last) => say!["; last signal ", last.signal.signal],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::findings::tests::check_following;
+
+    #[test]
+    fn a_child_in_the_commands_group_is_left_behind() {
+        check_following(
+            11,
+            "10: fork 11\n11: setpgid(0,0) = 0\n11: exec make\n11: fork 12\n12: exec esbuild\n11: exit 0\n11: dead\n@3000000000 50: takes SIGWINCH 0 handler\n",
+            expect![[r"
+                warning JC403 leftover-after-root-exit @2000011000: 1 process left behind by 11 make
+                  why   the command ended at @11000; alive: 12 esbuild (in the command's group; got no signal)
+                  fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
+                  seen  #9 11 make forks 12
+                  seen  #11 11 make exits 0
+            "]],
+        );
+    }
+
+    #[test]
+    fn a_daemon_is_information() {
+        check_following(
+            11,
+            "10: fork 11\n11: exec redis\n11: fork 12\n12: setsid() = 12 {tty=-}\n11: exit 0\n11: dead\n12: takes SIGWINCH 0 handler\n@3000000000 50: takes SIGWINCH 0 handler\n",
+            expect![[r"
+                info JC403 leftover-after-root-exit @2000010000: 1 process left behind by 11 redis
+                  why   the command ended at @10000; alive: 12 redis (a daemon: own session, no terminal; got no signal)
+                  fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
+                  seen  #7 11 redis forks 12
+                  seen  #10 11 redis exits 0
+            "]],
+        );
+    }
+
+    #[test]
+    fn a_command_that_ends_alone_is_nothing() {
+        check_following(
+            11,
+            "10: fork 11\n11: fork 12\n12: exit 0\n12: dead\n11: wait4(-1,0) = 12 got 12 exited:0\n11: exit 0\n11: dead\n",
+            expect![[""]],
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! What the tests of rules have in common, and tests of the table.
+
+use std::collections::BTreeSet;
+
+use expect_test::Expect;
+
+use super::{
+    Finding, Findings, RULES, Severity,
+    words::{Word, Words},
+};
+use crate::{
+    dsl::parse,
+    event::Call,
+    ids::{BootNs, Pid},
+    state::Model,
+};
+
+/// A shell 10 on pts/0 that leads session 10 below init; 50 is a process elsewhere.
+const SHELL: &str = "
+    snapshot 1 init {pp=0 +leader}
+    snapshot 10 bash {pp=1 +leader tty=pts/0 fg=10}
+    snapshot 50 tmux {pp=1 +leader}
+    snapshot-end
+";
+
+/// The findings of a history after [`SHELL`].
+fn findings(root: Option<u32>, text: &str) -> Vec<Finding> {
+    let events = parse(&format!("{SHELL}{text}")).unwrap_or_else(|error| panic!("{error}"));
+    let (mut model, mut rules) = (Model::new(), Findings::new());
+    if let Some(root) = root {
+        model.follow(Pid(root));
+    }
+    for event in &events {
+        rules.advance(event.at, &model);
+        let delta = model.apply(event);
+        rules.observe(event, &delta, &model);
+    }
+    rules.end(&model);
+    rules.take()
+}
+
+/// Every finding of a history, with its evidence by number of the event.
+#[expect(clippy::needless_pass_by_value, reason = "so that the calls read as `check(text, expect![…])`")]
+pub(in crate::findings) fn check(text: &str, expect: Expect) {
+    let said: String = findings(None, text).iter().map(show).collect();
+    expect.assert_eq(&said);
+}
+
+/// The same when the descendants of one process are followed.
+#[expect(clippy::needless_pass_by_value, reason = "as above")]
+pub(in crate::findings) fn check_following(root: u32, text: &str, expect: Expect) {
+    let said: String = findings(Some(root), text).iter().map(show).collect();
+    expect.assert_eq(&said);
+}
+
+fn show(finding: &Finding) -> String {
+    let Finding { rule, severity, at, undecided, fact, cause, fix, evidence, .. } = finding;
+    let undecided = undecided.map(|_| " undecided").unwrap_or_default();
+    let evidence: Vec<String> =
+        evidence.iter().map(|it| format!("  seen  #{} {}\n", it.seq.0, plain(&it.text))).collect();
+    let evidence = evidence.concat();
+    let head = format!("{}{undecided} {} {} @{}", severity.name(), rule.id, rule.name, at.0);
+    format!("{head}: {}\n  why   {}\n  fix   {}\n{evidence}", plain(fact), plain(cause), plain(fix))
+}
+
+fn plain(words: &Words) -> String {
+    words.0.iter().map(word).collect()
+}
+
+fn word(word: &Word) -> String {
+    match word {
+        Word::Text(text) => text.to_string(),
+        Word::Process(pid, comm) => format!("{pid} {}", String::from_utf8_lossy(&comm.0)).trim_end().to_owned(),
+        Word::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Word::Call(call) => call_text(*call),
+        Word::Errno(errno) => format!("errno {errno}"),
+        Word::Time(BootNs(at)) => format!("@{at}"),
+        Word::Span(ns) => format!("{ns} ns"),
+    }
+}
+
+fn call_text(call: Call) -> String {
+    format!("{call:?}")
+}
+
+#[test]
+fn every_rule_has_a_file_and_every_file_a_rule() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/findings/rules");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files: BTreeSet<String> = files.collect();
+    let rows: BTreeSet<String> = RULES.iter().map(|rule| format!("{}.rs", rule.name.replace('-', "_"))).collect();
+    assert_eq!(files, rows);
+}
+
+#[test]
+fn ids_are_in_order_and_pages_say_something() {
+    assert!(RULES.is_sorted_by(|one, other| one.id < other.id));
+    for rule in RULES {
+        let page = rule.page();
+        assert!(rule.summary().ends_with('.'), "{}: the first line is no sentence: {}", rule.id, rule.summary());
+        for part in ["**Fix.**", "**Not a problem**", "Source:"] {
+            assert!(page.contains(part), "the page of {} has no {part}", rule.id);
+        }
+        assert!(rule.source.lines().count() <= 200, "{} is too long", rule.id);
+    }
+    assert!(Severity::Info < Severity::Warning && Severity::Warning < Severity::Error);
+}

@@ -1,0 +1,164 @@
+//! Findings: one line of fact, one of cause, one of fix, and the events that they rest on. The same words in every format.
+//!
+//! Must not: word anything of a rule's; the rules have.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use tracer_model::{
+    findings::{Finding, Severity, Subject, Words, words::Word},
+    ids::BootNs,
+};
+
+use super::{Style, Tone, layout::wrap, phrase, time};
+
+/// Columns before the text of a line below the first.
+const INDENT: usize = 9;
+/// Columns behind the head of a finding in which its fact begins on the same line.
+const HEADED_LEAST: usize = 42;
+/// Findings of one rule about processes of one name that are shown in full; the others are counted.
+const TIMES_LISTED: usize = 3;
+
+/// A sentence as text. Times are ms since `base`.
+pub(crate) fn sentence(words: &Words, base: BootNs, style: Style) -> String {
+    words.0.iter().map(|word| piece(word, base, style)).collect()
+}
+
+fn piece(word: &Word, base: BootNs, style: Style) -> String {
+    match word {
+        Word::Text(text) if style.ascii => text.replace('→', "->"),
+        Word::Text(text) => text.clone().into_owned(),
+        Word::Process(pid, comm) => format!("{pid} {}", style.clean(&comm.0)).trim_end().to_owned(),
+        Word::Bytes(bytes) => style.clean(bytes).into_owned(),
+        Word::Call(call) => phrase::call(call),
+        Word::Errno(errno) => phrase::errno_name(*errno),
+        Word::Time(at) => format!("{} ms", time::ms(*at, base)),
+        Word::Span(ns) => time::span(*ns, style),
+    }
+}
+
+/// Writes a finding in several lines.
+pub(super) fn write(
+    finding: &Finding,
+    again: &[BootNs],
+    base: BootNs,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let Finding { rule, severity, undecided, fact, cause, fix, evidence, .. } = finding;
+    let say = |words: &Words| sentence(words, base, style);
+    let head = format!("{} {} {}", severity.name(), rule.id, rule.name);
+    if style.width.is_some_and(|wide| wide < head.len() + HEADED_LEAST) {
+        writeln!(out, "{}", style.paint(tone(*severity), &head))?;
+        Block::below("  fact", say(fact)).write(Tone::Plain, style, out)?;
+    } else {
+        let first = Block { label: &head, text: say(fact), indent: head.len() + 2 };
+        first.write(tone(*severity), style, out)?;
+    }
+    if let Some(gap) = undecided {
+        let between = format!("between {} and {} ms", time::ms(gap.after, base), time::ms(gap.until, base));
+        let text = format!("records were lost {between}: they may have shown otherwise");
+        Block::below("  open", text).write(Tone::Trouble, style, out)?;
+    }
+    Block::below("  why", say(cause)).write(Tone::Plain, style, out)?;
+    Block::below("  fix", say(fix)).write(Tone::Plain, style, out)?;
+    let times: Vec<String> = evidence.iter().map(|it| time::ms(it.at, base)).collect();
+    let wide = times.iter().map(String::len).max().unwrap_or(0);
+    for (index, (at, it)) in times.iter().zip(evidence).enumerate() {
+        let label = if index == 0 { "  seen" } else { "" };
+        let text = format!("{at:>wide$} ms  {}", say(&it.text));
+        Block { label, text, indent: INDENT }.write(Tone::Plain, style, out)?;
+    }
+    if !again.is_empty() {
+        let shown = again.iter().take(TIMES_LISTED).map(|at| format!("{} ms", time::ms(*at, base)));
+        let more = again.len().saturating_sub(TIMES_LISTED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let text = format!("{} more of this kind: at {}{more}", again.len(), shown.collect::<Vec<_>>().join(", "));
+        Block::below("  again", text).write(Tone::Plain, style, out)?;
+    }
+    Ok(())
+}
+
+/// A label and its text, wrapped behind it.
+struct Block<'a> {
+    label: &'a str,
+    text: String,
+    indent: usize,
+}
+
+impl<'a> Block<'a> {
+    fn below(label: &'a str, text: String) -> Self {
+        Self { label, text, indent: INDENT }
+    }
+
+    fn write(&self, tone: Tone, style: Style, out: &mut dyn Write) -> io::Result<()> {
+        const ROOM_LEAST: usize = 30;
+        let Self { label, text, indent } = self;
+        let lines = style
+            .width
+            .map_or_else(|| vec![text.clone()], |wide| wrap(text, wide.saturating_sub(*indent).max(ROOM_LEAST)));
+        let pad = indent.saturating_sub(label.len());
+        for (index, line) in lines.iter().enumerate() {
+            if index == 0 {
+                writeln!(out, "{}{:pad$}{line}", style.paint(tone, label), "")?;
+            } else {
+                writeln!(out, "{:indent$}{line}", "")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn tone(severity: Severity) -> Tone {
+    match severity {
+        Severity::Error => Tone::Trouble,
+        Severity::Warning => Tone::Signal,
+        Severity::Info => Tone::Heading,
+    }
+}
+
+/// `1 error`, `2 warnings`, `5 for information`; or `none`.
+pub(super) fn counts(findings: &[Finding]) -> Vec<String> {
+    let of = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let mut parts = Vec::new();
+    for (severity, one, many) in [(Severity::Error, "error", "errors"), (Severity::Warning, "warning", "warnings")] {
+        if of(severity) > 0 {
+            parts.push(phrase::count(of(severity), one, many));
+        }
+    }
+    if parts.is_empty() {
+        parts.push("none".to_owned());
+    }
+    if of(Severity::Info) > 0 {
+        parts.push(format!("{} for information", of(Severity::Info)));
+    }
+    parts
+}
+
+/// Findings of at least this severity, those that repeat each other together: the first, and the times of the others.
+pub(super) fn folded(findings: &[Finding], least: Severity) -> Vec<(&Finding, Vec<BootNs>)> {
+    let mut rows: Vec<(&Finding, Vec<BootNs>)> = Vec::new();
+    let mut seen: BTreeMap<(&str, Severity, Vec<u8>), usize> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| finding.severity >= least) {
+        let key = (finding.rule.id, finding.severity, named(&finding.subject));
+        if let Some((_, again)) = seen.get(&key).and_then(|row| rows.get_mut(*row)) {
+            again.push(finding.at);
+        } else {
+            seen.insert(key, rows.len());
+            rows.push((finding, Vec::new()));
+        }
+    }
+    rows
+}
+
+/// What makes two findings of a rule of one kind: the name of the process, or which group, session or terminal it is.
+fn named(subject: &Subject) -> Vec<u8> {
+    match subject {
+        Subject::Process(_, comm) => comm.0.clone(),
+        Subject::Group(group) => format!("group {}", group.number).into_bytes(),
+        Subject::Session(session) => format!("session {}", session.number).into_bytes(),
+        Subject::Terminal(tty) => tty.tty.to_string().into_bytes(),
+    }
+}

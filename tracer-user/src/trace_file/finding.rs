@@ -1,0 +1,84 @@
+//! A finding as a line of `--json`. Recordings hold none: they are made from the events each time.
+//!
+//! Must not: change what a name means; fields are only added.
+
+use serde::Serialize;
+use tracer_model::{
+    findings::{Finding, Subject},
+    ids::BootNs,
+};
+
+use super::task::FileBytes;
+
+/// The kind of these lines, which a reader of events passes over.
+pub(super) const KIND: &str = "finding";
+
+/// One line. The order of the fields is the order in which a person reads them.
+#[derive(Serialize)]
+pub(super) struct FileFinding {
+    kind: &'static str,
+    at: i64,
+    rule: &'static str,
+    name: &'static str,
+    severity: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undecided: Option<FileInterval>,
+    subject: FileSubject,
+    fact: String,
+    cause: String,
+    fix: String,
+    evidence: Vec<FileEvidence>,
+}
+
+#[derive(Serialize)]
+struct FileInterval {
+    from: i64,
+    until: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum FileSubject {
+    Process { pid: u32, comm: FileBytes },
+    Group { pgid: u32 },
+    Session { sid: u32 },
+    Terminal { name: String },
+}
+
+#[derive(Serialize)]
+struct FileEvidence {
+    seq: u64,
+    at: i64,
+    text: String,
+}
+
+impl FileFinding {
+    /// `words` makes text of a sentence.
+    pub fn new(finding: &Finding, base: BootNs, words: impl Fn(&tracer_model::findings::Words) -> String) -> Self {
+        let since = |at: BootNs| at.0.wrapping_sub(base.0).cast_signed();
+        let subject = match &finding.subject {
+            Subject::Process(key, comm) => FileSubject::Process { pid: key.number.0, comm: FileBytes::from(&comm.0) },
+            Subject::Group(group) => FileSubject::Group { pgid: group.number.0 },
+            Subject::Session(session) => FileSubject::Session { sid: session.number.0 },
+            Subject::Terminal(tty) => FileSubject::Terminal { name: tty.tty.to_string() },
+        };
+        let evidence = |it: &tracer_model::findings::Evidence| FileEvidence {
+            seq: it.seq.0,
+            at: since(it.at),
+            text: words(&it.text),
+        };
+        Self {
+            kind: KIND,
+            at: since(finding.at),
+            rule: finding.rule.id,
+            name: finding.rule.name,
+            severity: finding.severity.name(),
+            undecided: finding.undecided.map(|gap| FileInterval { from: since(gap.after), until: since(gap.until) }),
+            subject,
+            fact: words(&finding.fact),
+            cause: words(&finding.cause),
+            fix: words(&finding.fix),
+            evidence: finding.evidence.iter().map(evidence).collect(),
+        }
+    }
+}
