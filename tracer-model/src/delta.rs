@@ -3,6 +3,8 @@
 //! State is set from the bundles of events; a delta only explains. Everything here names entities by key, so a reader looks
 //! the rest up in the model *after* the event was applied (ended entities stay readable until the next event).
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     event::{Call, GapCause, SignalGenerated, WaitStatus},
     ids::{BootNs, PgrpKey, ProcKey, Seq, SessionKey, Signal, TtyKey},
@@ -20,7 +22,7 @@ pub struct Delta {
 }
 
 /// An interval in which something happened: after `after`, not later than `until`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// Lower bound.
     pub after: BootNs,
@@ -263,7 +265,7 @@ pub enum Change {
 
 /// How a process group came to be. Where calls of parent and child overlap, it is the one whose return showed the group
 /// first; whether that one was the first inside the kernel is the matter of [`LeaderRace`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GroupBirth {
     /// The leader called setpgid on itself.
     BySelf,
@@ -281,7 +283,7 @@ pub enum GroupBirth {
 }
 
 /// Why a process group ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GroupEnd {
     /// Its last member was reaped.
     LastReaped {
@@ -343,7 +345,7 @@ pub enum TtyChange {
 }
 
 /// A foreground process group of a terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForegroundGroup {
     /// The number that `tcgetpgrp` returns.
     pub number: crate::ids::Pgid,

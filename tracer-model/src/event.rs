@@ -4,6 +4,8 @@
 //! those of the capture's pid namespace, which the header of a recording names; times are `CLOCK_BOOTTIME` ns. Arguments of
 //! calls are as the caller passed them, in the caller's own namespace: never keys.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{BootNs, Pgid, Pid, RawTty, Seq, Sid, Signal, Tid, Uid};
 
 /// A thread of a process, by numbers and the process's start time.
@@ -18,7 +20,7 @@ pub struct RawTask {
 }
 
 /// The name of a process (`comm`, at most 15 bytes), as the process set it: hostile bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Comm(pub Vec<u8>);
 
 /// One event.
@@ -41,7 +43,7 @@ pub struct Event {
 }
 
 /// Identity of a process group or session: its number, and `pid->ino` where the kernel has it (0 elsewhere).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RawId {
     /// The number; 0 when the process has been released.
     pub number: u32,
@@ -112,7 +114,7 @@ pub struct State {
 }
 
 /// A pid namespace and the numbers in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Namespace {
     /// `ns.inum`, as in `/proc/PID/ns/pid`.
     pub inum: u32,
@@ -127,7 +129,7 @@ pub struct Namespace {
 }
 
 /// A controlling terminal and its job-control state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TtyState {
     /// The device.
     pub tty: RawTty,
@@ -140,7 +142,7 @@ pub struct TtyState {
 }
 
 /// Bits of [`State`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of the kernel")]
 pub struct Facts {
     /// The process is a session leader.
@@ -374,7 +376,7 @@ pub struct Waited {
 }
 
 /// A wait status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WaitStatus {
     /// `exit(code)`.
     Exited(i32),
@@ -414,7 +416,7 @@ impl WaitStatus {
 }
 
 /// A watched system call with its arguments as passed: numbers are in the caller's pid namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Call {
     /// `setpgid(pid, pgid)`.
     Setpgid {
@@ -527,7 +529,7 @@ pub enum Call {
 }
 
 /// Terminal requests that concern job control (`ioctl_tty(2)`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum TtyRequest {
     /// `TIOCSCTTY`: make it the controlling terminal.
     SetControlling,

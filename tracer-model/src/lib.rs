@@ -17,5 +17,9 @@ mod refusal;
 pub mod state;
 pub mod timeline;
 
+/// Which model this is, by its sources: only the same model understands and would make the state that one saved
+/// ([`state::Model`] is serialisable for that alone).
+pub const MODEL_ID: &str = env!("TRACER_MODEL_SOURCES");
+
 #[cfg(test)]
 mod tests;

@@ -56,6 +56,11 @@ impl Pipeline {
         self.tell_findings();
         let delta = self.model.apply(event);
         self.findings.observe(event, &delta, &self.model);
+        if let Some(recording) = &mut self.recording
+            && let Err(error) = recording.note_state(&self.model)
+        {
+            self.recording_error.get_or_insert(error);
+        }
         let Self { sinks, sink_error, model, .. } = self;
         tell(sinks, sink_error, |sink| sink.event(event, &delta, model));
         self.tell_findings();

@@ -102,7 +102,10 @@ fn a_whole_recording_is_replayed_in_silence() {
     assert_eq!((err.as_str(), code), ("", Some(0)));
     assert!(out.contains("setpgid: makes 11 the leader of new group 11"), "{out}");
     assert!(out.contains(r"exec 'cat\xff' /etc/motd"), "{out}");
-    assert!(out.ends_with("left behind  nothing\nraces        none\nfindings     none\n20 events, none lost\n"), "{out}");
+    assert!(
+        out.ends_with("left behind  nothing\nraces        none\nfindings     none\n20 events, none lost\n"),
+        "{out}"
+    );
     assert!(!out.contains('\x1b'), "colour in a file: {out}");
     let (colored, _, _) = run("replay", &recording.path, &["--color", "always"]);
     assert!(colored.contains("\x1b[3"), "{colored}");

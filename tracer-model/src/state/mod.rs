@@ -18,13 +18,15 @@ pub use self::{
     session::Session,
     tty::Terminal,
 };
+use serde::{Deserialize, Serialize};
+
 use crate::{
     delta::{Bounds, ForegroundGroup, LeaderState},
     ids::{BootNs, Life, Pgid, PgrpKey, Pid, ProcKey, RawTty, Seq, SessionKey, Sid, TtyKey},
 };
 
 /// The model.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Model {
     pub(crate) processes: BTreeMap<ProcKey, Process>,
     pub(crate) groups: BTreeMap<PgrpKey, ProcessGroup>,
@@ -54,7 +56,7 @@ pub struct Model {
 }
 
 /// Entities that ended.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Departed {
     pub processes: Vec<ProcKey>,
     pub groups: Vec<PgrpKey>,

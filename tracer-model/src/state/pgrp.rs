@@ -4,13 +4,15 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     delta::{Bounds, GroupBirth, GroupEnd},
     ids::{BootNs, PgrpKey, ProcKey, SessionKey},
 };
 
 /// Whether a process group is orphaned (kernel/exit.c, `will_become_orphaned_pgrp`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Orphaned {
     /// A member has a parent in another group of the same session.
     #[default]
@@ -22,7 +24,7 @@ pub enum Orphaned {
 }
 
 /// One process group.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessGroup {
     /// Its key.
     pub key: PgrpKey,

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     delta::HangupKind,
     event::{Call, Comm, Facts, Namespace, RawId, WaitStatus},
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// A place in the stream of events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stamp {
     /// Its number.
     pub seq: Seq,
@@ -21,7 +23,7 @@ pub struct Stamp {
 }
 
 /// How far a process has got in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Phase {
     /// It has not begun to exit.
     #[default]
@@ -38,7 +40,7 @@ pub enum Phase {
 }
 
 /// How a process came to be known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Knowledge {
     /// Only named by others, as a parent or an actor: its group, session and terminal are not known.
     #[default]
@@ -48,7 +50,7 @@ pub enum Knowledge {
 }
 
 /// A job-control stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     /// By this signal; number 0 when a later bundle showed the stop and the signal is not known.
     pub signal: Signal,
@@ -59,7 +61,7 @@ pub struct Stop {
 }
 
 /// One process.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Process {
     /// Its key.
@@ -123,7 +125,7 @@ pub struct Process {
 }
 
 /// A watched call that has begun and not returned.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OpenCall {
     /// Its ENTER.
     pub entered: Stamp,
@@ -136,7 +138,7 @@ pub(crate) struct OpenCall {
 }
 
 /// The first successful setpgid that made a process the leader of a new group, until a second one decides a race.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FirstSetpgid {
     /// The group.
     pub group: PgrpKey,
@@ -149,7 +151,7 @@ pub(crate) struct FirstSetpgid {
 }
 
 /// What the exit of a process has done so far. Kept between EXIT and DEAD.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ExitProgress {
     /// `exit_notify` has been reached: its children have other parents, and it counts no more in the orphan rule.
     pub notified: bool,
@@ -168,7 +170,7 @@ pub(crate) struct ExitProgress {
 }
 
 /// How a process counts in the orphan rule of its group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Qualifies {
     /// It does not keep the group from being orphaned.
     #[default]
@@ -180,7 +182,7 @@ pub(crate) enum Qualifies {
 }
 
 /// Book-keeping of the rules.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Book {
     /// Open calls by thread.
     pub calls: BTreeMap<Tid, OpenCall>,

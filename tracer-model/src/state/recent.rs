@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{same_ino, same_start};
+use serde::{Deserialize, Serialize};
+
 use crate::{
     delta::Bounds,
     event::Namespace,
@@ -17,7 +19,7 @@ use crate::{
 const CAPACITY: usize = 4096;
 
 /// A process that was reaped.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EndedProcess {
     pub key: ProcKey,
     pub start: BootNs,
@@ -27,14 +29,14 @@ pub(crate) struct EndedProcess {
 }
 
 /// A group that ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EndedGroup {
     pub key: PgrpKey,
     pub ended: Bounds,
 }
 
 /// The history.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Recent {
     processes: BTreeMap<ProcKey, EndedProcess>,
     process_order: VecDeque<ProcKey>,

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     delta::ForegroundGroup,
     event::RawId,
@@ -11,7 +13,7 @@ use crate::{
 };
 
 /// A controlling terminal.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Terminal {
     /// Its key.
     pub key: TtyKey,

@@ -11,7 +11,7 @@ use tracer_model::{
     ids::{BootNs, Seq},
 };
 
-use crate::trace_file::Header;
+use crate::trace_file::{Header, Place};
 
 /// The timeline shows whole microseconds, rounded down: what it shows as 305.402 ms happened within the µs after that.
 const RESOLUTION_NS: i128 = 999;
@@ -255,6 +255,22 @@ impl Limit {
             At::Wall(ns) => i128::from(self.start.0) + self.offset - i128::from(ns),
         };
         self.lead(first) > RESOLUTION_NS && (start > RESOLUTION_NS || matches!(self.at, At::Event(_)))
+    }
+
+    /// Whether an event before this place was later than the instant.
+    #[must_use]
+    pub fn is_passed(&self, place: &Place) -> bool {
+        let beyond = match self.at {
+            At::Event(seq) => (i128::from(place.seq) - i128::from(seq.0)) * (RESOLUTION_NS + 1),
+            At::Since(ns) => i128::from(place.at.0) - i128::from(self.start.0) - i128::from(ns),
+            At::Wall(ns) => i128::from(place.unix_ns) - i128::from(ns),
+        };
+        beyond > RESOLUTION_NS
+    }
+
+    /// The next event is the one after this place.
+    pub fn go_to(&mut self, place: &Place) {
+        self.offset = i128::from(place.clock_offset);
     }
 
     /// ns (for an event's number: µs) from the instant to this event.

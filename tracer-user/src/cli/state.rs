@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     capture::procfs,
-    trace_file::{Reader, Scope},
+    trace_file::{Place, Reader, Scope},
 };
 
 /// A state and whence it is.
@@ -80,8 +80,18 @@ pub fn of_recording(path: &Path, at: Option<At>) -> Result<Instant, ExpectedErro
     }
     let mut limit = at.map(|at| Limit::new(at, reader.header()));
     let mut snapshot = Snapshot::default();
-    let (mut beyond, mut reached) = (false, true);
+    // As if everything up to there had been read. An instant within the snapshot at the start has its rest, too.
+    let suits = |place: &Place| place.snapshot_over && limit.is_none_or(|limit| !limit.is_passed(place));
     let mut too_early = None;
+    if let Some((state, place)) = reader.begin_at(suits) {
+        model = state;
+        snapshot.ended = true;
+        too_early = Some(false);
+        if let Some(limit) = &mut limit {
+            limit.go_to(&place);
+        }
+    }
+    let (mut beyond, mut reached) = (false, true);
     for event in &mut reader {
         too_early.get_or_insert_with(|| limit.is_some_and(|limit| limit.precedes(&event)));
         beyond = beyond || limit.as_mut().is_some_and(|limit| limit.is_before(&event));

@@ -14,24 +14,29 @@
 //! knows nothing of the model's state, of sinks, or of where events come from.
 
 mod call;
+mod compact;
 mod convert;
 mod event;
 mod finding;
 mod header;
 mod json;
-mod line;
+mod lines;
+mod place;
 mod reader;
 mod task;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unwritten;
 mod warning;
 mod writer;
 
 pub use header::{Header, Scope, Summary};
 pub(crate) use json::{end_line, event_line, finding_line, header_line};
+pub use place::Place;
 pub use reader::{ReadError, Reader};
+pub use unwritten::Unwritten;
 pub use warning::Warnings;
-pub use writer::{Unwritten, WriteError, Writer};
+pub use writer::{WriteError, Writer};
 pub(crate) use writer::{how_to_create, how_to_write};
 
 /// An I/O error by the name of its errno.

@@ -1,27 +1,21 @@
-//! Reads a recording, as a stream: from a file, or from a pipe that is still being written.
+//! Reads a recording of either form, as a stream: from a file, or from a pipe that is still being written.
 //!
-//! Refuses what is no recording or has another major version. Everything else is read as far as it is good: a damaged line
-//! becomes a gap, an unknown kind is skipped and counted, a torn end is told. Nothing here panics on any bytes.
+//! Refuses what is no recording or has another major version. Everything else is read as far as it is good. Which form it
+//! has its first bytes say. Must not: understand more than those.
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader},
+    io::{self, BufReader, Read, Seek as _},
     path::{Path, PathBuf},
 };
 
 use tracer_model::{
     event::{Comm, Event, EventKind, Gap, GapCause, RawTask},
     ids::{BootNs, Seq},
+    state::Model,
 };
 
-use super::{
-    FORMAT_MAJOR, FORMAT_MINOR, cause,
-    event::{FileEvent, KINDS},
-    header::{FileEnd, FileHeader, Header, HeaderVersion, Summary},
-    line::{Line, read_line},
-    warning::Warnings,
-};
-use crate::text::sanitize;
+use super::{FORMAT_MAJOR, Header, Place, Summary, Warnings, cause, compact, lines};
 
 /// Why a recording cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -47,11 +41,11 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// It is something else.
-    #[error("{} is not a recording of sesstrace: line 1 is not its header ({why})", path.display())]
+    #[error("{} is not a recording of sesstrace: {why}", path.display())]
     Foreign {
         /// The path.
         path: PathBuf,
-        /// What is wrong with line 1.
+        /// What is wrong with it.
         why: String,
     },
     /// It has another major version.
@@ -85,244 +79,135 @@ impl ReadError {
             Self::Empty { .. } | Self::Foreign { .. } => {
                 Some("sesstrace record -o FILE -- COMMAND    makes a recording".to_owned())
             }
+            Self::Major { tool, .. } if tool.is_empty() => {
+                Some("replay it with the sesstrace that recorded it".to_owned())
+            }
             Self::Major { tool, .. } => Some(format!("replay it with sesstrace {tool}, which recorded it")),
         }
     }
 }
 
 /// A recording being read: an iterator of its events.
-pub struct Reader<R: BufRead = Box<dyn BufRead>> {
-    input: R,
-    header: Header,
-    /// Number of the line that was read last, from 1.
-    line: u64,
-    buffer: Vec<u8>,
-    /// Events that were returned or are held back.
-    summary: Summary,
-    warnings: Warnings,
-    last: Option<Position>,
-    /// Damaged lines since the last event.
-    damaged: u64,
-    /// Records that the recording's own gaps tell as lost.
-    recorded_losses: u64,
-    /// An event that waits behind the gap before it.
-    held: Option<Event>,
-    ended: bool,
+pub struct Reader<'a> {
+    form: Form<'a>,
 }
 
-/// Where the last event stood.
-#[derive(Clone, Copy)]
-struct Position {
-    seq: Seq,
-    at: BootNs,
+enum Form<'a> {
+    Lines(Box<lines::Reader<BufReader<Box<dyn Read + 'a>>>>),
+    Compact(Box<compact::Reader<'a>>),
 }
 
-impl Reader {
+impl Reader<'static> {
     /// Opens a recording; `-` is the standard input.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         if path.as_os_str() == "-" {
-            return Self::new(Path::new("standard input"), Box::new(BufReader::new(io::stdin())));
+            return Self::new(Path::new("standard input"), io::stdin());
         }
         let error = |source| ReadError::Open { path: path.to_owned(), source };
-        let file = File::open(path).map_err(error)?;
-        if file.metadata().map_err(error)?.is_dir() {
+        let mut file = File::open(path).map_err(error)?;
+        let kind = file.metadata().map_err(error)?.file_type();
+        if kind.is_dir() {
             return Err(ReadError::Directory { path: path.to_owned() });
         }
-        Self::new(path, Box::new(BufReader::with_capacity(64 * 1024, file)))
+        if !kind.is_file() {
+            return Self::new(path, file);
+        }
+        let is_compact = compact::begins(&first_bytes(&mut file).map_err(error)?);
+        file.rewind().map_err(error)?;
+        if is_compact {
+            let reader = compact::Reader::new(path, compact::Source::File(Box::new(file)))?;
+            return Ok(Self { form: Form::Compact(Box::new(reader)) });
+        }
+        Self::lines(path, Box::new(file))
     }
 }
 
-impl<R: BufRead> Reader<R> {
+impl<'a> Reader<'a> {
     /// Reads the header from `input`; `path` is for messages.
-    pub fn new(path: &Path, mut input: R) -> Result<Self, ReadError> {
-        let mut buffer = Vec::new();
-        let first =
-            read_line(&mut input, &mut buffer).map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
-        match first {
-            Line::End => return Err(ReadError::Empty { path: path.to_owned() }),
-            Line::TooLong => return Err(foreign(path, "it is longer than any line of a recording")),
-            Line::Whole | Line::Unended => {}
+    pub fn new(path: &Path, mut input: impl Read + 'a) -> Result<Self, ReadError> {
+        let first = first_bytes(&mut input).map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
+        let is_compact = compact::begins(&first);
+        let input = io::Cursor::new(first).chain(input);
+        if is_compact {
+            let reader = compact::Reader::new(path, compact::Source::Stream(Box::new(input)))?;
+            return Ok(Self { form: Form::Compact(Box::new(reader)) });
         }
-        let (header, newer_minor) = parse_header(path, &buffer)?;
-        Ok(Self {
-            input,
-            header,
-            line: 1,
-            buffer,
-            summary: Summary::default(),
-            warnings: Warnings::new(newer_minor),
-            last: None,
-            damaged: 0,
-            recorded_losses: 0,
-            held: None,
-            ended: false,
-        })
+        Self::lines(path, Box::new(input))
+    }
+
+    fn lines(path: &Path, input: Box<dyn Read + 'a>) -> Result<Self, ReadError> {
+        let reader = lines::Reader::new(path, BufReader::with_capacity(64 * 1024, input))?;
+        Ok(Self { form: Form::Lines(Box::new(reader)) })
     }
 
     /// The header.
+    #[must_use]
     pub fn header(&self) -> &Header {
-        &self.header
+        match &self.form {
+            Form::Lines(reader) => reader.header(),
+            Form::Compact(reader) => reader.header(),
+        }
     }
 
     /// What was read so far; once the iterator has ended, how the recording ended.
+    #[must_use]
     pub fn summary(&self) -> Summary {
-        self.summary
+        match &self.form {
+            Form::Lines(reader) => reader.summary(),
+            Form::Compact(reader) => reader.summary(),
+        }
     }
 
     /// What had to be passed over so far.
+    #[must_use]
     pub fn warnings(&self) -> &Warnings {
-        &self.warnings
-    }
-
-    /// Reads until there is an event to return.
-    fn advance(&mut self) -> Option<Event> {
-        while !self.ended {
-            let read = read_line(&mut self.input, &mut self.buffer);
-            self.line += 1;
-            match read {
-                Ok(Line::Whole) => {
-                    if let Some(event) = self.understand(false) {
-                        return Some(self.behind_gap(event));
-                    }
-                }
-                Ok(Line::Unended) => {
-                    let event = self.understand(true);
-                    self.cut_off(&format!("line {}, the last, is torn", self.line));
-                    return event.map(|event| self.behind_gap(event));
-                }
-                Ok(Line::TooLong) => self.bad_line("it is longer than any line of a recording"),
-                Ok(Line::End) => self.cut_off(&format!("there is no end record after line {}", self.line - 1)),
-                Err(e) => self.cut_off(&format!("line {} cannot be read: {}", self.line, cause(&e))),
-            }
+        match &self.form {
+            Form::Lines(reader) => reader.warnings(),
+            Form::Compact(reader) => reader.warnings(),
         }
-        self.gap_until(self.last.map(|last| last.at))
-    }
-
-    /// Understands the line in the buffer. `torn`: no newline ends it, so that it may be a part of a line.
-    fn understand(&mut self, torn: bool) -> Option<Event> {
-        let error = match serde_json::from_slice::<FileEvent>(&self.buffer) {
-            Ok(file) => {
-                let event = file.into_event(self.header.boot_ns);
-                if let EventKind::Gap(gap) = &event.kind {
-                    self.recorded_losses = self.recorded_losses.saturating_add(gap.lost);
-                }
-                return Some(event);
-            }
-            Err(error) => error,
-        };
-        if let Ok(end) = serde_json::from_slice::<FileEnd>(&self.buffer) {
-            self.end(end.into());
-        } else if let Some(kind) = unknown_kind(&self.buffer) {
-            // Findings in the output of `--json` follow from the events.
-            if kind != super::finding::KIND {
-                self.warnings.unknown_kind(kind, self.line);
-            }
-        } else if !torn {
-            self.bad_line(&describe(&error));
-        }
-        None
-    }
-
-    fn bad_line(&mut self, why: &str) {
-        self.damaged += 1;
-        self.warnings.damaged(self.line, why);
-    }
-
-    /// The end record was read.
-    fn end(&mut self, said: Summary) {
-        self.ended = true;
-        self.warnings.counted(said.events, self.summary.events);
-        self.summary.complete = said.complete;
-        // What the capture lost it lost, whether or not the gaps that tell it could be read.
-        let untold = said.lost.saturating_sub(self.recorded_losses);
-        self.damaged = self.damaged.saturating_add(untold);
-        if !matches!(read_line(&mut self.input, &mut self.buffer), Ok(Line::End)) {
-            self.warnings.after_end(self.line + 1);
-        }
-    }
-
-    /// The recording ends without an end record.
-    fn cut_off(&mut self, how: &str) {
-        if !self.ended {
-            self.ended = true;
-            self.warnings.ending(format!("{how}: the recording is incomplete, and shown as far as it goes"));
-        }
-    }
-
-    /// Puts a gap before `event` when lines before it were damaged.
-    fn behind_gap(&mut self, event: Event) -> Event {
-        let gap = self.gap_until(Some(event.at));
-        self.last = Some(Position { seq: event.seq, at: event.at });
-        match gap {
-            None => event,
-            Some(gap) => {
-                self.held = Some(event);
-                gap
-            }
-        }
-    }
-
-    /// The gap for the damaged lines since the last event.
-    fn gap_until(&mut self, until: Option<BootNs>) -> Option<Event> {
-        let lost = std::mem::take(&mut self.damaged);
-        if lost == 0 {
-            return None;
-        }
-        let start = self.header.boot_ns;
-        let until = until.unwrap_or(start);
-        let Position { seq, at: from } = self.last.unwrap_or(Position { seq: Seq(0), at: start.min(until) });
-        Some(Event {
-            seq: Seq(seq.0.saturating_add(1)),
-            at: until,
-            cpu: 0,
-            actor: RawTask::default(),
-            actor_comm: Comm::default(),
-            subject: None,
-            kind: EventKind::Gap(Gap { from, until, lost, cause: GapCause::Malformed, probes: Vec::new() }),
-        })
     }
 }
 
-impl<R: BufRead> Iterator for Reader<R> {
+impl Reader<'_> {
+    /// Goes to the last place that suits and of which the recording has the state: the next event is the one after it. Gives
+    /// the state and the place. `None`: there is none, and the next event is the first. To be called before the first event.
+    pub fn begin_at(&mut self, suits: impl Fn(&Place) -> bool) -> Option<(Model, Place)> {
+        match &mut self.form {
+            Form::Lines(_) => None,
+            Form::Compact(reader) => reader.begin_at(suits),
+        }
+    }
+}
+
+impl Iterator for Reader<'_> {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        let event = self.held.take().or_else(|| self.advance())?;
-        self.summary.count(&event);
-        Some(event)
+        match &mut self.form {
+            Form::Lines(reader) => reader.next(),
+            Form::Compact(reader) => reader.next(),
+        }
     }
 }
 
-fn foreign(path: &Path, why: &str) -> ReadError {
-    ReadError::Foreign { path: path.to_owned(), why: why.to_owned() }
+/// Enough bytes to tell the forms apart; fewer when there are no more.
+fn first_bytes(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut first = Vec::new();
+    input.take(4).read_to_end(&mut first)?;
+    Ok(first)
 }
 
-/// The header, and its version when that is newer than this release's.
-fn parse_header(path: &Path, line: &[u8]) -> Result<(Header, Option<(u32, u32)>), ReadError> {
-    let version: HeaderVersion = serde_json::from_slice(line).map_err(|e| foreign(path, &describe(&e)))?;
-    let (major, minor) = version.format().ok_or_else(|| foreign(path, "its version is not MAJOR.MINOR"))?;
-    if major != FORMAT_MAJOR {
-        let tool = sanitize(version.tool.as_bytes()).into_owned();
-        return Err(ReadError::Major { path: path.to_owned(), major, minor, tool });
+/// The gap for what could not be read after the event `last` (number and time), before an event of the time `until`.
+pub(super) fn malformed_gap(start: BootNs, last: Option<(Seq, BootNs)>, until: Option<BootNs>, lost: u64) -> Event {
+    let until = until.unwrap_or(start);
+    let (seq, from) = last.unwrap_or((Seq(0), start.min(until)));
+    Event {
+        seq: Seq(seq.0.saturating_add(1)),
+        at: until,
+        cpu: 0,
+        actor: RawTask::default(),
+        actor_comm: Comm::default(),
+        subject: None,
+        kind: EventKind::Gap(Gap { from, until, lost, cause: GapCause::Malformed, probes: Vec::new() }),
     }
-    let header: FileHeader = serde_json::from_slice(line).map_err(|e| foreign(path, &describe(&e)))?;
-    Ok((header.into(), (minor > FORMAT_MINOR).then_some((major, minor))))
-}
-
-/// The kind of a line that is whole, and is of a kind that this release does not know.
-fn unknown_kind(line: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Kind {
-        kind: String,
-    }
-    let Kind { kind } = serde_json::from_slice(line).ok()?;
-    (!KINDS.contains(&kind.as_str()) && kind != "end" && kind != "header").then_some(kind)
-}
-
-/// What `serde_json` says, with the column only: every message here names the line of the file.
-fn describe(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-    let what = sanitize(what.as_bytes());
-    if error.column() == 0 { what.into_owned() } else { format!("{what} at column {}", error.column()) }
 }

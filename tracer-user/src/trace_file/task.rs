@@ -212,10 +212,10 @@ pub(super) struct FileNamespace {
 pub(super) struct FileFacts(pub Facts);
 
 /// The place of a fact.
-type Bit = fn(&mut Facts) -> &mut bool;
+pub(super) type Bit = fn(&mut Facts) -> &mut bool;
 
 /// Name and place of every fact.
-const FACTS: [(&str, Bit); 10] = [
+pub(super) const FACTS: [(&str, Bit); 10] = [
     ("session_leader", |f| &mut f.session_leader),
     ("subreaper", |f| &mut f.subreaper),
     ("no_subreaper_above", |f| &mut f.no_subreaper_above),

@@ -9,9 +9,20 @@ use crate::text::sanitize;
 /// Kinds of unknown events that are told apart.
 const KINDS_LISTED: usize = 16;
 
-/// What a reader had to pass over.
+/// What a recording is made of, and how a place in it is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Unit {
+    /// By the number of the line.
+    #[default]
+    Line,
+    /// By the byte at which the frame begins.
+    Frame,
+}
+
+/// What a reader had to pass over. Places are lines, or offsets of frames.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Warnings {
+    unit: Unit,
     /// The file's minor version, when it is newer than this release's.
     newer_minor: Option<(u32, u32)>,
     /// Unknown kinds of events: the first line and how many.
@@ -29,8 +40,14 @@ pub struct Warnings {
 }
 
 impl Warnings {
-    pub(super) fn new(newer_minor: Option<(u32, u32)>) -> Self {
+    /// Of JSON Lines.
+    pub(super) fn of_lines(newer_minor: Option<(u32, u32)>) -> Self {
         Self { newer_minor, ..Self::default() }
+    }
+
+    /// Of frames.
+    pub(super) fn of_frames(newer_minor: Option<(u32, u32)>) -> Self {
+        Self { newer_minor, unit: Unit::Frame, ..Self::default() }
     }
 
     pub(super) fn unknown_kind(&mut self, kind: String, line: u64) {
@@ -80,17 +97,18 @@ impl Warnings {
         }
         for (kind, (line, count)) in &self.unknown {
             let kind = sanitize(kind.as_bytes());
-            lines.push(format!("line {line}: unknown kind of event {kind}: {} skipped", events(*count)));
+            lines.push(format!("{}: unknown kind of event {kind}: {} skipped", self.place(*line), events(*count)));
         }
         if self.unknown_more > 0 {
             lines.push(format!("{} of other unknown kinds skipped", events(self.unknown_more)));
         }
         if let Some((line, why, count)) = &self.damaged {
-            let more = if *count > 1 { format!(", and {} more", lines_of(count - 1)) } else { String::new() };
-            lines.push(format!("line {line} is damaged{more}: {why}; skipped, and counted as lost"));
+            let more = if *count > 1 { format!(", and {} more", self.units(count - 1)) } else { String::new() };
+            let place = self.place(*line);
+            lines.push(format!("{place} is damaged{more}: {why}; skipped, and counted as lost"));
         }
         if let Some(line) = self.after_end {
-            lines.push(format!("line {line} comes after the end record: what follows is not read"));
+            lines.push(format!("{} comes after the end record: what follows is not read", self.place(line)));
         }
         if let Some((said, read)) = self.differs {
             lines.push(format!("the end record counts {}, the recording has {read}", events(said)));
@@ -98,12 +116,23 @@ impl Warnings {
         lines.extend(self.ending.clone());
         lines
     }
+
+    fn place(&self, place: u64) -> String {
+        match self.unit {
+            Unit::Line => format!("line {place}"),
+            Unit::Frame => format!("the frame at byte {place}"),
+        }
+    }
+
+    fn units(&self, count: u64) -> String {
+        let unit = match self.unit {
+            Unit::Line => "line",
+            Unit::Frame => "frame",
+        };
+        if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+    }
 }
 
 fn events(count: u64) -> String {
     if count == 1 { "1 event".to_owned() } else { format!("{count} events") }
-}
-
-fn lines_of(count: u64) -> String {
-    if count == 1 { "1 line".to_owned() } else { format!("{count} lines") }
 }

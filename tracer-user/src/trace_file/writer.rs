@@ -1,20 +1,19 @@
-//! Writes a recording: whole lines, in batches.
+//! Writes a recording of either form, in batches. The extension of the path says which: `.sesstrace` is the compact one.
 //!
 //! A failed write is reported once; the command that is being traced goes on, and so does everything downstream. Nothing is
 //! synced to the disk: "written" means handed to the kernel.
 
 use std::{
-    fs::{File, OpenOptions, Permissions},
+    fs::File,
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use nix::errno::Errno;
-use tracer_model::{event::Event, ids::BootNs};
+use tracer_model::{event::Event, ids::BootNs, state::Model};
 
 use super::{
-    cause,
+    cause, compact,
     header::{Header, Summary},
     json::{end_line, event_line, header_line},
 };
@@ -31,11 +30,30 @@ pub enum WriteError {
         /// The path.
         path: PathBuf,
     },
+    /// Somebody else is writing it.
+    #[error("cannot record to {}: another sesstrace is recording to it", path.display())]
+    Busy {
+        /// The path.
+        path: PathBuf,
+    },
     /// It could not be created.
     #[error("cannot record to {}: {}", path.display(), cause(source))]
     Create {
         /// The path.
         path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It could not get its name at the end.
+    #[error(
+        "cannot rename {} to {}: {}. The recording is there under the first name",
+        temporary.display(), path.display(), cause(source)
+    )]
+    Rename {
+        /// The path.
+        path: PathBuf,
+        /// The name that it has.
+        temporary: PathBuf,
         /// Why.
         source: io::Error,
     },
@@ -60,7 +78,9 @@ impl WriteError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Link { .. } => Some("name the file itself".to_owned()),
+            Self::Busy { .. } => Some("name another file".to_owned()),
             Self::Create { path, source } => Some(how_to_create(path, source)),
+            Self::Rename { path, temporary, .. } => Some(format!("mv {} {}", temporary.display(), path.display())),
             Self::CutOff { .. } => Some("-w FILE (record: -o FILE) on a file system with more space".to_owned()),
         }
     }
@@ -91,84 +111,50 @@ pub(crate) fn how_to_write(error: &io::Error) -> Option<String> {
 pub struct Writer<W: Write = File> {
     path: PathBuf,
     out: W,
-    base: BootNs,
+    form: Form,
     batch: Vec<u8>,
     /// Counts what was given to [`Writer::write`].
     summary: Summary,
-    /// Events whose lines are wholly with the kernel.
+    /// Events that are wholly with the kernel.
     kept: u64,
     /// A write failed: the recording has ended.
     cut_off: bool,
+    /// The name that the file has until it is finished.
+    temporary: Option<PathBuf>,
 }
 
-/// The file of a recording, opened before there is anything to record: that it cannot be is said before a capture is loaded
-/// and a command is started.
-#[derive(Debug)]
-pub struct Unwritten {
-    path: PathBuf,
-    file: File,
-    /// It was not there before.
-    new: bool,
-}
-
-impl Unwritten {
-    /// Opens `path`, readable by its owner only. What is in a file that is there stays until [`Self::begin`].
-    pub fn open(path: &Path) -> Result<Self, WriteError> {
-        let error = |source: io::Error| {
-            let path = path.to_owned();
-            if source.raw_os_error() == Some(libc::ELOOP) {
-                WriteError::Link { path }
-            } else {
-                WriteError::Create { path, source }
-            }
-        };
-        let mut options = OpenOptions::new();
-        options.write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
-        let (file, new) = match options.clone().create_new(true).open(path) {
-            Ok(file) => (file, true),
-            Err(there) if there.kind() == io::ErrorKind::AlreadyExists => (options.open(path).map_err(error)?, false),
-            Err(source) => return Err(error(source)),
-        };
-        Ok(Self { path: path.to_owned(), file, new })
-    }
-
-    /// Empties the file and writes the header.
-    pub fn begin(self, header: &Header) -> Result<Writer<File>, WriteError> {
-        let Self { path, file, .. } = self;
-        let error = |source| WriteError::Create { path: path.clone(), source };
-        if file.metadata().map_err(error)?.is_file() {
-            file.set_len(0).map_err(error)?;
-            // A file that was there keeps its mode at open: arguments of other people's commands are not for all to read.
-            file.set_permissions(Permissions::from_mode(0o600)).map_err(error)?;
-        }
-        Writer::new(&path, file, header)
-    }
-
-    /// There will be nothing to record: what was created is removed again.
-    pub fn discard(self) {
-        if self.new {
-            // It is empty; nobody misses it and nobody is harmed if it stays.
-            let _ = std::fs::remove_file(self.path);
-        }
-    }
+enum Form {
+    /// Lines, with times since this.
+    Lines(BootNs),
+    Compact(Box<compact::Writer>),
 }
 
 impl<W: Write> Writer<W> {
-    /// Writes the header to `out`; `path` is for messages.
+    /// Writes the header to `out`; `path` is for messages, and says the form.
     pub fn new(path: &Path, out: W, header: &Header) -> Result<Self, WriteError> {
-        let mut writer = Self {
-            path: path.to_owned(),
-            out,
-            base: header.boot_ns,
-            batch: Vec::with_capacity(BATCH + 4096),
-            summary: Summary::default(),
-            kept: 0,
-            cut_off: false,
+        let error = |source| WriteError::Create { path: path.to_owned(), source };
+        let mut batch = Vec::with_capacity(BATCH + 4096);
+        let form = if is_compact(path) {
+            Form::Compact(Box::new(compact::Writer::new(header, compact::Limits::default()).map_err(error)?))
+        } else {
+            header_line(header, &mut batch).map_err(error)?;
+            Form::Lines(header.boot_ns)
         };
-        let created = header_line(header, &mut writer.batch).and_then(|()| writer.out.write_all(&writer.batch));
+        let (summary, kept) = (Summary::default(), 0);
+        let mut writer =
+            Self { path: path.to_owned(), out, form, batch, summary, kept, cut_off: false, temporary: None };
+        if let Form::Compact(form) = &mut writer.form {
+            writer.batch = form.take();
+        }
+        writer.out.write_all(&writer.batch).map_err(error)?;
         writer.batch.clear();
-        created.map_err(|source| WriteError::Create { path: path.to_owned(), source })?;
         Ok(writer)
+    }
+
+    /// The file is renamed to its own name when it is finished.
+    pub(super) fn with_temporary(mut self, temporary: Option<PathBuf>) -> Self {
+        self.temporary = temporary;
+        self
     }
 
     /// Adds an event. Fails once, when the recording ends early; what comes after is dropped.
@@ -177,12 +163,48 @@ impl<W: Write> Writer<W> {
             return Ok(());
         }
         self.summary.count(event);
-        event_line(event, self.base, &mut self.batch).map_err(|source| self.cut(source))?;
-        if self.batch.len() >= BATCH { self.flush() } else { Ok(()) }
+        match &mut self.form {
+            Form::Lines(base) => event_line(event, *base, &mut self.batch).map_err(|source| self.cut(source))?,
+            Form::Compact(form) => {
+                let made = form.event(event);
+                if form.ready() >= BATCH {
+                    self.batch.extend(form.take());
+                }
+                made.map_err(|source| self.cut(source))?;
+            }
+        }
+        if self.batch.len() >= BATCH { self.hand_over() } else { Ok(()) }
+    }
+
+    /// Tells the state after the last event, so that a reader can begin here. To be called after each event; does nothing
+    /// most of the time.
+    pub fn note_state(&mut self, model: &Model) -> Result<(), WriteError> {
+        if let Form::Compact(form) = &mut self.form
+            && form.wants_keyframe()
+            && !self.cut_off
+        {
+            return form.keyframe(model).map_err(|source| self.cut(source));
+        }
+        Ok(())
     }
 
     /// Hands everything to the kernel.
     pub fn flush(&mut self) -> Result<(), WriteError> {
+        if let Form::Compact(form) = &mut self.form
+            && !self.cut_off
+        {
+            match form.flush() {
+                Ok(bytes) => self.batch.extend(bytes),
+                Err(source) => return Err(self.cut(source)),
+            }
+        }
+        self.hand_over()?;
+        self.kept = self.summary.events;
+        Ok(())
+    }
+
+    /// Hands the batch to the kernel.
+    fn hand_over(&mut self) -> Result<(), WriteError> {
         let mut done = 0;
         while let Some(rest) = self.batch.get(done..).filter(|rest| !rest.is_empty() && !self.cut_off) {
             match self.out.write(rest) {
@@ -192,7 +214,9 @@ impl<W: Write> Writer<W> {
                 Err(e) => return Err(self.cut_after(done, e)),
             }
         }
-        self.kept = self.summary.events;
+        if matches!(self.form, Form::Lines(_)) {
+            self.kept = self.summary.events;
+        }
         self.batch.clear();
         Ok(())
     }
@@ -200,18 +224,29 @@ impl<W: Write> Writer<W> {
     /// Ends the recording. `complete`: the capture came to its own end.
     pub fn finish(mut self, complete: bool) -> Result<Summary, WriteError> {
         self.summary.complete = complete && !self.cut_off;
-        if !self.cut_off {
-            let summary = self.summary;
-            end_line(summary, &mut self.batch).map_err(|source| self.cut(source))?;
-            self.flush()?;
+        let ended = if self.cut_off { Ok(()) } else { self.write_end() };
+        if let Some(temporary) = self.temporary.take() {
+            let renamed = std::fs::rename(&temporary, &self.path);
+            renamed.map_err(|source| WriteError::Rename { path: self.path.clone(), temporary, source })?;
         }
-        Ok(self.summary)
+        ended.map(|()| self.summary)
+    }
+
+    fn write_end(&mut self) -> Result<(), WriteError> {
+        let made = match &mut self.form {
+            Form::Lines(_) => end_line(self.summary, &mut self.batch),
+            Form::Compact(form) => form.finish(self.summary).map(|bytes| self.batch.extend(bytes)),
+        };
+        made.map_err(|source| self.cut(source))?;
+        self.hand_over()
     }
 
     /// The write failed with `done` bytes of the batch written.
     fn cut_after(&mut self, done: usize, source: io::Error) -> WriteError {
-        let lines = self.batch.iter().take(done).filter(|&&byte| byte == b'\n').count();
-        self.kept += lines as u64;
+        if matches!(self.form, Form::Lines(_)) {
+            let lines = self.batch.iter().take(done).filter(|&&byte| byte == b'\n').count();
+            self.kept += lines as u64;
+        }
         self.cut(source)
     }
 
@@ -220,4 +255,9 @@ impl<W: Write> Writer<W> {
         self.batch = Vec::new();
         WriteError::CutOff { path: self.path.clone(), kept: self.kept, source }
     }
+}
+
+/// Whether a recording of this name has the compact form.
+pub(super) fn is_compact(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "sesstrace")
 }

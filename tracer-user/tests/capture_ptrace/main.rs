@@ -9,7 +9,5 @@
     reason = "a test fails by panicking"
 )]
 
-mod attach;
-mod hard;
 mod life;
 mod stage;

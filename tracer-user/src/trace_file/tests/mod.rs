@@ -1,6 +1,8 @@
 //! What is written is read again, and whatever is read is read without a panic.
 
 pub(crate) mod arbitrary;
+mod compact;
+mod compact_damage;
 mod damage;
 mod errors;
 mod round_trip;

@@ -1,0 +1,86 @@
+//! The file of a recording before there is anything to record.
+//!
+//! A compact recording is written under another name beside its own and gets its own when it is finished: what had the name
+//! is whole until then. Must not: write.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
+    io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::{Header, WriteError, Writer, writer::is_compact};
+
+/// The file of a recording, opened before there is anything to record: that it cannot be is said before a capture is loaded
+/// and a command is started.
+#[derive(Debug)]
+pub struct Unwritten {
+    path: PathBuf,
+    file: File,
+    /// The name that the file has, when that is not yet `path`.
+    temporary: Option<PathBuf>,
+    /// It was not there before.
+    new: bool,
+}
+
+impl Unwritten {
+    /// Opens `path`, readable by its owner only, and locks it. What is in a file that is there stays until [`Self::begin`].
+    pub fn open(path: &Path) -> Result<Self, WriteError> {
+        let there = fs::symlink_metadata(path).ok();
+        if there.as_ref().is_some_and(fs::Metadata::is_symlink) {
+            return Err(WriteError::Link { path: path.to_owned() });
+        }
+        // What is no regular file (a pipe, /dev/null) is written as it is, and so are lines: others follow those as they come.
+        let replaced = is_compact(path) && there.is_none_or(|there| there.is_file());
+        let temporary = replaced.then(|| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(".part");
+            PathBuf::from(name)
+        });
+        let (file, new) = open(temporary.as_deref().unwrap_or(path)).map_err(|source| {
+            let path = path.to_owned();
+            if source.raw_os_error() == Some(libc::ELOOP) {
+                WriteError::Link { path }
+            } else {
+                WriteError::Create { path, source }
+            }
+        })?;
+        // On a file system without locks nobody can be told apart.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(WriteError::Busy { path: path.to_owned() });
+        }
+        Ok(Self { path: path.to_owned(), file, temporary, new })
+    }
+
+    /// Empties the file and writes the header.
+    pub fn begin(self, header: &Header) -> Result<Writer<File>, WriteError> {
+        let Self { path, file, temporary, .. } = self;
+        let error = |source| WriteError::Create { path: path.clone(), source };
+        if file.metadata().map_err(error)?.is_file() {
+            file.set_len(0).map_err(error)?;
+            // A file that was there keeps its mode at open: arguments of other people's commands are not for all to read.
+            file.set_permissions(Permissions::from_mode(0o600)).map_err(error)?;
+        }
+        Ok(Writer::new(&path, file, header)?.with_temporary(temporary))
+    }
+
+    /// There will be nothing to record: what was created is removed again.
+    pub fn discard(self) {
+        if self.new {
+            // It is empty; nobody misses it and nobody is harmed if it stays.
+            let _ = fs::remove_file(self.temporary.as_ref().unwrap_or(&self.path));
+        }
+    }
+}
+
+/// The file, and whether it was not there before.
+fn open(path: &Path) -> io::Result<(File, bool)> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    match options.clone().create_new(true).open(path) {
+        Ok(file) => Ok((file, true)),
+        Err(there) if there.kind() == io::ErrorKind::AlreadyExists => Ok((options.open(path)?, false)),
+        Err(error) => Err(error),
+    }
+}
