@@ -1,5 +1,6 @@
 //! `cargo xtask`: automation that is more than one cargo command. A verb is a file and a line of [`Verb`].
 
+mod bench;
 mod build_ebpf;
 mod golden;
 mod test;
@@ -15,6 +16,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Verb {
+    Bench(bench::Arguments),
     BuildEbpf(build_ebpf::Arguments),
     Record(golden::Record),
     Replay(golden::Replay),
@@ -26,6 +28,7 @@ enum Verb {
 
 fn main() -> anyhow::Result<()> {
     match Verb::parse() {
+        Verb::Bench(arguments) => bench::run(&arguments),
         Verb::BuildEbpf(arguments) => build_ebpf::run(&arguments),
         Verb::Record(arguments) => golden::record(&arguments),
         Verb::Replay(arguments) => golden::replay(&arguments),

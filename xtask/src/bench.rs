@@ -1,0 +1,165 @@
+//! `cargo xtask bench`: what tracing without privilege costs, beside strace in the same run, and how long a start takes.
+//!
+//! Every way of running is repeated in turn, so that whatever else runs on the machine meets all of them alike, and the fastest
+//! repetition of each counts. Must not: judge; it prints what was measured, and the bar beside it.
+
+mod idle;
+mod jobs;
+mod ways;
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+
+use ways::{Way, start_ways, tracing_ways};
+
+/// Measure what tracing costs.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: What,
+    /// Repetitions of each measurement.
+    #[arg(short, long, global = true, default_value_t = 7)]
+    repetitions: usize,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// ptrace beside strace: jobs, a build, an idle shell.
+    Ptrace,
+    /// How long `run -- true` takes beside `true`.
+    Start,
+    /// The jobs that are traced: a fork, a group, an exit, a wait, so many times.
+    #[command(hide = true)]
+    Jobs {
+        /// How many.
+        count: usize,
+    },
+}
+
+/// Jobs in one run: so many that starting the tracer hardly counts.
+const JOBS: usize = 2000;
+/// The part of what strace adds that ptrace may add.
+const BAR: f64 = 0.6;
+/// What a start may add.
+const START_BAR: Duration = Duration::from_millis(10);
+
+/// Runs the verb.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    match arguments.what {
+        What::Jobs { count } => jobs::run(count),
+        What::Ptrace => ptrace(arguments.repetitions),
+        What::Start => start(arguments.repetitions.max(20)),
+    }
+}
+
+fn ptrace(repetitions: usize) -> anyhow::Result<()> {
+    let sesstrace = build()?;
+    let folder = crate::root()?.join("target/bench");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let ways = tracing_ways(&sesstrace, &folder)?;
+    say("Other work on this machine shows in every number. Compare numbers of one table only.")?;
+    let own = std::env::current_exe().context("this program's path")?;
+    let jobs = [own.to_str().context("this program's path")?, "bench", "jobs", &JOBS.to_string()].map(str::to_owned);
+    compare(&format!("{JOBS} times fork, setpgid, exit, wait"), &ways, repetitions, |way| time(way, &jobs, &folder))?;
+    let build = jobs::write_build(&folder)?;
+    compare("a build: make -j2 of 40 targets, 7 commands each", &ways, repetitions, |way| time(way, &build, &folder))?;
+    idle::compare(&ways, &folder)
+}
+
+fn start(repetitions: usize) -> anyhow::Result<()> {
+    let sesstrace = build()?;
+    let folder = crate::root()?.join("target/bench");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let ways = start_ways(&sesstrace, &folder);
+    say("Other work on this machine shows in every number. Compare numbers of one table only.")?;
+    let command = ["/bin/true".to_owned()];
+    let fastest = compare("true", &ways, repetitions, |way| time(way, &command, &folder))?;
+    let [Some(untraced), Some(ptrace), ..] = fastest.as_slice() else { bail!("nothing was measured") };
+    let added = ptrace.saturating_sub(*untraced);
+    let verdict = if added < START_BAR { "held" } else { "MISSED" };
+    say(&format!("bar: ptrace adds less than {} ms: {verdict}", START_BAR.as_millis()))
+}
+
+/// The release build of sesstrace.
+fn build() -> anyhow::Result<String> {
+    let status = Command::new("cargo")
+        .args(["build", "--release", "-p", "tracer-user", "--bin", "sesstrace"])
+        .current_dir(crate::root()?)
+        .status()
+        .context("cannot run cargo")?;
+    if !status.success() {
+        bail!("sesstrace does not build");
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(crate::root()?.join("target"), Into::into);
+    let program = target.join("release/sesstrace");
+    program.to_str().map(str::to_owned).with_context(|| program.display().to_string())
+}
+
+/// Measures every way in turn, prints a table, and returns the fastest of each.
+fn compare(
+    what: &str,
+    ways: &[Way],
+    repetitions: usize,
+    mut measure: impl FnMut(&Way) -> anyhow::Result<Duration>,
+) -> anyhow::Result<Vec<Option<Duration>>> {
+    let mut fastest = vec![None; ways.len()];
+    for _ in 0..repetitions {
+        for (way, fastest) in ways.iter().zip(&mut fastest) {
+            let now = measure(way)?;
+            *fastest = Some(fastest.map_or(now, |before: Duration| before.min(now)));
+        }
+    }
+    table(&format!("{what}: the fastest of {repetitions}"), ways, &fastest)?;
+    Ok(fastest)
+}
+
+/// A row for each way: the time, what it adds to the first way's, and which part that is of what strace adds.
+fn table(title: &str, ways: &[Way], times: &[Option<Duration>]) -> anyhow::Result<()> {
+    say(&format!("\n{title}"))?;
+    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let untraced = times.first().copied().flatten().unwrap_or_default();
+    let added = |time: Duration| ms(time) - ms(untraced);
+    let row = |(way, time): (&Way, &Option<Duration>)| {
+        let Some(time) = *time else { return format!("  {:38} not measured", way.name) };
+        let mut parts = vec![format!("  {:38}{:10.2} ms", way.name, ms(time))];
+        if time != untraced {
+            parts.push(format!("adds {:9.2} ms", added(time)));
+        }
+        let strace = ways.iter().zip(times).filter(|(other, _)| way.is_ours && other.is_strace);
+        parts.extend(strace.filter_map(|(other, theirs)| {
+            let part = added(time) / added((*theirs)?);
+            let verdict = if part <= BAR { "" } else { " (MORE THAN THE BAR)" };
+            Some(format!("{part:.2} of {}{verdict}", other.name))
+        }));
+        parts.join("  ")
+    };
+    ways.iter().zip(times).try_for_each(|pair| say(&row(pair)))
+}
+
+/// How long the command takes from its start to its end.
+fn time(way: &Way, command: &[String], folder: &Path) -> anyhow::Result<Duration> {
+    let words = way.words(command);
+    let Some((program, arguments)) = words.split_first() else { bail!("no command") };
+    let mut starting = Command::new(program);
+    starting.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let begin = Instant::now();
+    let status = starting.status().with_context(|| format!("cannot run {program}"))?;
+    let took = begin.elapsed();
+    if !status.success() {
+        bail!("{}: {status}", words.join(" "));
+    }
+    Ok(took)
+}
+
+/// Prints a line at once.
+fn say(line: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("stdout")
+}

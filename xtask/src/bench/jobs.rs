@@ -1,0 +1,49 @@
+//! What is traced: jobs as a shell makes them, and a build of many short commands.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use anyhow::{Context as _, bail};
+use nix::{
+    sys::wait::waitpid,
+    unistd::{ForkResult, Pid, fork, setpgid},
+};
+
+/// Forks, makes a group from both sides as shells do, exits and waits, so many times.
+pub fn run(count: usize) -> anyhow::Result<()> {
+    for _ in 0..count {
+        // SAFETY: the child makes only async-signal-safe calls.
+        match unsafe { fork() }.context("fork")? {
+            ForkResult::Child => {
+                let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+                // SAFETY: it does not return, and has no memory arguments.
+                unsafe { libc::_exit(0) }
+            }
+            ForkResult::Parent { child } => {
+                // Either side may be first, and the child may be over.
+                let _ = setpgid(child, child);
+                waitpid(child, None).context("wait")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes a Makefile. Returns the command that builds it.
+pub fn write_build(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let targets: Vec<String> = (0..40).map(|number| format!("target{number}")).collect();
+    let mut makefile = format!("all: {}\n.PHONY: all {}\n", targets.join(" "), targets.join(" "));
+    for target in &targets {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            makefile,
+            "{target}:\n\t@for i in 1 2 3; do /bin/true; done; /usr/bin/expr 1 + 1; echo {target} | /bin/cat; \
+             /usr/bin/basename {target}; x=$$(/usr/bin/dirname {target}/x)"
+        );
+    }
+    let path = folder.join("Makefile");
+    fs::write(&path, makefile).with_context(|| path.display().to_string())?;
+    if std::process::Command::new("make").arg("-v").output().is_err() {
+        bail!("MAKE IS NOT INSTALLED, and there is no build to measure: apt-get install make");
+    }
+    Ok(["make", "-j2", "-s", "-f", "Makefile"].map(str::to_owned).to_vec())
+}
