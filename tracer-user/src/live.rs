@@ -178,6 +178,10 @@ impl Live {
         }
         events.clear();
         self.events = events;
+        // Everything that was numbered is through: nothing older than the reorder window will come.
+        if !last && self.reorder.next() > self.source.last_seq() {
+            self.pipeline.advance(BootNs(now.0.saturating_sub(WINDOW_NS)));
+        }
         self.pipeline.flush();
         if last { Ok(()) } else { self.heal() }
     }

@@ -4,7 +4,12 @@
 
 use std::io;
 
-use tracer_model::{event::Event, findings::Findings, ids::BootNs, state::Model};
+use tracer_model::{
+    event::Event,
+    findings::{Findings, Severity},
+    ids::BootNs,
+    state::Model,
+};
 
 use crate::{
     sink::Sink,
@@ -20,6 +25,7 @@ pub struct Pipeline {
     sinks: Vec<Box<dyn Sink>>,
     sink_error: Option<io::Error>,
     summary: Summary,
+    worst: Option<Severity>,
 }
 
 impl Pipeline {
@@ -40,6 +46,7 @@ impl Pipeline {
             sinks,
             sink_error: None,
             summary: Summary::default(),
+            worst: None,
         })
     }
 
@@ -80,6 +87,7 @@ impl Pipeline {
 
     fn tell_findings(&mut self) {
         for finding in self.findings.take() {
+            self.worst = self.worst.max(Some(finding.severity));
             tell(&mut self.sinks, &mut self.sink_error, |sink| sink.finding(&finding));
         }
     }
@@ -112,7 +120,12 @@ impl Pipeline {
         for sink in &mut self.sinks {
             sink.end(&self.model, &self.summary)?;
         }
-        Ok(Ended { summary: self.summary, recording_error: self.recording_error, sink_error: self.sink_error })
+        Ok(Ended {
+            summary: self.summary,
+            recording_error: self.recording_error,
+            sink_error: self.sink_error,
+            worst: self.worst,
+        })
     }
 }
 
@@ -136,6 +149,8 @@ fn tell(
 pub struct Ended {
     /// Events, losses, completeness.
     pub summary: Summary,
+    /// The greatest severity of a finding.
+    pub worst: Option<Severity>,
     /// Why the recording stops short, when it does.
     pub recording_error: Option<WriteError>,
     /// Why what was to be shown stops short, when it does.

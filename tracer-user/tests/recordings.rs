@@ -39,6 +39,10 @@ struct Recording {
 
 impl Recording {
     fn new() -> Self {
+        Self::of(HISTORY)
+    }
+
+    fn of(history: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("rec.jsonl");
         let header = Header {
@@ -58,7 +62,7 @@ impl Recording {
             user: None,
         };
         let mut writer = Unwritten::open(&path).expect("a file").begin(&header).expect("a recording");
-        for event in dsl::parse(HISTORY).expect("a history") {
+        for event in dsl::parse(history).expect("a history") {
             writer.write(&event).expect("an event");
         }
         writer.finish(true).expect("an end");
@@ -277,4 +281,74 @@ fn without_a_recording_the_machine_is_shown() {
     assert!(children.iter().any(|row| row.last() == Some(&"sesstrace")), "{out}");
     let (_, err, code) = said(&sesstrace().args(["ps", "--at", "3"]).output().expect("sesstrace"));
     assert!(code == Some(2) && err.contains("<REC>"), "{err}");
+}
+
+const PIPELINE_RACE: &str = "
+    snapshot 1 init {+init_parent pp=0}
+    snapshot 10 bash {pg=10 sid=10 +leader tty=pts/3 fg=10}
+    snapshot-end
+    @3000000 10: fork 11
+    @3100000 11: setpgid(0,0) = 0
+    @4000000 11: exec echo
+    @5000000 11: exit 0
+    11: dead
+    @5100000 10: wait4(-1,2) = 11 got 11 exited:0
+    @5140000 10: fork 12
+    @5141000 10: setpgid(12,11) = -1
+    @6000000 12: exit 1
+    12: dead
+    @6100000 10: wait4(-1,2) = 12 got 12 exited:1
+";
+
+#[test]
+fn findings_are_reported_in_every_format_and_decide_the_exit_code() {
+    let recording = Recording::of(PIPELINE_RACE);
+    let (text, err, code) = run("report", &recording.path, &[]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    assert!(text.contains("error JC102 join-dead-group  10 bash: setpgid(12 bash → 11) failed: EPERM"), "{text}");
+    assert!(text.contains("reaped by 10 bash at 5.101 ms, 40 µs before this call"), "{text}");
+    assert!(text.contains("findings  1 error"), "{text}");
+    for (severity, wanted) in [("error", 1), ("warning", 1)] {
+        assert_eq!(run("report", &recording.path, &["--fail-on", severity]).2, Some(wanted));
+    }
+    let (json, _, _) = run("report", &recording.path, &["--format", "json"]);
+    let (events, _, _) = run("replay", &recording.path, &["--json"]);
+    assert_eq!(json.lines().count(), 1);
+    assert!(events.lines().any(|line| line == json.trim_end()), "{events}");
+    for (format, wanted) in [
+        ("md", "### error JC102 join-dead-group"),
+        ("sarif", "\"ruleId\": \"JC102\""),
+        ("junit", "<failure type=\"error\" message=\"10 bash: setpgid(12 bash → 11) failed: EPERM\">"),
+    ] {
+        let (text, err, code) = run("report", &recording.path, &["--format", format]);
+        assert_eq!((err.as_str(), code), ("", Some(0)));
+        assert!(text.contains(wanted), "{format}: {text}");
+    }
+}
+
+#[test]
+fn what_json_prints_is_a_recording_whose_findings_are_the_same() {
+    let recording = Recording::of(PIPELINE_RACE);
+    let (json, _, _) = run("replay", &recording.path, &["--json"]);
+    let again = recording.other(&json);
+    assert_eq!(run("replay", &again, &["--json"]), (json, String::new(), Some(0)));
+}
+
+#[test]
+fn without_findings_nothing_fails() {
+    let recording = Recording::new();
+    assert_eq!(run("report", &recording.path, &["--fail-on", "warning"]).2, Some(0));
+}
+
+#[test]
+fn rules_explain_themselves() {
+    let explain = |args: &[&str]| said(&sesstrace().arg("explain").args(args).output().expect("sesstrace"));
+    let (page, _, code) = explain(&["jc102"]);
+    assert_eq!(code, Some(0));
+    assert!(page.starts_with("JC102 join-dead-group (error at most)\n\nA process could not join"), "{page}");
+    assert_eq!(explain(&["join-dead-group"]).0, page);
+    assert!(explain(&[]).0.lines().any(|line| line.starts_with("JC201  background-read-stop")));
+    let (_, err, code) = explain(&["JC999"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("there is no rule JC999\n  fix    sesstrace explain"), "{err}");
 }

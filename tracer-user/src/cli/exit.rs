@@ -12,6 +12,8 @@ use crate::{
     trace_file::{self, ReadError, WriteError},
 };
 
+/// There are findings of the severity that was asked for.
+pub const FOUND: u8 = 1;
 /// Wrong usage.
 pub const USAGE: u8 = 2;
 /// What was asked for could not be seen whole: records were lost, or a recording is torn.

@@ -9,10 +9,12 @@ pub mod common;
 mod doctor;
 mod engine;
 pub mod exit;
+mod explain;
 mod live;
 mod ps;
 mod record;
 mod replay;
+mod report;
 mod run;
 mod signals;
 mod state;
@@ -53,6 +55,10 @@ enum Verb {
     Live(live::LiveArgs),
     /// Print what `run` printed, from its recording
     Replay(replay::ReplayArgs),
+    /// Say what went wrong in a recording, and why
+    Report(report::ReportArgs),
+    /// Print the manual page of a rule, or list the rules
+    Explain(explain::ExplainArgs),
     /// List processes with their groups, sessions and terminals, now or at an instant of a recording
     Ps(ps::PsArgs),
     /// Show sessions, their groups and processes as a tree, now or at an instant of a recording
@@ -78,6 +84,8 @@ pub fn main() -> ExitCode {
         Verb::Record(args) => record::run(&args),
         Verb::Live(args) => live::run(&args, color),
         Verb::Replay(args) => replay::run(&args, color),
+        Verb::Report(args) => report::run(&args, color),
+        Verb::Explain(args) => explain::run(&args),
         Verb::Ps(args) => ps::run(&args, color),
         Verb::Tree(args) => tree::run(&args, color),
         Verb::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),

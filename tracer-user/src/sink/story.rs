@@ -142,7 +142,7 @@ impl Story {
 }
 
 impl Losses {
-    fn observe(&mut self, event: &Event) {
+    pub(super) fn observe(&mut self, event: &Event) {
         if let EventKind::Gap(gap) = &event.kind {
             let lost = self.causes.entry(gap.cause).or_default();
             *lost = lost.saturating_add(gap.lost);

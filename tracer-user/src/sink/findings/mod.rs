@@ -2,6 +2,11 @@
 //!
 //! Must not: word anything of a rule's; the rules have.
 
+mod junit;
+mod markdown;
+mod report;
+mod sarif;
+
 use std::{
     collections::BTreeMap,
     io::{self, Write},
@@ -11,6 +16,9 @@ use tracer_model::{
     findings::{Finding, Severity, Subject, Words, words::Word},
     ids::BootNs,
 };
+
+pub use markdown::manual;
+pub use report::{Format, Report};
 
 use super::{Style, Tone, layout::wrap, phrase, time};
 
@@ -140,9 +148,9 @@ pub(super) fn counts(findings: &[Finding]) -> Vec<String> {
 /// Findings of at least this severity, those that repeat each other together: the first, and the times of the others.
 pub(super) fn folded(findings: &[Finding], least: Severity) -> Vec<(&Finding, Vec<BootNs>)> {
     let mut rows: Vec<(&Finding, Vec<BootNs>)> = Vec::new();
-    let mut seen: BTreeMap<(&str, Severity, Vec<u8>), usize> = BTreeMap::new();
+    let mut seen: BTreeMap<(&str, Severity, Vec<u8>, String), usize> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| finding.severity >= least) {
-        let key = (finding.rule.id, finding.severity, named(&finding.subject));
+        let key = (finding.rule.id, finding.severity, named(&finding.subject), frame(finding));
         if let Some((_, again)) = seen.get(&key).and_then(|row| rows.get_mut(*row)) {
             again.push(finding.at);
         } else {
@@ -151,6 +159,16 @@ pub(super) fn folded(findings: &[Finding], least: Severity) -> Vec<(&Finding, Ve
         }
     }
     rows
+}
+
+/// The sentences without what differs from time to time: numbers, names, times.
+fn frame(finding: &Finding) -> String {
+    let frame = |word: &Word| match word {
+        Word::Text(text) => text.chars().filter(|c| !c.is_ascii_digit()).collect(),
+        Word::Errno(errno) => phrase::errno_name(*errno),
+        Word::Process(..) | Word::Bytes(_) | Word::Call(_) | Word::Time(_) | Word::Span(_) => String::new(),
+    };
+    finding.fact.0.iter().chain(&finding.cause.0).map(frame).collect()
 }
 
 /// What makes two findings of a rule of one kind: the name of the process, or which group, session or terminal it is.

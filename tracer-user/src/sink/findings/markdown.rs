@@ -1,0 +1,92 @@
+//! Findings as Markdown, for an issue or a pull request; and the manual of all rules.
+//!
+//! Must not: let text of a traced process be markup: it stands in code.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
+
+use tracer_model::findings::{Finding, RULES, Severity};
+
+use super::{counts, folded, sentence};
+use crate::{
+    sink::{Style, time},
+    trace_file::Header,
+};
+
+/// Writes the report.
+pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) -> io::Result<()> {
+    let (base, style) = (header.boot_ns, Style::PLAIN);
+    writeln!(out, "## Findings: {}\n", counts(findings).join(", "))?;
+    for (finding, again) in folded(findings, Severity::Info) {
+        let say = |words| code(&sentence(words, base, style));
+        let Finding { rule, severity, undecided, fact, cause, fix, evidence, .. } = finding;
+        writeln!(out, "### {} {} {}\n", severity.name(), rule.id, rule.name)?;
+        writeln!(out, "{}\n", say(fact))?;
+        if undecided.is_some() {
+            writeln!(out, "- undecided: records were lost that may have shown otherwise")?;
+        }
+        writeln!(out, "- why: {}\n- fix: {}", say(cause), say(fix))?;
+        for it in evidence {
+            writeln!(out, "- {} ms: {}", time::ms(it.at, base), say(&it.text))?;
+        }
+        if !again.is_empty() {
+            writeln!(out, "- {} more of this kind", again.len())?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Text as a code span that no text inside can end.
+fn code(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    if longest == 0 { format!("`{text}`") } else { format!("{fence} {text} {fence}") }
+}
+
+/// `docs/FINDINGS.md`.
+#[must_use]
+pub fn manual() -> String {
+    let mut text = String::from(
+        "# Findings\n\nWhat sesstrace says of what went wrong, rule by rule. This text is made from the rules; \
+         `sesstrace explain ID` prints a part of it.\n\nA finding has one line of fact, one of cause, one of fix, and the \
+         events that it rests on. A rule judges by the state after a call and not by the errno alone. Where records were lost \
+         that could have shown otherwise, a finding is *undecided* and for information only.\n\n| id | name | at most | in a \
+         sentence |\n|---|---|---|---|\n",
+    );
+    for rule in RULES {
+        let _ = writeln!(
+            text,
+            "| [{}](#{}-{}) | {} | {} | {} |",
+            rule.id,
+            rule.id.to_lowercase(),
+            rule.name,
+            rule.name,
+            rule.severity.name(),
+            rule.summary()
+        );
+    }
+    for rule in RULES {
+        let _ = write!(text, "\n## {} {}\n\n{}\n", rule.id, rule.name, rule.page());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_ends_its_code_span() {
+        assert_eq!(code("11 cat"), "`11 cat`");
+        assert_eq!(code("11 `cat`"), "`` 11 `cat` ``");
+        assert_eq!(code("``"), "``` `` ```");
+    }
+
+    #[test]
+    fn the_manual_in_the_repository_is_that_of_the_rules() {
+        expect_test::expect_file!["../../../../docs/FINDINGS.md"].assert_eq(&manual());
+    }
+}

@@ -1,0 +1,64 @@
+//! Findings as SARIF 2.1.0, which code hosts and editors read.
+//!
+//! Must not: leave out a rule: a reader tells a rule that found nothing from one that does not exist.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+use tracer_model::findings::{Finding, RULES, Severity};
+
+use super::sentence;
+use crate::{sink::Style, trace_file::Header};
+
+/// Writes the report.
+pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) -> io::Result<()> {
+    let base = header.boot_ns;
+    let rules: Vec<Value> = RULES
+        .iter()
+        .map(|rule| {
+            json!({
+                "id": rule.id,
+                "name": rule.name,
+                "shortDescription": { "text": rule.summary() },
+                "help": { "text": rule.page(), "markdown": rule.page() },
+                "defaultConfiguration": { "level": level(rule.severity) },
+            })
+        })
+        .collect();
+    let result = |finding: &Finding| {
+        let say = |words| sentence(words, base, Style::PLAIN);
+        let evidence = finding.evidence.iter().map(|it| {
+            json!({ "event": it.seq.0, "at_ns": it.at.0.wrapping_sub(base.0).cast_signed(), "text": say(&it.text) })
+        });
+        json!({
+            "ruleId": finding.rule.id,
+            "ruleIndex": RULES.iter().position(|rule| rule == finding.rule),
+            "level": level(finding.severity),
+            "message": { "text": format!("{}: {}. Fix: {}", say(&finding.fact), say(&finding.cause), say(&finding.fix)) },
+            "properties": { "undecided": finding.undecided.is_some(), "evidence": evidence.collect::<Vec<_>>() },
+        })
+    };
+    let report = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "sesstrace",
+                "version": env!("CARGO_PKG_VERSION"),
+                "informationUri": env!("CARGO_PKG_REPOSITORY"),
+                "rules": rules,
+            }},
+            "results": findings.iter().map(result).collect::<Vec<_>>(),
+        }],
+    });
+    serde_json::to_writer_pretty(&mut *out, &report)?;
+    writeln!(out)
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "note",
+    }
+}
