@@ -444,8 +444,8 @@ pub enum SignalPath {
         /// `Seq` of the call's ENTER.
         intent: Seq,
     },
-    /// A call of the kill family that was not seen: of a 32-bit program, or lost. Whether it was aimed at a process or at a
-    /// group is not known.
+    /// A call of the kill family that was not seen: of a 32-bit program, or lost; or, where signals are seen at their delivery,
+    /// one of several. Whether it was aimed at a process or at a group is not known.
     KillUnseen {
         /// The sender.
         sender: ProcKey,

@@ -2,11 +2,11 @@
 //!
 //! Must not change groups or terminals: that is done from the bundle before these run.
 
-use super::Cx;
+use super::{Cx, signals::signal_of};
 use crate::{
     delta::Change,
     event::{Call, Leave, TtyRequest},
-    ids::ProcKey,
+    ids::{ProcKey, Signal},
     state::{Model, OpenCall},
 };
 
@@ -21,6 +21,9 @@ impl Model {
         let open = OpenCall { entered: cx.stamp(), call: *call, target: target.unwrap_or(caller), target_group };
         let Some(process) = self.processes.get_mut(&caller) else { return };
         process.book.calls.insert(tid, open);
+        if let Some(signal) = signal_of(call).filter(|signal| *signal != 0) {
+            self.sends.entered(caller, process.group, *call, Signal(signal), open.entered.seq);
+        }
         if let Some(tty) = process.tty.filter(|_| sets_foreground(call)).and_then(|tty| self.terminals.get_mut(&tty)) {
             tty.foreground_calls.insert((caller, tid));
         }
@@ -32,6 +35,12 @@ impl Model {
         let Some(caller) = cx.delta.by else { return };
         let tid = cx.event.actor.tid;
         let entered = self.close_call(caller, tid, &leave.call);
+        if leave.ret < 0
+            && signal_of(&leave.call).is_some()
+            && let Some(open) = &entered
+        {
+            self.sends.failed(open.entered.seq);
+        }
         if let Call::Setpgid { pid, pgid } = leave.call {
             self.leader_race(cx, leave, (pid, pgid), entered);
         }

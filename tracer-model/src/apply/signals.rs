@@ -10,8 +10,8 @@ use crate::{
         Call, Disposition, SIGNAL_GROUP_EXIT, SIGNAL_UNKILLABLE, SignalGenerated, SignalOrigin, SignalOutcome,
         TtyRequest,
     },
-    ids::{ProcKey, Signal, TtyKey},
-    state::{Model, OpenCall, Phase},
+    ids::{ProcKey, Seq, Signal, TtyKey},
+    state::{Model, OpenCall, Phase, sends::Taker},
 };
 
 /// `CLD_EXITED` to `CLD_DUMPED`: the child ended.
@@ -82,10 +82,10 @@ impl Model {
 
     /// kill and relatives. What the call was aimed at is in its arguments; the group is that of the target.
     fn user_signal(&mut self, cx: &mut Cx, sent: &SignalGenerated, target: ProcKey) -> SignalPath {
-        let open = self.open_signal(cx, sent);
+        let open = self.open_signal(cx, sent).map(|open| (open.call, open.entered.seq));
         let Some(sender) = self.take_actor(cx) else { return SignalPath::Unknown };
-        let Some(OpenCall { call, entered, .. }) = open else { return SignalPath::KillUnseen { sender } };
-        let intent = entered.seq;
+        let call = if sent.at_delivery { self.earlier_call(cx, sent, sender, target) } else { open };
+        let Some((call, intent)) = call else { return SignalPath::KillUnseen { sender } };
         let group = self.processes.get(&target).and_then(|target| target.group);
         if let Call::Kill { target: -1, .. } = call {
             return SignalPath::KillAll { sender, intent };
@@ -97,6 +97,20 @@ impl Model {
         } else {
             SignalPath::KillProcess { sender, intent }
         }
+    }
+
+    /// The call of a sender that sent the signal which its target is taking now.
+    fn earlier_call(
+        &mut self,
+        cx: &Cx,
+        sent: &SignalGenerated,
+        sender: ProcKey,
+        target: ProcKey,
+    ) -> Option<(Call, Seq)> {
+        let process = self.processes.get(&target)?;
+        let thread = cx.event.subject.as_ref()?.id.tid;
+        let taker = Taker { key: target, thread, group: process.group, namespace: process.namespace };
+        self.sends.taken(sender, sent.signal, &taker)
     }
 
     /// SIGCHLD. A dying father also reports his zombie children to whoever adopts them.
@@ -260,7 +274,7 @@ fn dropped(sent: &SignalGenerated, signal_flags: u32) -> Option<Dropped> {
 }
 
 /// The signal number that a call sends.
-fn signal_of(call: &Call) -> Option<u32> {
+pub(super) fn signal_of(call: &Call) -> Option<u32> {
     match *call {
         Call::Kill { signal, .. }
         | Call::Tkill { signal, .. }

@@ -6,6 +6,7 @@
 mod pgrp;
 mod process;
 pub(crate) mod recent;
+pub(crate) mod sends;
 mod session;
 mod tty;
 
@@ -40,6 +41,7 @@ pub struct Model {
     /// Terminals by the number of their foreground group, whether that group exists or not.
     pub(crate) by_foreground: BTreeMap<Pgid, BTreeSet<TtyKey>>,
     pub(crate) recent: recent::Recent,
+    pub(crate) sends: sends::Sends,
     /// What the last event ended: forgotten when the next one comes.
     pub(crate) departed: Departed,
     /// Processes that are only referenced, oldest first.

@@ -11,7 +11,7 @@ fn a_history_survives_writing_and_reading() {
         %1 10(ba sh): fork 11 {ns=4026531836/1/2}
         11: exec.. old=12 /bin/x:y a {comm=x:1b5b306d}
         10: kill(-11,SIGTERM) = 0
-        #40 @90000 10: SIGTERM -> 11 code=-6 thread pending handler blocked
+        #40 @90000 10: SIGTERM -> 11 code=-6 thread pending handler blocked taken
         11/12: takes SIGTERM -6 handler {fresh on=11/12}
         10: < wait4(-1,2) = 11 got 11 killed:SIGTERM waitable {hidden=3@4000}
         10: setpgid?(99,99) = -3

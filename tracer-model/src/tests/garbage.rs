@@ -167,6 +167,7 @@ fn generated() -> impl Strategy<Value = SignalGenerated> {
             outcome,
             disposition,
             blocked,
+            at_delivery: blocked,
         },
     )
 }

@@ -264,6 +264,7 @@ impl Kernel {
             outcome,
             disposition: Disposition::Handler,
             blocked: false,
+            at_delivery: false,
         };
         self.emit_state(actor, target, EventKind::SignalGenerated(sent));
     }

@@ -281,3 +281,44 @@ fn a_signal_that_is_dropped_though_nobody_ignores_it_says_why() {
         "]],
     );
 }
+
+#[test]
+fn a_signal_that_is_seen_when_it_is_taken_belongs_to_the_one_call_that_can_have_sent_it() {
+    check(
+        "
+        10: fork 20
+        20: setpgid(0,0) = 0
+        20: fork 21
+        10: kill(20,SIGTERM) = 0
+        10: SIGTERM -> 20 handler taken
+        10: SIGTERM -> 20 handler taken
+        10: > kill(-20,SIGTERM)
+        10: SIGTERM -> 21 handler taken
+        10: < kill(-20,SIGTERM) = 0
+        10: SIGTERM -> 20 handler taken
+        10: kill(20,SIGTERM) = 0
+        10: kill(20,SIGTERM) = 0
+        10: SIGTERM -> 20 handler taken
+        10: kill(-20,SIGUSR1) = -1
+        10: kill(20,SIGUSR1) = 0
+        10: SIGUSR1 -> 20 handler taken
+        10: sigqueue(20,34) = 0
+        10: sigqueue(20,34) = 0
+        10: 34 -> 20 code=-1 handler taken
+        10: 34 -> 20 code=-1 handler taken
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #7 group 20 of 20 by itself
+            #8 20 forks 21
+            #11 SIGTERM to 20 by kill of 10 in #9
+            #12 SIGTERM to 20 by an unseen call of 10
+            #14 SIGTERM to 21 by kill of 10 to group 20 in #13
+            #16 SIGTERM to 20 by kill of 10 to group 20 in #13
+            #21 SIGTERM to 20 by an unseen call of 10
+            #26 SIGUSR1 to 20 by kill of 10 in #24
+            #31 SIGRTMIN+0 to 20 by kill of 10 in #27
+            #32 SIGRTMIN+0 to 20 by kill of 10 in #29
+        "]],
+    );
+}

@@ -159,6 +159,7 @@ impl Jobs {
             outcome: SignalOutcome::Delivered,
             disposition: Disposition::Handler,
             blocked: false,
+            at_delivery: false,
         };
         self.push(&child, Some(shell.clone()), EventKind::SignalGenerated(sigchld), 30_000);
         child.exit_state = EXIT_ZOMBIE;

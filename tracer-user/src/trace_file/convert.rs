@@ -108,7 +108,7 @@ fn kind_to_file(kind: &EventKind, base: BootNs) -> FileKind {
 }
 
 fn generated_to_file(generated: SignalGenerated) -> FileKind {
-    let SignalGenerated { signal, origin, process_directed, outcome, disposition, blocked } = generated;
+    let SignalGenerated { signal, origin, process_directed, outcome, disposition, blocked, at_delivery } = generated;
     FileKind::SignalGenerated {
         signal: FileSignal(signal),
         origin: match origin {
@@ -120,6 +120,7 @@ fn generated_to_file(generated: SignalGenerated) -> FileKind {
         outcome: outcome.into(),
         disposition: disposition.into(),
         blocked,
+        at_delivery,
     }
 }
 
@@ -149,7 +150,7 @@ fn kind_from_file(kind: FileKind, base: BootNs) -> EventKind {
         FileKind::Dead => EventKind::Dead,
         FileKind::Stopped { signal } => EventKind::Stopped { signal: signal.0 },
         FileKind::Freed { task } => EventKind::Freed { task: task.into() },
-        FileKind::SignalGenerated { signal, origin, process_directed, outcome, disposition, blocked } => {
+        FileKind::SignalGenerated { signal, origin, process_directed, outcome, disposition, blocked, at_delivery } => {
             EventKind::SignalGenerated(SignalGenerated {
                 signal: signal.0,
                 origin: match origin {
@@ -161,6 +162,7 @@ fn kind_from_file(kind: FileKind, base: BootNs) -> EventKind {
                 outcome: outcome.into(),
                 disposition: disposition.into(),
                 blocked,
+                at_delivery,
             })
         }
         FileKind::SignalDelivered { signal, code, disposition } => {

@@ -59,6 +59,8 @@ pub(super) enum FileKind {
         disposition: FileDisposition,
         #[serde(default, skip_serializing_if = "is_default")]
         blocked: bool,
+        #[serde(default, skip_serializing_if = "is_default")]
+        at_delivery: bool,
     },
     SignalDelivered {
         signal: FileSignal,

@@ -138,6 +138,7 @@ fn generated(signal: Signal, words: &[&str]) -> Result<SignalGenerated, String> 
         outcome: SignalOutcome::Delivered,
         disposition: Disposition::Default,
         blocked: false,
+        at_delivery: false,
     };
     for word in words {
         if let Some((_, outcome)) = OUTCOMES.iter().find(|row| row.0 == *word) {
@@ -150,6 +151,7 @@ fn generated(signal: Signal, words: &[&str]) -> Result<SignalGenerated, String> 
                 "noinfo" => sent.origin = SignalOrigin::KernelAsUser,
                 "thread" => sent.process_directed = false,
                 "blocked" => sent.blocked = true,
+                "taken" => sent.at_delivery = true,
                 _ => {
                     let code = word.strip_prefix("code=").ok_or_else(|| format!("{word:?} of a signal"))?;
                     sent.origin = SignalOrigin::Info(number(code)? as i32);
@@ -170,6 +172,7 @@ fn generated_text(sent: &SignalGenerated) -> String {
     let mut text = format!("{origin} {outcome} {}", disposition_text(sent.disposition));
     text.push_str(if sent.process_directed { "" } else { " thread" });
     text.push_str(if sent.blocked { " blocked" } else { "" });
+    text.push_str(if sent.at_delivery { " taken" } else { "" });
     text
 }
 

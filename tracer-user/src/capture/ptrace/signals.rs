@@ -82,6 +82,7 @@ impl Tracer {
             outcome: if dropped { SignalOutcome::Ignored } else { SignalOutcome::Delivered },
             disposition,
             blocked: dispositions.blocks(signal),
+            at_delivery: true,
         };
         let state = self.table.state(around, pid, tid);
         self.emit(sender, sender_comm, state, EventKind::SignalGenerated(generated));

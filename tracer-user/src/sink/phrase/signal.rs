@@ -19,7 +19,10 @@ pub(super) fn sent(
     dropped: Option<Dropped>,
 ) -> Option<Phrase> {
     let signal = generated.signal;
-    let (who, head, note) = origin(scene, target, signal, path)?;
+    let (who, head, mut note) = origin(scene, target, signal, path)?;
+    if generated.at_delivery && matches!(path, SignalPath::KillUnseen { .. }) {
+        "it is not known by which call".clone_into(&mut note);
+    }
     let object = format!("{}{}", scene.name(target), fate(scene, target, generated, dropped));
     Some(Phrase::new(who, head).folds(Fold::Signal(signal, path), object).note(note).tone(Tone::Signal))
 }

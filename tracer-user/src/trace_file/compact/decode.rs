@@ -295,5 +295,6 @@ fn generated(signal: record::SignalGenerated) -> Option<EventKind> {
         outcome: numbers::to_outcome(signal.outcome)?,
         disposition: numbers::to_disposition(signal.disposition)?,
         blocked: signal.blocked,
+        at_delivery: signal.at_delivery,
     }))
 }

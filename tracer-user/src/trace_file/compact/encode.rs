@@ -217,6 +217,7 @@ impl Encoder {
                     outcome: numbers::outcome(signal.outcome),
                     disposition: numbers::disposition(signal.disposition),
                     blocked: signal.blocked,
+                    at_delivery: signal.at_delivery,
                 })
             }
             EventKind::SignalDelivered { signal, code, disposition } => {

@@ -298,6 +298,8 @@ pub(super) struct SignalGenerated {
     pub disposition: u32,
     #[prost(bool, tag = "7")]
     pub blocked: bool,
+    #[prost(bool, tag = "8")]
+    pub at_delivery: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]

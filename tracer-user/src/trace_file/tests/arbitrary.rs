@@ -135,6 +135,7 @@ fn generated() -> impl Strategy<Value = SignalGenerated> {
             outcome,
             disposition,
             blocked,
+            at_delivery: process_directed && blocked,
         },
     )
 }

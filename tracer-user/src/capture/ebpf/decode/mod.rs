@@ -205,6 +205,7 @@ fn meaning(record: &Record) -> Option<EventKind> {
             outcome: *OUTCOMES.get(record.result as usize)?,
             disposition: disposition(record.disposition)?,
             blocked: record.blocked != 0,
+            at_delivery: false,
         }),
         Record::SignalDelivered(record) => EventKind::SignalDelivered {
             signal: signal(record.signal)?,

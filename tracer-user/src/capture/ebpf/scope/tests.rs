@@ -182,6 +182,7 @@ fn a_kill_that_names_them_or_hits_them_concerns_them() {
         outcome: SignalOutcome::Delivered,
         disposition: Disposition::Default,
         blocked: false,
+        at_delivery: false,
     };
     let mut hit = event(6, 30, Some(state(22, 21, 10)), EventKind::SignalGenerated(generated));
     assert!(scope.admit(&mut hit));
