@@ -14,6 +14,7 @@ mod orphan;
 pub mod query;
 mod race;
 mod refusal;
+mod snapshot;
 pub mod state;
 pub mod timeline;
 

@@ -50,6 +50,16 @@ impl Pipeline {
         })
     }
 
+    /// The events that follow begin with this state.
+    pub fn begin_with(&mut self, model: Model) {
+        self.model = model;
+    }
+
+    /// Takes an event from before what is to be shown: only the state knows of it.
+    pub fn pass_over(&mut self, event: &Event) {
+        self.model.apply(event);
+    }
+
     /// Takes the next event in order. A recording or a sink that fails ends there, and the rest goes on: what went wrong is
     /// reported by [`Self::end`]. Without a recording the failure of a sink is an error at once: there is nothing to go on for.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {

@@ -25,6 +25,19 @@ pub enum At {
     Wall(i64),
     /// After this event.
     Event(Seq),
+    /// So many ns before now.
+    Ago(i64),
+}
+
+impl At {
+    /// The instant for a reader whose wall clock shows this, ns since 1970.
+    #[must_use]
+    pub fn resolve(self, now: i64) -> Self {
+        match self {
+            Self::Ago(ns) => Self::Wall(now.saturating_sub(ns)),
+            Self::Since(_) | Self::Wall(_) | Self::Event(_) => self,
+        }
+    }
 }
 
 /// What is wrong with a text, and where.
@@ -40,7 +53,7 @@ impl fmt::Display for AtError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { text, position, what } = self;
         write!(f, "{what}\n    {text}\n    {:position$}^\n", "")?;
-        write!(f, "write 305.402 or 305.4ms, 1.2s, 2026-11-24T08:00:00.5Z, or #812 for an event")
+        write!(f, "write 305.402 or 305.4ms, 1.2s, 2026-11-24T08:00:00.5Z, 3m ago, or #812 for an event")
     }
 }
 
@@ -57,7 +70,11 @@ impl FromStr for At {
             return Ok(Self::Event(Seq(seq)));
         }
         let looks_like_a_date = text.bytes().take(4).all(|byte| byte.is_ascii_digit()) && text.get(4..5) == Some("-");
-        if looks_like_a_date { cursor.wall().map(Self::Wall) } else { cursor.since().map(Self::Since) }
+        if looks_like_a_date {
+            return cursor.wall().map(Self::Wall);
+        }
+        let (ns, ago) = cursor.since()?;
+        Ok(if ago { Self::Ago(ns) } else { Self::Since(ns) })
     }
 }
 
@@ -135,12 +152,16 @@ impl Cursor<'_> {
         Ok(billionths.parse().unwrap_or(0))
     }
 
-    /// `305.402`, `305.4ms`, `1.2s`.
-    fn since(&mut self) -> Result<i64, AtError> {
+    /// `305.402`, `305.4ms`, `1.2s`; and whether it is `ago`.
+    fn since(&mut self) -> Result<(i64, bool), AtError> {
         let negative = self.take('-');
         let whole = i128::from(self.number("a number must stand here")?);
         let fraction = self.fraction()?;
-        let unit: i128 = match self.rest() {
+        let (unit, ago) = match self.rest().trim_end().strip_suffix("ago") {
+            Some(unit) => (unit.trim(), true),
+            None => (self.rest(), false),
+        };
+        let unit: i128 = match unit {
             "" | "ms" => 1_000_000,
             "ns" => 1,
             "us" | "µs" | "μs" => 1_000,
@@ -152,7 +173,8 @@ impl Cursor<'_> {
         };
         let ns = whole * unit + fraction * unit / 1_000_000_000;
         let ns = if negative { -ns } else { ns };
-        i64::try_from(ns).map_err(|_| Cursor { text: self.text, at: 0 }.error("too far away"))
+        let ns = i64::try_from(ns).map_err(|_| Cursor { text: self.text, at: 0 }.error("too far away"))?;
+        Ok((ns, ago))
     }
 
     /// RFC 3339, with a space for the T too, as its section 5.6 allows.
@@ -250,7 +272,7 @@ impl Limit {
     #[must_use]
     pub fn precedes(&self, first: &Event) -> bool {
         let start = match self.at {
-            At::Event(_) => 0,
+            At::Event(_) | At::Ago(_) => 0,
             At::Since(ns) => -i128::from(ns),
             At::Wall(ns) => i128::from(self.start.0) + self.offset - i128::from(ns),
         };
@@ -260,12 +282,13 @@ impl Limit {
     /// Whether an event before this place was later than the instant.
     #[must_use]
     pub fn is_passed(&self, place: &Place) -> bool {
-        let beyond = match self.at {
-            At::Event(seq) => (i128::from(place.seq) - i128::from(seq.0)) * (RESOLUTION_NS + 1),
-            At::Since(ns) => i128::from(place.at.0) - i128::from(self.start.0) - i128::from(ns),
-            At::Wall(ns) => i128::from(place.unix_ns) - i128::from(ns),
-        };
-        beyond > RESOLUTION_NS
+        self.lead_of(place.seq, place.at, place.unix_ns) > RESOLUTION_NS
+    }
+
+    /// Whether an event before this place was at the instant or later.
+    #[must_use]
+    pub fn has_come(&self, place: &Place) -> bool {
+        self.lead_of(place.seq, place.at, place.unix_ns) >= 0
     }
 
     /// The next event is the one after this place.
@@ -275,11 +298,17 @@ impl Limit {
 
     /// ns (for an event's number: µs) from the instant to this event.
     fn lead(&self, event: &Event) -> i128 {
-        let at = i128::from(event.at.0);
+        let unix_ns = i128::from(event.at.0) + self.offset;
+        self.lead_of(event.seq.0, event.at, i64::try_from(unix_ns).unwrap_or(i64::MAX))
+    }
+
+    fn lead_of(&self, seq: u64, at: BootNs, unix_ns: i64) -> i128 {
         match self.at {
-            At::Event(seq) => (i128::from(event.seq.0) - i128::from(seq.0)) * (RESOLUTION_NS + 1),
-            At::Since(ns) => at - i128::from(self.start.0) - i128::from(ns),
-            At::Wall(ns) => at + self.offset - i128::from(ns),
+            At::Event(wanted) => (i128::from(seq) - i128::from(wanted.0)) * (RESOLUTION_NS + 1),
+            At::Since(ns) => i128::from(at.0) - i128::from(self.start.0) - i128::from(ns),
+            At::Wall(ns) => i128::from(unix_ns) - i128::from(ns),
+            // Nobody said what now is: everything was before.
+            At::Ago(_) => i128::MIN,
         }
     }
 }
@@ -312,6 +341,8 @@ mod tests {
             assert_eq!(at(text), At::Since(ns), "{text}");
         }
         assert_eq!(at("#812"), At::Event(Seq(812)));
+        assert_eq!(at("3m ago"), At::Ago(180_000_000_000));
+        assert_eq!(at("1.5s ago").resolve(10_000_000_000), At::Wall(8_500_000_000));
     }
 
     #[test]

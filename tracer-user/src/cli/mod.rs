@@ -6,11 +6,15 @@ mod attach;
 mod backend;
 mod command;
 pub mod common;
+mod convert;
+mod copy;
+mod cut;
 mod doctor;
 mod engine;
 pub mod exit;
 mod explain;
 mod live;
+mod progress;
 mod ps;
 mod record;
 mod replay;
@@ -21,6 +25,7 @@ mod state;
 mod store;
 mod target;
 mod tree;
+mod window;
 
 use std::{
     io::{self, Write as _},
@@ -63,6 +68,10 @@ enum Verb {
     Ps(ps::PsArgs),
     /// Show sessions, their groups and processes as a tree, now or at an instant of a recording
     Tree(tree::TreeArgs),
+    /// Write a recording in the other form: NAME.sesstrace is compact, any other name is JSON Lines
+    Convert(convert::ConvertArgs),
+    /// Write a part of a recording as a recording
+    Cut(cut::CutArgs),
     /// Say what this system allows to be traced, and the one command for each thing that it does not
     Doctor(doctor::DoctorArgs),
 }
@@ -88,6 +97,8 @@ pub fn main() -> ExitCode {
         Verb::Explain(args) => explain::run(&args),
         Verb::Ps(args) => ps::run(&args, color),
         Verb::Tree(args) => tree::run(&args, color),
+        Verb::Convert(args) => convert::run(&args),
+        Verb::Cut(args) => cut::run(&args),
         Verb::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
     };
     outcome.unwrap_or_else(|error| fail(&error))

@@ -9,7 +9,9 @@ use clap::Args;
 use super::{
     common::{ColorChoice, sink, stdout, style_for},
     exit::{ExpectedError, INCOMPLETE, unwritable},
+    progress::Progress,
     state, store,
+    window::{Part, Window},
 };
 use crate::{pipeline::Pipeline, trace_file::Reader};
 
@@ -22,6 +24,8 @@ pub struct ReplayArgs {
     /// Print the events as JSON, one object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    window: Window,
 }
 
 /// Prints the report. A recording that is not whole is shown as far as it goes, with exit code 3.
@@ -32,10 +36,26 @@ pub fn run(args: &ReplayArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     let sinks = sink(form, stdout(), style_for(color, &io::stdout()));
     let failed = |error| unwritable("the report to standard output", error);
     let mut pipeline = Pipeline::begin(reader.header(), None, sinks).map_err(failed)?;
+    let (mut span, model) = args.window.open(&mut reader);
+    pipeline.begin_with(model);
+    let mut stopped = false;
+    // JSON comes out as it is read: that is progress enough.
+    let mut progress = (!args.json).then(|| Progress::of(&recording));
     for event in &mut reader {
-        pipeline.event(&event).map_err(failed)?;
+        if let Some(progress) = &mut progress {
+            progress.event();
+        }
+        match span.part(&event) {
+            Part::Before => pipeline.pass_over(&event),
+            Part::Inside => pipeline.event(&event).map_err(failed)?,
+            Part::After => {
+                stopped = true;
+                break;
+            }
+        }
     }
-    let ended = pipeline.end(reader.summary().complete).map_err(failed)?;
+    drop(progress);
+    let ended = pipeline.end(stopped || reader.summary().complete).map_err(failed)?;
     let warnings = reader.warnings().lines();
     state::warn(&warnings);
     let whole = ended.summary.complete && ended.summary.lost == 0 && warnings.is_empty();

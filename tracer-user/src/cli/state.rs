@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     capture::procfs,
+    live::unix_now,
     trace_file::{Place, Reader, Scope},
 };
 
@@ -78,7 +79,7 @@ pub fn of_recording(path: &Path, at: Option<At>) -> Result<Instant, ExpectedErro
     if let Scope::Tree { root, .. } = reader.header().scope {
         model.follow(root);
     }
-    let mut limit = at.map(|at| Limit::new(at, reader.header()));
+    let mut limit = at.map(|at| Limit::new(at.resolve(unix_now()), reader.header()));
     let mut snapshot = Snapshot::default();
     // As if everything up to there had been read. An instant within the snapshot at the start has its rest, too.
     let suits = |place: &Place| place.snapshot_over && limit.is_none_or(|limit| !limit.is_passed(place));

@@ -1,0 +1,87 @@
+//! A recording made from another one: what `convert`, `cut` and `scrub` have in common.
+//!
+//! Must not: change what it was not asked to change.
+
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path, process::ExitCode};
+
+use tracer_model::{event::Event, ids::Seq, state::Model};
+
+use super::{
+    exit::{ExpectedError, INCOMPLETE},
+    progress::Progress,
+    state,
+    window::{Part, Window},
+};
+use crate::trace_file::{Header, Reader, Scope, Unwritten};
+
+/// What is done on the way.
+pub struct Change<'a> {
+    /// The part that is copied.
+    pub window: Window,
+    /// Changes the header.
+    pub header: &'a dyn Fn(&mut Header),
+    /// Changes an event.
+    pub event: &'a dyn Fn(&mut Event),
+}
+
+/// Copies `from` to `to`, whose name says its form. A recording that is not whole is copied as far as it goes, with exit
+/// code 3.
+pub fn copy(from: &Path, to: &Path, change: &Change) -> Result<ExitCode, ExpectedError> {
+    if same_file(from, to) {
+        let what = format!("{} cannot be made from itself", to.display());
+        return Err(ExpectedError::usage(what, "name another file"));
+    }
+    let mut reader = Reader::open(from)?;
+    let (mut span, mut before) = change.window.open(&mut reader);
+    let mut header = reader.header().clone();
+    (change.header)(&mut header);
+    let mut writer = Unwritten::open(to)?.begin(&header)?;
+    // The state by the copy's own events: what a reader of it has.
+    let mut model: Option<Model> = None;
+    let mut stopped = false;
+    let mut progress = Progress::of(from);
+    for mut event in &mut reader {
+        progress.event();
+        (change.event)(&mut event);
+        match span.part(&event) {
+            Part::Before => {
+                before.apply(&event);
+                continue;
+            }
+            Part::After => {
+                stopped = true;
+                break;
+            }
+            Part::Inside => {}
+        }
+        let state = if let Some(state) = &mut model {
+            state
+        } else {
+            let mut state = Model::new();
+            if let Scope::Tree { root, .. } = header.scope {
+                state.follow(root);
+            }
+            for part in &before.to_snapshot(Seq(event.seq.0.saturating_sub(1)), event.at) {
+                writer.write(part)?;
+                state.apply(part);
+            }
+            model.insert(state)
+        };
+        writer.write(&event)?;
+        state.apply(&event);
+        writer.note_state(state)?;
+    }
+    drop(progress);
+    let complete = stopped || reader.summary().complete;
+    let summary = writer.finish(complete)?;
+    let warnings = reader.warnings().lines();
+    state::warn(&warnings);
+    let whole = complete && summary.lost == 0 && warnings.is_empty();
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+}
+
+/// Whether both are one file, by whatever names.
+fn same_file(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| (file.dev(), file.ino()));
+    id(one).is_some() && id(one) == id(other)
+}

@@ -1,0 +1,151 @@
+//! Recordings of both forms, as a user meets them: converted, cut, read at an instant, read by other programs.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+fn sesstrace(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sesstrace"))
+        .args(arguments)
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null())
+        .output()
+        .expect("sesstrace")
+}
+
+/// Standard output of what must succeed.
+fn ok(arguments: &[&str]) -> String {
+    let output = sesstrace(arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn golden(case: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(case).join("recording.jsonl")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// A golden recording in both forms.
+struct Both {
+    folder: tempfile::TempDir,
+    lines: PathBuf,
+    compact: PathBuf,
+}
+
+impl Both {
+    fn new(case: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (lines, compact) = (golden(case), folder.path().join("rec.sesstrace"));
+        assert_eq!(ok(&["convert", text(&lines), text(&compact)]), "");
+        Self { folder, lines, compact }
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+#[test]
+fn both_forms_are_shown_alike_and_converted_back() {
+    for case in ["bash-pipeline", "bash-stop-and-resume", "daemon", "outside-kill", "hangup"] {
+        let both = Both::new(case);
+        for verb in [&["replay"][..], &["replay", "--json"], &["tree", "-e"], &["ps", "-e"]] {
+            let shown = |path| ok(&[&verb[..1], &[text(path)], &verb[1..]].concat());
+            assert!(shown(&both.compact) == shown(&both.lines), "{case} {verb:?}");
+        }
+        let back = both.beside("back.jsonl");
+        ok(&["convert", text(&both.compact), text(&back)]);
+        // Findings follow from the events; a recording holds none.
+        let shown = ok(&["replay", "--json", text(&both.lines)]);
+        let events: Vec<_> = shown.lines().filter(|line| !line.contains("\"kind\":\"finding\"")).collect();
+        let back = fs::read_to_string(back).expect("lines");
+        assert!(back.lines().eq(events), "{case}");
+    }
+}
+
+#[test]
+fn a_part_is_a_recording_that_begins_with_the_state() {
+    let both = Both::new("bash-pipeline");
+    let whole = ok(&["replay", text(&both.lines)]);
+    assert!(whole.contains("setpgid"), "{whole}");
+    for (part, form) in [("part.sesstrace", "compact"), ("part.jsonl", "lines")] {
+        let part = both.beside(part);
+        ok(&["cut", text(&both.compact), text(&part), "--from", "#135", "--to", "#147"]);
+        // An instant of the part is that instant of the whole.
+        for at in ["#136", "#140", "#143", "#146"] {
+            let tree = |path| ok(&["tree", "-e", text(path), "--at", at]);
+            assert_eq!(tree(&part), tree(&both.compact), "{form} {at}");
+        }
+        let events = ok(&["replay", "--json", text(&part)]);
+        let events: Vec<&str> = events.lines().filter(|line| !line.contains("\"kind\":\"snapshot")).collect();
+        let all = ok(&["replay", "--json", text(&both.lines)]);
+        assert!(events.len() > 10, "{}", events.len());
+        for event in &events[1..events.len() - 1] {
+            assert!(all.contains(event), "not an event of the whole: {event}");
+        }
+    }
+    let shown = ok(&["replay", text(&both.compact), "--from", "#135", "--to", "#147"]);
+    let rows = |text: &str| text.lines().filter(|line| line.contains("exit")).count();
+    assert!(rows(&shown) > 0 && rows(&shown) < rows(&whole), "{shown}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let both = Both::new("bash-pipeline");
+    let same = sesstrace(&["convert", text(&both.compact), text(&both.compact)]);
+    assert_eq!(same.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&same.stderr).contains("cannot be made from itself"));
+    let whole = sesstrace(&["cut", text(&both.compact), text(&both.beside("all.jsonl"))]);
+    assert_eq!(whole.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&whole.stderr).contains("cut needs --from or --to"));
+    ok(&["replay", text(&both.compact)]);
+}
+
+#[test]
+fn a_new_recording_is_its_owners_and_replaces_the_old_one_at_once() {
+    let both = Both::new("bash-pipeline");
+    let mode = |path: &Path| fs::metadata(path).expect("metadata").permissions().mode() & 0o7777;
+    assert_eq!(mode(&both.compact), 0o600);
+    fs::set_permissions(&both.compact, fs::Permissions::from_mode(0o644)).expect("a mode");
+    // Held by a reader, the old file stays what it was.
+    let old = fs::File::open(&both.compact).expect("a file");
+    ok(&["convert", text(&golden("daemon")), text(&both.compact)]);
+    assert_eq!(mode(&both.compact), 0o600);
+    let length = old.metadata().expect("metadata").len();
+    assert!(length > 0 && length != fs::metadata(&both.compact).expect("metadata").len());
+    assert!(!both.beside("rec.sesstrace.part").exists());
+    let link = both.beside("link.sesstrace");
+    std::os::unix::fs::symlink(&both.compact, &link).expect("a link");
+    let refused = sesstrace(&["convert", text(&both.lines), text(&link)]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("symbolic link"));
+}
+
+#[test]
+fn two_writers_do_not_share_a_file() {
+    let both = Both::new("daemon");
+    let part = both.beside("new.sesstrace.part");
+    let other = fs::File::create(&part).expect("a file");
+    other.lock().expect("a lock");
+    let refused = sesstrace(&["convert", text(&both.lines), text(&both.beside("new.sesstrace"))]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("another sesstrace is recording to it"), "{said}");
+    drop(other);
+    ok(&["convert", text(&both.lines), text(&both.beside("new.sesstrace"))]);
+}
+
+#[test]
+fn zstd_reads_it() {
+    let both = Both::new("bash-pipeline");
+    let output = Command::new("zstd").args(["-dc", text(&both.compact)]).output().expect("zstd");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found = |needle: &[u8]| output.stdout.windows(needle.len()).any(|bytes| bytes == needle);
+    assert!(found(b"\"kind\":\"header\"") && found(b"s/hello/goodbye/"));
+}
