@@ -62,7 +62,7 @@ impl Model {
         State {
             id: Self::task(process),
             ino: process.ino,
-            parent: parent.map_or_else(RawTask::default, |parent| Self::task(parent)),
+            parent: parent.map_or_else(RawTask::default, Self::task),
             parent_pgrp: parent.map_or_else(RawId::default, |parent| self.group_id(parent)),
             parent_session: parent.map_or(Sid(0), |parent| self.session_id(parent).sid()),
             pgrp: self.group_id(process),
