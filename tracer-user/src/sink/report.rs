@@ -37,8 +37,8 @@ pub(super) fn write(
     summary: Summary,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let Story { style, base, root, lives, races, losses: lost, orphaned, .. } = story;
-    let report = Report { style, base, model, orphaned };
+    let Story { style, base, serialised, root, lives, races, losses: lost, orphaned, .. } = story;
+    let report = Report { style, base, serialised, model, orphaned };
     let lives = lives.finish(model);
     report.section("groups", &report.groups(&lives), out)?;
     report.section("sessions", &report.sessions(&lives), out)?;
@@ -74,6 +74,7 @@ fn lines_of(row: &[String], widths: &[usize], room: usize) -> Vec<String> {
 struct Report<'a> {
     style: Style,
     base: BootNs,
+    serialised: bool,
     model: &'a Model,
     orphaned: BTreeMap<PgrpKey, BootNs>,
 }
@@ -267,7 +268,9 @@ impl Report<'_> {
                 continue;
             }
             let mut cells = vec![who(winner).to_owned(), count(these.len(), "time", "times")];
-            if let Some(closest) = these.iter().filter_map(|race| race.margin).min() {
+            if self.serialised {
+                cells.push("serialised by the tracer".to_owned());
+            } else if let Some(closest) = these.iter().filter_map(|race| race.margin).min() {
                 cells.push(format!("closest {}", time::span(closest, self.style)));
             }
             let late = these.iter().filter(|race| race.errno != 0).count();

@@ -25,6 +25,8 @@ pub(super) struct Story {
     pub style: Style,
     /// Time 0.
     pub base: BootNs,
+    /// The tracer let one call go at a time (ptrace).
+    pub serialised: bool,
     /// The process whose descendants are followed.
     pub root: Option<Pid>,
     pub lives: Lifetimes,
@@ -58,6 +60,7 @@ impl Story {
         Self {
             style,
             base: header.boot_ns,
+            serialised: header.backend == "ptrace",
             root,
             lives: Lifetimes::new(),
             races: Vec::new(),
@@ -73,9 +76,9 @@ impl Story {
     pub(super) fn tell(&mut self, event: &Event, delta: &Delta, model: &Model) {
         self.lives.observe(event, delta, model);
         self.losses.observe(event);
-        let Self { style, base, root, ref lives, ref zombies_since, .. } = *self;
+        let Self { style, base, serialised, root, ref lives, ref zombies_since, .. } = *self;
         let inside = self.calls.get(&event.actor.tid).copied();
-        self.rows.add(&Scene { event, delta, model, lives, zombies_since, inside, root, base, style });
+        self.rows.add(&Scene { event, delta, model, lives, zombies_since, inside, root, base, serialised, style });
         self.follow_calls(event);
         for change in &delta.changes {
             self.note(change, model, event.at);

@@ -152,7 +152,11 @@ pub(super) fn no_longer_orphaned(group: PgrpKey) -> Phrase {
 
 /// Goes beside the birth: the second call changed nothing, or was refused and is told as that.
 pub(super) fn leader_race(scene: &Scene<'_>, race: LeaderRace) -> Phrase {
-    let by = race.margin.map(|ns| format!(", by {}", scene.span(ns))).unwrap_or_default();
+    let by = match race.margin {
+        _ if scene.serialised => ", serialised by the tracer".to_owned(),
+        Some(ns) => format!(", by {}", scene.span(ns)),
+        None => String::new(),
+    };
     let (who, caller) = match race.winner {
         RaceWinner::Child => (format!("child first{by}"), race.parent),
         RaceWinner::Parent => (format!("parent first{by}"), race.child),

@@ -45,6 +45,8 @@ pub(super) struct Scene<'a> {
     pub root: Option<Pid>,
     /// Time 0.
     pub base: BootNs,
+    /// The tracer let one call go at a time: it decided who was first, and by how much.
+    pub serialised: bool,
     pub style: Style,
 }
 

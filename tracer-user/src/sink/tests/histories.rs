@@ -2,7 +2,8 @@
 
 use expect_test::{Expect, expect};
 
-use super::timeline;
+use super::{events, header, shown, timeline};
+use crate::{sink::Style, trace_file::Header};
 
 #[expect(clippy::needless_pass_by_value, reason = "expect! makes a value")]
 fn check(history: &str, expected: Expect) {
@@ -103,6 +104,17 @@ fn parent_first_and_parent_too_late() {
             18 events, none lost
         "#]],
     );
+}
+
+#[test]
+fn a_race_under_ptrace_is_one_that_the_tracer_decided() {
+    let header = Header { backend: "ptrace".to_owned(), tier: "ptrace".to_owned(), ..header() };
+    let events = events("10: fork 11\n@3000 11: setpgid(0,0) = 0\n@5000 10: setpgid(11,11) = 0\n");
+    let text = shown("timeline", &header, &events, Style::PLAIN);
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("first")).map(str::trim).collect();
+    expect![[r"
+        0.004   11 bash ┌  11     setpgid: leads new group 11  child first, serialised by the tracer
+        races        child first  1 time  serialised by the tracer"]].assert_eq(&lines.join("\n"));
 }
 
 #[test]
