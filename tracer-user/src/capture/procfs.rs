@@ -5,7 +5,12 @@
 //! 10 ms, and its numbers are those of the reader's pid namespace.
 //! Must not: fail because of a process.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
+};
 
 use tracer_model::{
     event::{
@@ -55,18 +60,43 @@ pub fn snapshot(arguments: bool) -> Vec<Event> {
         .collect()
 }
 
+/// Bytes that hold nearly every file about a process.
+const USUAL: usize = 4096;
+
+/// The whole of a file in `/proc`. Such a file has no size, and what the standard library does not know the size of it reads in
+/// small pieces: for `status` that is ten system calls instead of two.
+pub(super) fn whole(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut bytes = vec![0; USUAL];
+    let mut length = 0;
+    loop {
+        let Some(room) = bytes.get_mut(length..).filter(|room| !room.is_empty()) else {
+            bytes.resize(2 * length, 0);
+            continue;
+        };
+        match file.read(room) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
 /// The argument strings of a process; none for a kernel thread, a zombie, or one that is gone.
 #[must_use]
 pub fn command_line(pid: Pid) -> Vec<Vec<u8>> {
-    strings(&fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default())
+    strings(&whole(format!("/proc/{pid}/cmdline")).unwrap_or_default())
 }
 
 /// One process. `None` when it is gone, or hidden.
 #[must_use]
 pub fn read(pid: Pid) -> Option<State> {
     let directory = Path::new("/proc").join(pid.to_string());
-    let mut state = parse_stat(&fs::read(directory.join("stat")).ok()?)?;
-    parse_status(&fs::read(directory.join("status")).ok()?, &mut state);
+    let mut state = parse_stat(&whole(directory.join("stat")).ok()?)?;
+    parse_status(&whole(directory.join("status")).ok()?, &mut state);
     if let Some(namespace) = &mut state.namespace {
         namespace.inum = pid_namespace(pid).unwrap_or_default();
     }
@@ -74,8 +104,9 @@ pub fn read(pid: Pid) -> Option<State> {
 }
 
 /// What `/proc/PID/stat` alone has of a process.
-pub(super) fn read_stat(pid: Pid) -> Option<State> {
-    parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+#[must_use]
+pub fn read_stat(pid: Pid) -> Option<State> {
+    parse_stat(&whole(format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// Inode of the pid namespace of a process. `None` for those who may not trace the process, and when it is gone.
@@ -192,6 +223,17 @@ mod tests {
     const STAT: &[u8] =
         b"4711 (a) T 1 (b) T 4700 4710 4700 34819 4720 1077936128 0 0 0 0 1 2 3 4 20 0 1 0 30500 1 1 1 \
         1 1 1 1 1 1 1 1 1 1 0 0 17 1 0 0 0 0 0 1 1 1 1 1 1 1 256\n";
+
+    #[test]
+    fn a_file_is_read_whole_whatever_its_length() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for length in [0, 1, USUAL - 1, USUAL, USUAL + 1, 3 * USUAL] {
+            let bytes: Vec<u8> = (0..length).map(|index| index as u8).collect();
+            fs::write(file.path(), &bytes).unwrap();
+            assert_eq!(whole(file.path()).unwrap(), bytes);
+        }
+        assert_eq!(whole("/nonexistent").unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
 
     #[test]
     fn stat_is_read_past_a_name_that_looks_like_fields() {

@@ -60,7 +60,7 @@ impl Signals {
             side.waiter_was_signalled(signal, sender, reach);
         }
         if let Some(stops) = &self.stops {
-            let waiter_is_stopped = procfs::read(self.waiter).is_some_and(|waiter| waiter.is_stopped());
+            let waiter_is_stopped = procfs::read_stat(self.waiter).is_some_and(|waiter| waiter.is_stopped());
             let command_is_stopped = model.process_by_pid(self.root).is_some_and(|command| command.stopped.is_some());
             if stops.borrow_mut().look(waiter_is_stopped, command_is_stopped) {
                 side.waiter_was_signalled(Signal::STOP, Pid(0), Reach::WaiterAlone);

@@ -5,10 +5,7 @@
 //! else changes only by what we see. `/proc/PID/status` is read where dispositions matter.
 //! Must not: stop or resume anybody.
 
-use std::{
-    fs::{self, File},
-    os::unix::fs::FileExt as _,
-};
+use std::{fs::File, os::unix::fs::FileExt as _};
 
 use tracer_model::{
     event::{
@@ -140,7 +137,7 @@ fn read_stat(process: &mut Process) -> Option<State> {
 
 /// The process of a thread, from `/proc/TID/status`.
 pub(super) fn process_of(tid: Tid) -> Option<Pid> {
-    let text = fs::read(format!("/proc/{tid}/status")).ok()?;
+    let text = procfs::whole(format!("/proc/{tid}/status")).ok()?;
     let lines = text.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
     lines.filter_map(|line| line.strip_prefix("Tgid:")).find_map(|pid| pid.trim().parse().ok().map(Pid))
 }
@@ -174,7 +171,7 @@ impl Dispositions {
 
 /// Reads `/proc/PID/status` of a thread: its owner, its dispositions, and what follows from these. `None` when it is gone.
 pub(super) fn read_status(process: &mut Process, around: Surroundings, tid: Tid) -> Option<Dispositions> {
-    let bytes = fs::read(format!("/proc/{tid}/status")).ok()?;
+    let bytes = procfs::whole(format!("/proc/{tid}/status")).ok()?;
     let mut read = State::default();
     procfs::parse_status(&bytes, &mut read);
     let mut dispositions = Dispositions::default();

@@ -2,7 +2,7 @@
 //!
 //! Must not: say more of a reap than the return of a wait, or the absence of the process, shows.
 
-use std::{collections::BTreeSet, fs};
+use std::collections::BTreeSet;
 
 use libc::c_int;
 
@@ -253,7 +253,7 @@ impl Tracer {
 
 /// The argument strings of a process that has just executed, and whether there are more.
 fn arguments(pid: Pid) -> (Vec<Vec<u8>>, bool) {
-    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let bytes = procfs::whole(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     (strings(bytes.get(..ARGUMENTS).unwrap_or(&bytes)), bytes.len() > ARGUMENTS)
 }
 

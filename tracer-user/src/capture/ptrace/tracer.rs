@@ -85,9 +85,12 @@ impl Tracer {
 
     /// The whole life of the thread.
     pub fn run(mut self) {
-        // Signals are for the other threads, except the one that interrupts the wait below.
+        // Signals are for the other threads, except the one that interrupts the wait below. SIGCHLD, of which every stop makes
+        // one, is ignored by default; where it is blocked it is not, and would interrupt the consumer (kernel/signal.c,
+        // `sig_ignored`).
         let mut others = SigSet::all();
         others.remove(NixSignal::SIGURG);
+        others.remove(NixSignal::SIGCHLD);
         // It cannot fail: the argument is valid.
         let _ = others.thread_set_mask();
         self.requests.announce(sys::own_tid());
