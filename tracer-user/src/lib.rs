@@ -9,3 +9,4 @@ pub mod prebuilt;
 pub mod sink;
 pub mod text;
 pub mod trace_file;
+pub mod verify;

@@ -107,6 +107,10 @@ impl Live {
     /// Feeds items that the source yielded before.
     pub fn feed(&mut self, items: impl IntoIterator<Item = Item>) {
         for item in items {
+            let item = match self.pipeline.check() {
+                Some(check) => check.pass(item),
+                None => item,
+            };
             match item {
                 Item::Event(event) => {
                     if let Some(late) = self.reorder.push(event.seq, Some(event)) {
@@ -128,7 +132,24 @@ impl Live {
         self.note_clock_step(now);
         self.reorder.release(now, self.source.last_seq(), &mut self.events);
         self.pass_on(false)?;
+        self.observe(now)?;
         Ok(self.reorder.next() > until)
+    }
+
+    /// Lets the source look at every process when there is a check that wants it.
+    fn observe(&mut self, now: BootNs) -> Result<(), LiveError> {
+        let Some(check) = self.pipeline.check() else { return Ok(()) };
+        if !check.is_due(now) {
+            return Ok(());
+        }
+        let (last, mut items) = (self.source.last_seq(), std::mem::take(&mut self.items));
+        let mut observed = self.source.observe(&mut items);
+        if let Ok(observations) = &mut observed {
+            check.observed(last, std::mem::take(observations));
+        }
+        self.feed(items.drain(..));
+        self.items = items;
+        Ok(observed.map(drop)?)
     }
 
     /// Ends: what is still missing is lost. The source is given back however it went.
@@ -182,6 +203,7 @@ impl Live {
         if !last && self.reorder.next() > self.source.last_seq() {
             self.pipeline.advance(BootNs(now.0.saturating_sub(WINDOW_NS)));
         }
+        self.pipeline.reached(self.reorder.next());
         self.pipeline.flush();
         if last { Ok(()) } else { self.heal() }
     }

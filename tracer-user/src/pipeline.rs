@@ -7,12 +7,12 @@ use std::io;
 use tracer_model::{
     event::Event,
     findings::{Findings, Severity},
-    ids::BootNs,
+    ids::{BootNs, Seq},
     state::Model,
 };
 
 use crate::{
-    sink::Sink,
+    sink::{Check, Sink},
     trace_file::{Header, Scope, Summary, WriteError, Writer},
 };
 
@@ -69,6 +69,7 @@ impl Pipeline {
             self.recording_error.get_or_insert(error);
         }
         self.summary.count(event);
+        self.reached(event.seq);
         self.findings.advance(event.at, &self.model);
         self.tell_findings();
         let delta = self.model.apply(event);
@@ -100,6 +101,19 @@ impl Pipeline {
             self.worst = self.worst.max(Some(finding.severity));
             tell(&mut self.sinks, &mut self.sink_error, |sink| sink.finding(&finding));
         }
+    }
+
+    /// Everything that has a number before `seq` has been applied.
+    pub fn reached(&mut self, seq: Seq) {
+        let Self { sinks, model, .. } = self;
+        if let Some(check) = sinks.iter_mut().find_map(|sink| sink.check()) {
+            check.reached(seq, model);
+        }
+    }
+
+    /// The sink that compares the model with the kernel.
+    pub fn check(&mut self) -> Option<&mut dyn Check> {
+        self.sinks.iter_mut().find_map(|sink| sink.check())
     }
 
     /// Hands what was recorded so far to the kernel.

@@ -20,6 +20,7 @@ impl Model {
         let tid = cx.event.actor.tid;
         let open = OpenCall { entered: cx.stamp(), call: *call, target: target.unwrap_or(caller), target_group };
         let Some(process) = self.processes.get_mut(&caller) else { return };
+        process.book.called = true;
         process.book.calls.insert(tid, open);
         if let Some(signal) = signal_of(call).filter(|signal| *signal != 0) {
             self.sends.entered(caller, process.group, *call, Signal(signal), open.entered.seq);
@@ -58,6 +59,7 @@ impl Model {
     /// Takes the ENTER of a call that returns.
     fn close_call(&mut self, caller: ProcKey, tid: crate::ids::Tid, call: &Call) -> Option<OpenCall> {
         let process = self.processes.get_mut(&caller)?;
+        process.book.called = true;
         let open = process.book.calls.remove(&tid);
         let tty = process.tty;
         if sets_foreground(call)

@@ -184,6 +184,12 @@ impl Model {
         Some(Bounds { after: first.after.max(seen.at), until: self.now.at })
     }
 
+    /// Records were lost, and no complete snapshot was seen since.
+    #[must_use]
+    pub fn has_open_gap(&self) -> bool {
+        !self.gaps.is_empty()
+    }
+
     /// A life that no entity of this model had before.
     pub(crate) fn new_life(&mut self) -> Life {
         self.next_life = self.next_life.saturating_add(1);

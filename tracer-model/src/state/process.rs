@@ -186,6 +186,8 @@ pub(crate) enum Qualifies {
 pub(crate) struct Book {
     /// Open calls by thread.
     pub calls: BTreeMap<Tid, OpenCall>,
+    /// A watched call of it was seen: some kernels hide those of a process.
+    pub called: bool,
     /// Threads that have begun to exit while others go on.
     pub exiting_threads: BTreeSet<Tid>,
     /// Its exit.

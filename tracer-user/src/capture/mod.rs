@@ -18,7 +18,7 @@ use std::os::fd::BorrowedFd;
 use nix::time::{ClockId, clock_gettime};
 
 use tracer_model::{
-    event::{Event, GapCause},
+    event::{Event, GapCause, State},
     ids::{BootNs, Seq},
 };
 
@@ -41,6 +41,21 @@ pub trait Source {
     /// Looks at every process again: after a gap, what it shows bounds what was not seen. Appends
     /// [`tracer_model::event::EventKind::Snapshot`] events and the end of the run.
     fn resynchronise(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError>;
+
+    /// Looks at every process without a word to the model: what comes back is only compared with it. Appends to `out` no more
+    /// than that the numbers of these observations are none of an event.
+    ///
+    /// As given: one process after the other from `/proc`, each between two numbers.
+    fn observe(&mut self, _out: &mut Vec<Item>) -> Result<Vec<Observation>, CaptureError> {
+        let mut observations = Vec::new();
+        for pid in procfs::pids() {
+            let since = self.last_seq();
+            if let Some(state) = procfs::read(pid) {
+                observations.push(Observation { since, seq: self.last_seq(), at: boot_now(), state });
+            }
+        }
+        Ok(observations)
+    }
 
     /// Makes no more records: [`Self::last_seq`] and what is lost are final when this returns.
     fn stop(&mut self) -> Result<(), CaptureError>;
@@ -67,6 +82,19 @@ pub enum Item {
     /// An event that has no number of its own: a gap, or the end of a snapshot. It belongs right before whatever has the
     /// number that it bears.
     Unnumbered(Event),
+}
+
+/// A process as an oracle saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// The last number that was given out before it was looked at.
+    pub since: Seq,
+    /// The last number that was given out when it had been looked at; its own number where it has one.
+    pub seq: Seq,
+    /// When.
+    pub at: BootNs,
+    /// What was seen.
+    pub state: State,
 }
 
 /// Records that one probe could not deliver.

@@ -117,7 +117,8 @@ pub fn pid_namespace(pid: Pid) -> Option<u32> {
     link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
 }
 
-fn pids() -> impl Iterator<Item = Pid> {
+/// Every process that is listed.
+pub(super) fn pids() -> impl Iterator<Item = Pid> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid))
 }

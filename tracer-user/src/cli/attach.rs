@@ -6,6 +6,7 @@ use std::{
     io::{self, Write as _},
     path::Path,
     process::ExitCode,
+    time::{Duration, Instant},
 };
 
 use nix::sys::signal::{SigHandler, Signal, signal};
@@ -26,8 +27,13 @@ use crate::{
 /// 128 + SIGTERM: the end was asked for.
 const TERMINATED: u8 = 143;
 
-/// Captures until SIGINT (the ordinary end), SIGTERM, or the end of the last process that is followed.
-pub fn trace(pid: Option<Pid>, capture: &CaptureArgs, outputs: Outputs) -> anyhow::Result<ExitCode> {
+/// Captures until SIGINT (the ordinary end), SIGTERM, the end of the last process that is followed, or for so long.
+pub fn trace(
+    pid: Option<Pid>,
+    capture: &CaptureArgs,
+    outputs: Outputs,
+    limit: Option<Duration>,
+) -> anyhow::Result<ExitCode> {
     if let Some(pid) = pid.filter(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
         return Err(ExpectedError::from(CaptureError::NoSuchProcess(pid.0)).into());
     }
@@ -52,7 +58,7 @@ pub fn trace(pid: Option<Pid>, capture: &CaptureArgs, outputs: Outputs) -> anyho
     let about = About { scope, command: Vec::new(), user: None, begun: Clocks::now() };
     let mut engine = Engine::begin(capturing, about, outputs)?;
     let place = engine.place().to_owned();
-    let captured = runtime.block_on(capture_until_end(&mut engine, pid, end));
+    let captured = runtime.block_on(capture_until_end(&mut engine, pid, end, limit));
     drop(runtime);
     let (source, finished) = engine.finish(captured.is_ok());
     source.retire();
@@ -94,12 +100,19 @@ fn ignore(number: Signal) -> anyhow::Result<()> {
         .map_err(|errno| anyhow::anyhow!("cannot ignore {number}: {errno}"))
 }
 
-async fn capture_until_end(engine: &mut Engine, pid: Option<Pid>, end: EndSignals) -> Result<Wake, LiveError> {
+async fn capture_until_end(
+    engine: &mut Engine,
+    pid: Option<Pid>,
+    end: EndSignals,
+    limit: Option<Duration>,
+) -> Result<Wake, LiveError> {
+    let begun = Instant::now();
     let mut pacer = Pacer::new(engine, None, end)?;
     loop {
         let wake = pacer.wake().await;
         engine.pump(engine.last_seq())?;
-        if wake != Wake::Read || pid.is_some_and(|root| nobody_left(engine, root)) {
+        let over = limit.is_some_and(|limit| begun.elapsed() >= limit);
+        if over || wake != Wake::Read || pid.is_some_and(|root| nobody_left(engine, root)) {
             engine.catch_up(&mut pacer).await?;
             return Ok(wake);
         }

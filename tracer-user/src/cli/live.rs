@@ -33,7 +33,7 @@ pub fn run(args: &LiveArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     if args.target.command.is_empty() {
         let sinks = sink(form, stdout(), style_for(color, &io::stdout()));
         let outputs = Outputs { recording: None, sinks, place: "to standard output".to_owned() };
-        return attach::trace(args.target.pid.map(Pid), &args.capture, outputs);
+        return attach::trace(args.target.pid.map(Pid), &args.capture, outputs, None);
     }
     let style = style_for(color, &io::stderr());
     let make = Box::new(move |out| sink(form, out, style));

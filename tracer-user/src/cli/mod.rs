@@ -25,6 +25,7 @@ mod state;
 mod store;
 mod target;
 mod tree;
+mod verify;
 mod window;
 
 use std::{
@@ -74,6 +75,8 @@ enum Verb {
     Cut(cut::CutArgs),
     /// Say what this system allows to be traced, and the one command for each thing that it does not
     Doctor(doctor::DoctorArgs),
+    /// Trace, and compare what is known with what the kernel holds, over and over
+    Verify(verify::VerifyArgs),
 }
 
 /// Runs the program.
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Verb::Tree(args) => tree::run(&args, color),
         Verb::Convert(args) => convert::run(&args),
         Verb::Cut(args) => cut::run(&args),
+        Verb::Verify(args) => verify::run(&args),
         Verb::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
     };
     outcome.unwrap_or_else(|error| fail(&error))

@@ -33,7 +33,7 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
     if args.target.command.is_empty() {
         let recording = Unwritten::open(&absolute(&args.output)?).map_err(ExpectedError::from)?;
         let outputs = Outputs { recording: Some(recording), sinks: Vec::new(), place: String::new() };
-        return attach::trace(args.target.pid.map(Pid), &args.capture, outputs);
+        return attach::trace(args.target.pid.map(Pid), &args.capture, outputs, None);
     }
     let nothing = Box::new(|_| Vec::new());
     let recording = Recording::Named(args.output.clone());

@@ -24,14 +24,23 @@ pub mod tree;
 
 use std::io::{self, Write};
 
-use tracer_model::{delta::Delta, event::Event, findings::Finding, state::Model};
+use tracer_model::{
+    delta::Delta,
+    event::Event,
+    findings::Finding,
+    ids::{BootNs, Seq},
+    state::Model,
+};
 
 pub use json::Json;
 pub use live::Live;
 pub use style::{Style, Tone};
 pub use timeline::Timeline;
 
-use crate::trace_file::{Header, Summary};
+use crate::{
+    capture::{Item, Observation},
+    trace_file::{Header, Summary},
+};
 
 /// One form of output. Errors are those of its writer; a closed pipe is one of them, and is handled in `main`.
 pub trait Sink {
@@ -45,6 +54,22 @@ pub trait Sink {
     }
     /// After the last event.
     fn end(&mut self, model: &Model, summary: &Summary) -> io::Result<()>;
+    /// What compares the model with the kernel, if this does.
+    fn check(&mut self) -> Option<&mut dyn Check> {
+        None
+    }
+}
+
+/// A comparison of the model with the kernel while a capture goes on.
+pub trait Check {
+    /// Passes on what was read, as it is: or without something, for a check of the check.
+    fn pass(&mut self, item: Item) -> Item;
+    /// Whether the source is to look at every process now.
+    fn is_due(&mut self, now: BootNs) -> bool;
+    /// What the source saw, after it had given out the number `last`.
+    fn observed(&mut self, last: Seq, observations: Vec<Observation>);
+    /// Everything that has a number before `seq` has been applied.
+    fn reached(&mut self, seq: Seq, model: &Model);
 }
 
 /// A row of [`SINKS`].

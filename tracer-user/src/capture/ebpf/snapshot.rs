@@ -18,7 +18,7 @@ use super::{
     Mode,
     source::{EbpfSource, Read, read_one},
 };
-use crate::capture::{CaptureError, boot_now, procfs};
+use crate::capture::{CaptureError, Observation, boot_now, procfs};
 
 /// Bytes asked for at a time. At 32 KiB or more the kernel's own buffer (8 pages) could fill up within one read, and it
 /// would then run the program a second time for the task that found no room, with a new number.
@@ -72,6 +72,21 @@ impl EbpfSource {
             }));
         }
         Ok(())
+    }
+
+    /// Runs the task iterator for a comparison: its records are numbered like any other, and are nobody's event.
+    pub(super) fn run_oracle(&mut self) -> Result<Vec<Observation>, CaptureError> {
+        let mut observations = Vec::new();
+        let Self { loaded, decoder, pending, .. } = self;
+        iterate(&mut loaded.ebpf, |bytes| match read_one(decoder, bytes) {
+            Some(Read::Event { event: Event { seq, at, subject: Some(state), .. }, .. }) => {
+                observations.push(Observation { since: seq, seq, at, state });
+                pending.push_back(Read::Skip(seq));
+            }
+            Some(Read::Skip(seq)) => pending.push_back(Read::Skip(seq)),
+            Some(Read::Event { .. } | Read::Unnumbered(_)) | None => {}
+        })?;
+        Ok(observations)
     }
 
     /// A parent that the iterator did not show, as `/proc` has it: there are kernels that keep a process from iterators.

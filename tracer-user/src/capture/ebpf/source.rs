@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     capture::{
-        CaptureError, Description, Item, Loss, Source, boot_now,
+        CaptureError, Description, Item, Loss, Observation, Source, boot_now,
         facts::{self, INITIAL_PID_NAMESPACE},
         procfs, sys,
     },
@@ -192,6 +192,12 @@ impl Source for EbpfSource {
     fn resynchronise(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError> {
         self.run_snapshot()?;
         self.poll(out)
+    }
+
+    fn observe(&mut self, out: &mut Vec<Item>) -> Result<Vec<Observation>, CaptureError> {
+        let observations = self.run_oracle()?;
+        self.poll(out)?;
+        Ok(observations)
     }
 
     fn stop(&mut self) -> Result<(), CaptureError> {

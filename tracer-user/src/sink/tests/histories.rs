@@ -114,7 +114,8 @@ fn a_race_under_ptrace_is_one_that_the_tracer_decided() {
     let lines: Vec<&str> = text.lines().filter(|line| line.contains("first")).map(str::trim).collect();
     expect![[r"
         0.004   11 bash ┌  11     setpgid: leads new group 11  child first, serialised by the tracer
-        races        child first  1 time  serialised by the tracer"]].assert_eq(&lines.join("\n"));
+        races        child first  1 time  serialised by the tracer"]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]

@@ -1,0 +1,350 @@
+//! The model beside the kernel: where what is known of a process differs from a bundle that was not fed to the model, and
+//! whether something that has begun and not ended explains it.
+//!
+//! Pure readers of [`Model`]. Must not: excuse a difference by anything but an interval that is open (ENTER to LEAVE, EXIT to
+//! DEAD, a stop signal that was sent and has not stopped yet), or change anything.
+
+use std::fmt;
+
+use crate::{
+    event::{Call, EXIT_DEAD, EXIT_ZOMBIE, State, TtyRequest, TtyState},
+    ids::{ProcKey, RawTty},
+    state::{Knowledge, Model, Orphaned, Phase, Process, Qualifies, same_ino, same_start},
+};
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fact {
+    /// That the process, group or session exists.
+    Existence,
+    /// Number of the real parent.
+    Parent,
+    /// Process group.
+    Group,
+    /// Session.
+    Session,
+    /// Being a session leader.
+    SessionLeader,
+    /// Controlling terminal.
+    Terminal,
+    /// Foreground process group of the controlling terminal.
+    Foreground,
+    /// Stopped for job control.
+    Stopped,
+    /// Exited and not reaped.
+    Zombie,
+    /// Keeping its group from being orphaned.
+    Link,
+    /// Being an orphaned process group.
+    Orphaned,
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Existence => "existence",
+            Self::Parent => "parent",
+            Self::Group => "process group",
+            Self::Session => "session",
+            Self::SessionLeader => "session leader",
+            Self::Terminal => "controlling terminal",
+            Self::Foreground => "foreground group",
+            Self::Stopped => "stopped",
+            Self::Zombie => "zombie",
+            Self::Link => "keeps its group from being orphaned",
+            Self::Orphaned => "orphaned",
+        })
+    }
+}
+
+/// One side of a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// There is none.
+    None,
+    /// A number.
+    Number(u32),
+    /// A number, of another life than the other side's.
+    Life(u32, u64),
+    /// A terminal.
+    Tty(RawTty),
+    /// A yes or no.
+    Is(bool),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Life(number, ino) => write!(f, "{number} (inode {ino})"),
+            Self::Tty(tty) => write!(f, "{tty}"),
+            Self::Is(yes) => f.write_str(if *yes { "yes" } else { "no" }),
+        }
+    }
+}
+
+/// A difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// In what.
+    pub fact: Fact,
+    /// What the model says.
+    pub model: Value,
+    /// What the kernel has.
+    pub kernel: Value,
+}
+
+/// What a comparison of one process came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// Facts that were compared.
+    pub compared: u64,
+    /// Facts of which the model says that it does not know them.
+    pub undecided: u64,
+    /// Where they differ.
+    pub differences: Vec<Difference>,
+}
+
+impl Comparison {
+    fn add(&mut self, fact: Fact, model: Value, kernel: Value) {
+        self.compared += 1;
+        if model != kernel {
+            self.differences.push(Difference { fact, model, kernel });
+        }
+    }
+}
+
+/// What has begun and not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interval {
+    /// A call of this process, from ENTER to LEAVE.
+    Call(ProcKey),
+    /// The exit of this process, from EXIT to DEAD.
+    Exit(ProcKey),
+    /// A stop, from the signal to the switch away.
+    Stop(ProcKey),
+    /// A release by a process whose calls are not seen, until its memory goes.
+    Release(ProcKey),
+}
+
+/// Compares a process as the kernel has it with the model. `None` while it is being released.
+#[must_use]
+pub fn process(model: &Model, kernel: &State) -> Option<Comparison> {
+    if kernel.exit_state & EXIT_DEAD != 0 || kernel.pgrp.number == 0 || kernel.facts.unreadable {
+        return None;
+    }
+    let mut comparison = Comparison::default();
+    let known = model.process_by_pid(kernel.id.pid).filter(|known| known.knowledge == Knowledge::Seen);
+    let same = |known: &&Process| same_start(known.start, kernel.id.start) && same_ino(known.ino, kernel.ino);
+    let Some(known) = known.filter(same) else {
+        comparison.add(Fact::Existence, Value::None, Value::Number(kernel.id.pid.0));
+        return Some(comparison);
+    };
+    comparison.compared += 1;
+    membership(model, known, kernel, &mut comparison);
+    terminal(model, known, kernel, &mut comparison);
+    let zombie = kernel.exit_state & EXIT_ZOMBIE != 0 && kernel.facts.single_thread;
+    comparison.add(Fact::Zombie, Value::Is(known.phase >= Phase::Zombie), Value::Is(zombie));
+    if !zombie && known.phase < Phase::Zombie {
+        comparison.add(Fact::Stopped, Value::Is(known.stopped.is_some()), Value::Is(kernel.is_stopped()));
+    }
+    Some(comparison)
+}
+
+/// Parent, group, session.
+fn membership(model: &Model, known: &Process, kernel: &State, comparison: &mut Comparison) {
+    let parent = |number: u32| if number == 0 { Value::None } else { Value::Number(number) };
+    if known.parent_exited {
+        comparison.undecided += 1;
+    } else {
+        comparison.add(
+            Fact::Parent,
+            parent(known.parent.map_or(0, |parent| parent.number.0)),
+            parent(kernel.parent.pid.0),
+        );
+    }
+    let group = known.group.and_then(|group| model.group(group));
+    let (number, ino) = group.map_or((0, 0), |group| (group.key.number.0, group.ino));
+    let (left, right) = lives((number, ino), (kernel.pgrp.number, kernel.pgrp.ino));
+    comparison.add(Fact::Group, left, right);
+    let session = known.session.and_then(|session| model.session(session));
+    let (number, ino) = session.map_or((0, 0), |session| (session.key.number.0, session.ino));
+    let (left, right) = lives((number, ino), (kernel.session.number, kernel.session.ino));
+    comparison.add(Fact::Session, left, right);
+    comparison.add(Fact::SessionLeader, Value::Is(known.facts.session_leader), Value::Is(kernel.facts.session_leader));
+    match (known.book.qualifies, link(kernel)) {
+        (Qualifies::Unknown, _) | (_, None) => comparison.undecided += 1,
+        (qualifies, Some(link)) => {
+            comparison.add(Fact::Link, Value::Is(qualifies == Qualifies::Yes), Value::Is(link));
+        }
+    }
+}
+
+/// Two numbers as values, told apart by their inodes when the numbers are equal and the inodes are not.
+fn lives(model: (u32, u64), kernel: (u32, u64)) -> (Value, Value) {
+    let value = |(number, _)| if number == 0 { Value::None } else { Value::Number(number) };
+    if model.0 == kernel.0 && !same_ino(model.1, kernel.1) {
+        (Value::Life(model.0, model.1), Value::Life(kernel.0, kernel.1))
+    } else {
+        (value(model), value(kernel))
+    }
+}
+
+/// Whether a process keeps its group from being orphaned, by the kernel's own facts (kernel/exit.c,
+/// `will_become_orphaned_pgrp`). `None` when the parent's group is not in the bundle.
+#[must_use]
+pub fn link(kernel: &State) -> Option<bool> {
+    let gone = kernel.exit_state != 0 && kernel.facts.single_thread;
+    if gone || kernel.facts.parent_is_init || kernel.parent.pid.0 == 0 {
+        return Some(false);
+    }
+    (kernel.parent_pgrp.number != 0).then(|| {
+        let same = kernel.parent_pgrp.number == kernel.pgrp.number && same_ino(kernel.parent_pgrp.ino, kernel.pgrp.ino);
+        !same && kernel.parent_session == kernel.session.sid()
+    })
+}
+
+fn terminal(model: &Model, known: &Process, kernel: &State, comparison: &mut Comparison) {
+    let has = known.tty.and_then(|tty| model.terminal(tty));
+    // `/proc` does not tell instances of devpts apart.
+    let instance = |tty: RawTty| {
+        if kernel.tty.is_some_and(|kernel| kernel.tty.instance == 0) { RawTty { instance: 0, ..tty } } else { tty }
+    };
+    let value = |tty: Option<RawTty>| tty.map_or(Value::None, Value::Tty);
+    let (left, right) = (has.map(|tty| instance(tty.key.tty)), kernel.tty.map(|tty| tty.tty));
+    comparison.add(Fact::Terminal, value(left), value(right));
+    if let (Some(has), Some(TtyState { foreground, session, .. })) = (has, kernel.tty)
+        && left == right
+        && session.0 != 0
+    {
+        let (left, right) =
+            lives((has.foreground_id.number, has.foreground_id.ino), (foreground.number, foreground.ino));
+        comparison.add(Fact::Foreground, left, right);
+    }
+}
+
+/// Compares the status of a group, which `links` says: whether a member keeps it from being orphaned.
+#[must_use]
+pub fn group(model: &Model, pgid: crate::event::RawId, links: bool) -> Comparison {
+    let mut comparison = Comparison::default();
+    let known = model.group_by_pgid(pgid.pgid()).filter(|group| same_ino(group.ino, pgid.ino));
+    let Some(known) = known else {
+        comparison.add(Fact::Existence, Value::None, Value::Number(pgid.number));
+        return comparison;
+    };
+    comparison.compared += 1;
+    match known.orphaned {
+        Orphaned::Unknown => comparison.undecided += 1,
+        status @ (Orphaned::No | Orphaned::Yes) => {
+            comparison.add(Fact::Orphaned, Value::Is(status == Orphaned::Yes), Value::Is(!links));
+        }
+    }
+    comparison
+}
+
+/// An open interval that explains a difference of a process.
+#[must_use]
+pub fn explanation(model: &Model, kernel: &State, fact: Fact) -> Option<Interval> {
+    let known = model.process_by_pid(kernel.id.pid)?;
+    match fact {
+        Fact::Group | Fact::Session | Fact::SessionLeader => moving(model, known),
+        Fact::Parent | Fact::Link => exiting(model, known.parent)
+            .or_else(|| exiting(model, Some(known.key)))
+            .or_else(|| moving(model, known))
+            .or_else(|| known.parent.and_then(|parent| model.process(parent)).and_then(|parent| moving(model, parent)))
+            .or_else(|| exiting(model, model.process_by_pid(kernel.parent.pid).map(|parent| parent.key))),
+        Fact::Zombie => exiting(model, Some(known.key)),
+        Fact::Stopped => stopping(model, known),
+        Fact::Terminal | Fact::Foreground => terminal_change(model, known, fact),
+        Fact::Existence | Fact::Orphaned => None,
+    }
+}
+
+/// An open interval that explains why the kernel has a process no more.
+#[must_use]
+pub fn explanation_of_absence(model: &Model, known: &Process) -> Option<Interval> {
+    let waits = |process: &&Process| {
+        process.book.calls.values().any(|open| matches!(open.call, Call::Wait4 { .. } | Call::Waitid { .. }))
+    };
+    let parent = known.parent.filter(|_| !known.parent_exited).and_then(|parent| model.process(parent));
+    let waiter = match parent {
+        Some(parent) => Some(parent).filter(waits),
+        // Whoever adopted it.
+        None => model.processes().find(waits),
+    };
+    let hidden = || {
+        let parent = parent.filter(|parent| known.phase >= Phase::Zombie && !parent.book.called);
+        parent.map(|parent| Interval::Release(parent.key))
+    };
+    exiting(model, Some(known.key)).or_else(|| waiter.map(|waiter| Interval::Call(waiter.key))).or_else(hidden)
+}
+
+/// The exit of a process, from EXIT until what DEAD tells is complete.
+fn exiting(model: &Model, key: Option<ProcKey>) -> Option<Interval> {
+    let process = model.process(key?)?;
+    let is = matches!(process.phase, Phase::Exiting | Phase::Released) || !process.book.exiting_threads.is_empty();
+    is.then_some(Interval::Exit(process.key))
+}
+
+/// A setpgid or setsid that moves a process.
+fn moving(model: &Model, process: &Process) -> Option<Interval> {
+    let callers = [Some(process.key), process.parent];
+    let callers = callers.into_iter().flatten().filter_map(|caller| model.process(caller));
+    let moves = |caller: &&Process| {
+        caller.book.calls.values().any(|open| {
+            matches!(open.call, Call::Setpgid { .. }) && open.target == process.key
+                || open.call == Call::Setsid && caller.key == process.key
+        })
+    };
+    callers.into_iter().find(moves).map(|caller| Interval::Call(caller.key))
+}
+
+/// A signal on its way: sent and not yet effective, or effective and its record to come.
+fn stopping(model: &Model, process: &Process) -> Option<Interval> {
+    if process.book.last_stop.is_some() {
+        return Some(Interval::Stop(process.key));
+    }
+    let sends = |sender: &&Process| {
+        sender.book.calls.values().any(|open| {
+            matches!(
+                open.call,
+                Call::Kill { .. }
+                    | Call::Tkill { .. }
+                    | Call::Tgkill { .. }
+                    | Call::Sigqueue { .. }
+                    | Call::Tgsigqueue { .. }
+                    | Call::PidfdSendSignal { .. }
+            )
+        })
+    };
+    let sender = model.processes().find(sends).map(|sender| Interval::Call(sender.key));
+    sender.or_else(|| model.processes().find_map(|sender| exiting(model, Some(sender.key))))
+}
+
+/// A call or an exit that changes the terminal of a process's session.
+fn terminal_change(model: &Model, process: &Process, fact: Fact) -> Option<Interval> {
+    let leader = process.session.and_then(|session| model.session(session)).and_then(|session| session.leader);
+    let changes =
+        |caller: &&Process| caller.book.calls.values().any(|open| changes_terminal(open.call, caller, process, fact));
+    exiting(model, leader).or_else(|| model.processes().find(changes).map(|caller| Interval::Call(caller.key)))
+}
+
+/// Whether a call of `caller` can change the terminal of a process, or its foreground group.
+fn changes_terminal(call: Call, caller: &Process, process: &Process, fact: Fact) -> bool {
+    let same_session = caller.session == process.session;
+    if let Call::TtyIoctl { request, arg, .. } = call {
+        return match request {
+            TtyRequest::SetForeground => fact == Fact::Foreground && same_session,
+            // With argument 1 it takes the terminal of any session.
+            TtyRequest::SetControlling => arg == 1 || same_session,
+            TtyRequest::Hangup | TtyRequest::GiveUp | TtyRequest::OpenPeer => same_session,
+            TtyRequest::GetForeground
+            | TtyRequest::GetSession
+            | TtyRequest::SetWindowSize
+            | TtyRequest::Inject
+            | TtyRequest::Signal => false,
+        };
+    }
+    call == Call::Vhangup && same_session || call == Call::Setsid && caller.key == process.key
+}

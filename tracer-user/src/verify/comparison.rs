@@ -1,0 +1,356 @@
+//! What becomes of a difference: settled, or a divergence.
+//!
+//! Must not: feed the model, or take the word of anything but an interval that is open for an excuse.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tracer_model::{
+    compare::{self, Difference, Fact, Interval, Value},
+    delta::{Change, Delta, TtyChange},
+    event::{Event, EventKind, State},
+    ids::{BootNs, Pid, ProcKey, Seq},
+    state::Model,
+};
+
+use super::{Counts, Divergence, Excuse, HEAL_NS, SETTLE_NS, Whose, run::Run};
+use crate::capture::Observation;
+
+/// Nothing happened for so long before a quiet point.
+const QUIET_NS: u64 = 10_000_000;
+/// Events that are remembered, to be shown with a divergence.
+const REMEMBERED: usize = 1 << 14;
+/// Events shown with a divergence.
+const SHOWN: usize = 12;
+/// Divergences that are kept; all are counted.
+const KEPT: usize = 64;
+
+/// What is known of a process by who compares it.
+type Whom = (Pid, BootNs);
+
+/// A difference that may go away.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    difference: Difference,
+    excuse: Excuse,
+    since: BootNs,
+    /// The observation that showed it first.
+    seq: Seq,
+    /// It has been reported.
+    reported: bool,
+}
+
+/// What is compared, and what became of the differences.
+#[derive(Debug)]
+pub(super) struct Comparison {
+    whose: Whose,
+    runs: VecDeque<Run>,
+    pending: BTreeMap<(Whom, Fact), Pending>,
+    /// Sessions' terminals that were gained by open or lost by a hangup: which nothing announces.
+    unannounced: BTreeMap<u32, Seq>,
+    recent: VecDeque<Event>,
+    last_event_at: BootNs,
+    counts: Counts,
+    divergences: Vec<Divergence>,
+}
+
+impl Comparison {
+    pub fn new(whose: Whose) -> Self {
+        Self {
+            whose,
+            runs: VecDeque::new(),
+            pending: BTreeMap::new(),
+            unannounced: BTreeMap::new(),
+            recent: VecDeque::new(),
+            last_event_at: BootNs(0),
+            counts: Counts::default(),
+            divergences: Vec::new(),
+        }
+    }
+
+    /// What was done, and what was found.
+    pub fn take_result(&mut self) -> (Counts, Vec<Divergence>) {
+        self.counts.unsettled = self.pending.values().filter(|pending| !pending.reported).count() as u64;
+        (std::mem::take(&mut self.counts), std::mem::take(&mut self.divergences))
+    }
+
+    /// Whether a divergence was found.
+    pub fn has_diverged(&self) -> bool {
+        self.counts.divergences > 0
+    }
+
+    /// Whether everything that was observed has been compared.
+    pub fn is_idle(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Takes what was observed, to be compared when the model has got there. `last` is the last number that was given out
+    /// before.
+    pub fn observed(&mut self, last: Seq, observations: Vec<Observation>) {
+        if !observations.is_empty() {
+            self.runs.push_back(Run::new(last, observations));
+        }
+    }
+
+    /// Remembers an event.
+    pub fn note(&mut self, event: &Event, delta: &Delta) {
+        if let EventKind::Gap(gap) = &event.kind {
+            self.counts.lost += gap.lost;
+        }
+        for change in &delta.changes {
+            if let Change::TtyGained { session, how: Some(TtyChange::Open), .. }
+            | Change::TtyLost { session, how: Some(TtyChange::Hangup), .. } = change
+            {
+                self.unannounced.insert(session.number.0, event.seq);
+            }
+        }
+        if !matches!(
+            event.kind,
+            EventKind::Snapshot { .. } | EventKind::SnapshotEnd { .. } | EventKind::ClockAnchor { .. }
+        ) {
+            self.last_event_at = self.last_event_at.max(event.at);
+        }
+        if self.recent.len() == REMEMBERED {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(event.clone());
+    }
+
+    /// The model has got to `seq`: compares every observation before it.
+    pub fn advance(&mut self, seq: Seq, model: &Model) {
+        while let Some(run) = self.runs.front_mut() {
+            if run.next == 0 && run.first_seq() < seq {
+                run.begin(model, self.whose, self.last_event_at, QUIET_NS);
+            }
+            if let Some(observation) = run.take(seq) {
+                let quiet = run.quiet;
+                self.compare(&observation, model, quiet);
+            } else if run.is_over(seq) {
+                let Some(run) = self.runs.pop_front() else { return };
+                self.conclude(&run, model);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Compares one process.
+    fn compare(&mut self, observation: &Observation, model: &Model, quiet: bool) {
+        let kernel = &observation.state;
+        if !self.concerns(model, kernel) {
+            return;
+        }
+        let whom = (kernel.id.pid, kernel.id.start);
+        let Some(mut comparison) = compare::process(model, kernel) else {
+            self.counts.in_release += 1;
+            return;
+        };
+        self.counts.entities += 1;
+        self.counts.facts += comparison.compared;
+        self.counts.undecided += comparison.undecided;
+        // Looked at between two numbers, it may have been seen before or after what happened between them.
+        let touched = observation.since != observation.seq
+            && model.process_by_pid(kernel.id.pid).is_none_or(|known| known.seen.seq > observation.since);
+        if touched {
+            comparison.differences.clear();
+        }
+        let still: Vec<Fact> = comparison.differences.iter().map(|difference| difference.fact).collect();
+        self.settle(whom, &still, observation, model);
+        for difference in comparison.differences {
+            let excuse = excuse(model, kernel, difference.fact);
+            self.differs(whom, difference, excuse, (observation.seq, observation.at, quiet));
+        }
+    }
+
+    fn concerns(&self, model: &Model, kernel: &State) -> bool {
+        let followed = |pid: Pid| model.process_by_pid(pid).is_some_and(|known| known.followed);
+        match self.whose {
+            Whose::Everyone => true,
+            Whose::Followed => {
+                followed(kernel.id.pid) || model.process_by_pid(kernel.id.pid).is_none() && followed(kernel.parent.pid)
+            }
+        }
+    }
+
+    /// Those differences of a process that it no longer has are settled, if by what their excuse promised.
+    fn settle(&mut self, whom: Whom, still: &[Fact], observation: &Observation, model: &Model) {
+        let gone: Vec<Fact> = self
+            .pending
+            .range((whom, Fact::Existence)..=(whom, Fact::Orphaned))
+            .map(|((_, fact), _)| *fact)
+            .filter(|fact| !still.contains(fact))
+            .collect();
+        for fact in gone {
+            let Some(pending) = self.pending.remove(&(whom, fact)) else { continue };
+            if pending.reported {
+                continue;
+            }
+            self.counts.longest = self.counts.longest.max(observation.at.since(pending.since));
+            if pending.excuse == Excuse::Record && !self.was_recorded(whom.0, pending, model) {
+                self.diverge(whom.0, pending.difference, (pending.seq, pending.since, false), None);
+            }
+        }
+    }
+
+    /// Whether the record that a change was waiting for has come.
+    fn was_recorded(&self, pid: Pid, pending: Pending, model: &Model) -> bool {
+        let Some(process) = model.process_by_pid(pid) else { return true };
+        if pending.difference.fact == Fact::Existence {
+            return process.born.is_some();
+        }
+        let session = process.session.map_or(0, |session| session.number.0);
+        self.unannounced.get(&session).is_some_and(|seq| *seq > pending.seq)
+    }
+
+    /// A difference: new, or not gone yet.
+    fn differs(
+        &mut self,
+        whom: Whom,
+        difference: Difference,
+        excuse: Option<Excuse>,
+        (seq, at, quiet): (Seq, BootNs, bool),
+    ) {
+        let key = (whom, difference.fact);
+        let before = self.pending.get(&key).copied().filter(|pending| pending.difference == difference);
+        if let Some(pending) = before {
+            let age = at.since(pending.since);
+            let limit = if pending.excuse == Excuse::Loss { HEAL_NS } else { SETTLE_NS };
+            if age > limit && !pending.reported {
+                self.diverge(whom.0, difference, (seq, at, quiet), Some((pending.excuse, age)));
+                self.pending.insert(key, Pending { reported: true, ..pending });
+            }
+            return;
+        }
+        // What nothing announces is no less open at a quiet point.
+        let unannounced = |excuse: &Excuse| matches!(excuse, Excuse::Release | Excuse::Loss);
+        let Some(excuse) = excuse.filter(|excuse| !quiet || unannounced(excuse)) else {
+            self.diverge(whom.0, difference, (seq, at, quiet), excuse.map(|excuse| (excuse, 0)));
+            self.pending.insert(key, Pending { difference, excuse: Excuse::Call, since: at, seq, reported: true });
+            return;
+        };
+        *self.counts.in_flight.entry(excuse).or_default() += 1;
+        self.pending.insert(key, Pending { difference, excuse, since: at, seq, reported: false });
+    }
+
+    fn diverge(
+        &mut self,
+        pid: Pid,
+        difference: Difference,
+        (seq, at, quiet): (Seq, BootNs, bool),
+        excused: Option<(Excuse, u64)>,
+    ) {
+        self.counts.divergences += 1;
+        if self.divergences.len() < KEPT {
+            let events = self.events_about(pid, seq);
+            self.divergences.push(Divergence { pid, difference, seq, at, excused, quiet, events });
+        }
+    }
+
+    /// The last events that a process is in.
+    fn events_about(&self, pid: Pid, seq: Seq) -> Vec<Event> {
+        let about = |event: &&Event| {
+            let subject = event.subject.as_ref().map(|state| state.id.pid);
+            let freed = matches!(event.kind, EventKind::Freed { task } if task.pid == pid);
+            let waited =
+                matches!(&event.kind, EventKind::Leave(leave) if leave.waited.is_some_and(|it| it.child.pid == pid));
+            event.seq <= seq && (event.actor.pid == pid || subject == Some(pid) || freed || waited)
+        };
+        let mut events: Vec<Event> = self.recent.iter().rev().filter(about).take(SHOWN).cloned().collect();
+        events.reverse();
+        events
+    }
+
+    /// The end of a run: who was not in it, and at a quiet point the groups.
+    fn conclude(&mut self, run: &Run, model: &Model) {
+        self.counts.checks += 1;
+        self.counts.quiet += u64::from(run.quiet);
+        let (seq, at) = run.last();
+        for key in run.missing(model) {
+            self.missing(key, model, (seq, at, run.quiet));
+        }
+        if run.quiet {
+            self.groups(run, model, (seq, at));
+        }
+        self.forget_the_gone(model, at);
+    }
+
+    /// The model has a process that the kernel did not show.
+    fn missing(&mut self, key: ProcKey, model: &Model, place: (Seq, BootNs, bool)) {
+        let Some(known) = model.process(key) else { return };
+        let whom = (key.number, known.start);
+        self.counts.entities += 1;
+        self.counts.facts += 1;
+        let difference = Difference { fact: Fact::Existence, model: Value::Number(key.number.0), kernel: Value::None };
+        let excuse = if model.has_open_gap() {
+            Some(Excuse::Loss)
+        } else {
+            compare::explanation_of_absence(model, known).map(excuse_of)
+        };
+        self.differs(whom, difference, excuse, place);
+    }
+
+    /// Groups as the run shows them: nothing happened while it was made.
+    fn groups(&mut self, run: &Run, model: &Model, (seq, at): (Seq, BootNs)) {
+        for (pgid, links) in run.groups() {
+            let (Some(links), Whose::Everyone) = (links, self.whose) else { continue };
+            let comparison = compare::group(model, pgid, links);
+            self.counts.entities += 1;
+            self.counts.facts += comparison.compared;
+            self.counts.undecided += comparison.undecided;
+            for difference in comparison.differences {
+                let excuse = model.has_open_gap().then_some(Excuse::Loss);
+                self.differs((Pid(pgid.number), BootNs(0)), difference, excuse, (seq, at, true));
+            }
+        }
+        let (sessions, terminals) = (model.sessions().count(), model.terminals().count());
+        self.counts.entities += (sessions + terminals) as u64;
+    }
+
+    /// Differences of processes that neither side has any more are settled.
+    fn forget_the_gone(&mut self, model: &Model, at: BootNs) {
+        let (counts, mut gone) = (&mut self.counts, Vec::new());
+        self.pending.retain(|((pid, start), _), pending| {
+            let there = model.process_by_pid(*pid).is_some_and(|known| start.0 == 0 || known.start == *start);
+            let shown = pending.difference.fact == Fact::Existence && pending.difference.kernel != Value::None;
+            let age = at.since(pending.since);
+            if there || shown && age <= SETTLE_NS {
+                return true;
+            }
+            if !pending.reported {
+                counts.longest = counts.longest.max(age.min(SETTLE_NS));
+                gone.push((*pid, *pending));
+            }
+            false
+        });
+        // A process that was shown and that the model never had is no more: if it never came to be known, its records are
+        // missing.
+        for (pid, pending) in gone {
+            let never = pending.difference.model == Value::None && pending.difference.fact == Fact::Existence;
+            let seen = self.recent.iter().any(|event| {
+                event.seq > pending.seq && event.subject.as_ref().is_some_and(|state| state.id.pid == pid)
+            });
+            if never && !seen && pending.excuse == Excuse::Record {
+                self.diverge(pid, pending.difference, (pending.seq, pending.since, false), None);
+            }
+        }
+    }
+}
+
+/// Why a fact may differ for a moment.
+fn excuse(model: &Model, kernel: &State, fact: Fact) -> Option<Excuse> {
+    if model.has_open_gap() {
+        return Some(Excuse::Loss);
+    }
+    let interval = compare::explanation(model, kernel, fact).map(excuse_of);
+    // A fork, an open and a hangup have no ENTER: their records come right after.
+    let recorded_after = matches!(fact, Fact::Existence | Fact::Terminal | Fact::Foreground);
+    interval.or(recorded_after.then_some(Excuse::Record))
+}
+
+fn excuse_of(interval: Interval) -> Excuse {
+    match interval {
+        Interval::Call(_) => Excuse::Call,
+        Interval::Exit(_) => Excuse::Exit,
+        Interval::Stop(_) => Excuse::Stop,
+        Interval::Release(_) => Excuse::Release,
+    }
+}
