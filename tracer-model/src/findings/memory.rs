@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{Evidence, Now};
 use crate::{
     delta::{Change, SignalPath},
-    event::{Comm, SignalGenerated},
+    event::{Comm, SignalGenerated, WaitStatus},
     ids::{BootNs, PgrpKey, Pid, ProcKey, SessionKey, TtyKey},
     state::{Model, Process},
 };
@@ -56,6 +56,8 @@ pub(crate) struct Life {
     pub groups: VecDeque<PgrpKey>,
     /// Its exit.
     pub exited: Option<Evidence>,
+    /// What it exited with.
+    pub status: Option<WaitStatus>,
     /// Its reap, and by whom.
     pub reaped: Option<Evidence>,
     /// Who reaped it.
@@ -80,6 +82,7 @@ impl Life {
             moved: None,
             groups: process.group.into_iter().collect(),
             exited: None,
+            status: None,
             reaped: None,
             reaper: None,
             reaped_at: None,
@@ -153,9 +156,9 @@ impl Memory {
                     }
                 }
             }
-            Change::Exited { process, .. } => {
+            Change::Exited { process, status } => {
                 if let Some(life) = self.open(process, model) {
-                    life.exited = evidence;
+                    (life.exited, life.status) = (evidence, Some(status));
                 }
             }
             Change::Reaped { process, by, bounds, .. } => {

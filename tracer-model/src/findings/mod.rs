@@ -14,6 +14,7 @@ mod memory;
     reason = "a rule is about a few of the changes, calls and reasons, and names them"
 )]
 mod rules;
+mod settled;
 #[cfg(test)]
 mod tests;
 mod waiters;

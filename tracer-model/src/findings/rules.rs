@@ -45,11 +45,15 @@ rules! {
     "JC203" Error "tcsetpgrp-failed" tcsetpgrp_failed;
     "JC204" Error "terminal-not-returned" terminal_not_returned;
     "JC205" Warning "dead-foreground-group" dead_foreground_group;
+    "JC206" Warning "late-handoff" late_handoff;
     "JC207" Error "stop-unnoticed" stop_unnoticed;
+    "JC208" Warning "no-controlling-terminal" no_controlling_terminal;
     "JC301" Warning "group-kill-escape" group_kill_escape;
     "JC302" Warning "wrapper-kill-survivors" wrapper_kill_survivors;
     "JC303" Error "overbroad-kill" overbroad_kill;
+    "JC304" Error "stale-target" stale_target;
     "JC305" Info "double-delivery" double_delivery;
+    "JC306" Warning "signal-not-forwarded" signal_not_forwarded;
     "JC307" Warning "stop-signal-discarded" stop_signal_discarded;
     "JC308" Error "pdeathsig-hazard" pdeathsig_hazard;
     "JC309" Info "signal-attribution" signal_attribution;
@@ -57,4 +61,10 @@ rules! {
     "JC402" Error "orphaned-group-tty-access" orphaned_group_tty_access;
     "JC403" Warning "leftover-after-root-exit" leftover_after_root_exit;
     "JC405" Warning "unreaped-zombie" unreaped_zombie;
+    "JC406" Info "session-end-report" session_end_report;
+    "JC501" Error "no-new-session" no_new_session;
+    "JC502" Info "still-session-leader" still_session_leader;
+    "JC503" Error "terminal-reacquired" terminal_reacquired;
+    "JC601" Error "init-not-reaping" init_not_reaping;
+    "JC602" Warning "signal-to-ns-init-ignored" signal_to_ns_init_ignored;
 }

@@ -46,6 +46,11 @@ pub(in crate::findings) fn check(text: &str, expect: Expect) {
     expect.assert_eq(&said);
 }
 
+/// The rules that find something.
+pub(in crate::findings) fn ids(text: &str) -> Vec<&'static str> {
+    findings(None, text).iter().map(|finding| finding.rule.id).collect()
+}
+
 /// The same when the descendants of one process are followed.
 #[expect(clippy::needless_pass_by_value, reason = "as above")]
 pub(in crate::findings) fn check_following(root: u32, text: &str, expect: Expect) {

@@ -131,6 +131,11 @@ mod tests {
             11,
             "10: fork 11\n11: exec redis\n11: fork 12\n12: setsid() = 12 {tty=-}\n11: exit 0\n11: dead\n12: takes SIGWINCH 0 handler\n@3000000000 50: takes SIGWINCH 0 handler\n",
             expect![[r"
+                info JC502 still-session-leader @1000011000: 12 redis runs detached and leads its session 12
+                  why   it called setsid and did not fork again: an open of a terminal without O_NOCTTY would give it a controlling one
+                  fix   fork again after setsid, or open terminals with O_NOCTTY
+                  seen  #9 12 redis: setsid, leads new session and group 12
+                  seen  #10 11 redis exits 0
                 info JC403 leftover-after-root-exit @2000010000: 1 process left behind by 11 redis
                   why   the command ended at @10000; alive: 12 redis (a daemon: own session, no terminal; got no signal)
                   fix   wait for them or end their groups before the command ends; a daemon needs a session of its own

@@ -121,7 +121,14 @@ mod tests {
 
     #[test]
     fn a_running_group_gets_nothing() {
-        check(&format!("{JOB}20: exit 0\n20: dead\n"), expect![[""]]);
+        check(&format!("{JOB}20: exit 0\n20: dead\n"), expect![[r"
+            info JC501 no-new-session @12000: 21 bash was left running by 20 bash in session 10
+              why   its parent forked it and ended, as for a daemon, but it never called setsid: it is in the session with pts/0: Ctrl-C there can reach it, and it can end with the session
+              fix   call setsid after the fork
+              seen  #8 20 bash forks 21
+              seen  #11 20 bash exits 0
+              seen  #12 21 bash is now a child of 1 init
+        "]]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Watch for TcsetpgrpFailed {
             }
             Refusal::OtherSession => {
                 let group = now.model.group_by_pgid(Pgid(value.unsigned_abs()));
-                let session = group.map(|group| say![", in session ", group.session]);
+                let session = group.map(|group| say![", but in session ", group.session]);
                 (Severity::Error, say!["group ", value, " is not in the caller's session", session], Fix::OwnSession)
             }
             Refusal::OrphanedBackground => {

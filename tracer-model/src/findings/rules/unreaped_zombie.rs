@@ -42,6 +42,11 @@ impl Watch for UnreapedZombie {
         for (zombie, at, seq) in self.zombies.due(now.at) {
             let parent = now.model.process(zombie).filter(|process| process.phase == Phase::Zombie && !process.parent_exited);
             let Some(parent) = parent.and_then(|process| process.parent).filter(|parent| now.is_alive(*parent)) else { continue };
+            let launcher = now.memory.life(zombie).and_then(|life| life.launcher);
+            // The reapers of others have a rule of their own, and more time.
+            if launcher != Some(parent) && now.model.process(parent).is_some_and(super::init_not_reaping::adopts) {
+                continue;
+            }
             let siblings = now.model.process(parent).map(|parent| parent.children.clone()).unwrap_or_default();
             let is_zombie = |key: &ProcKey| now.model.process(*key).is_some_and(|child| child.phase == Phase::Zombie);
             let zombies = siblings.into_iter().filter(is_zombie).count();

@@ -396,7 +396,7 @@ fn the_shell_dies_and_leaves_a_stopped_job() {
             left behind  10 bash    group 10  session 10  no terminal  zombie   parent unknown
                            12 make  group 12  session 10  no terminal  running  its parent 10 bash exited
             races        none
-            findings     2 warnings  2 for information
+            findings     2 warnings  3 for information
             warning JC401 stopped-group-orphaned  group 11 was orphaned while it was stopped: the kernel sent it SIGHUP and SIGCONT
               why    10 bash exited, the last parent of a member from another group of the session, while 1 member of it was stopped; 11 vi ended
               fix    continue or end stopped jobs before the shell ends; nohup for what must live on
