@@ -149,3 +149,40 @@ fn zstd_reads_it() {
     let found = |needle: &[u8]| output.stdout.windows(needle.len()).any(|bytes| bytes == needle);
     assert!(found(b"\"kind\":\"header\"") && found(b"s/hello/goodbye/"));
 }
+
+/// A byte string of JSON Lines, as the Python reader shows it.
+fn shown(bytes: &serde_json::Value) -> &str {
+    bytes["text"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn a_reader_in_another_language_reads_the_same() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/read_sesstrace.py");
+    for case in ["bash-pipeline", "daemon"] {
+        let both = Both::new(case);
+        let output = Command::new("python3").arg(&script).arg(&both.compact).output().expect("python3");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let read: Vec<serde_json::Value> =
+            output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        let lines = fs::read_to_string(&both.lines).expect("lines");
+        let lines: Vec<serde_json::Value> =
+            lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(read[0]["boot_id"], lines[0]["boot_id"]);
+        let start: i64 = lines[0]["boot_ns"].as_str().expect("a time").parse().expect("a number");
+        let (events, there) = (&read[1..], &lines[1..lines.len() - 1]);
+        assert_eq!(events.len(), there.len());
+        for (event, line) in events.iter().zip(there) {
+            assert_eq!((&event["seq"], &event["kind"]), (&line["seq"], &line["kind"]));
+            assert_eq!(event["at"].as_i64().map(|at| at - start), line["at"].as_i64(), "{event} {line}");
+            assert_eq!(event["by"]["pid"].as_i64(), line["by"]["pid"].as_i64().or(Some(0)));
+            assert_eq!(event["by"]["comm"], shown(&line["by"]["comm"]));
+            assert_eq!(event["of"].is_object(), line["of"].is_object(), "{event} {line}");
+            if line["of"].is_object() {
+                for name in ["pid", "pgid", "sid"] {
+                    assert_eq!(event["of"][name], line["of"][name], "{event} {line}");
+                }
+                assert_eq!(event["of"]["comm"], shown(&line["of"]["comm"]));
+            }
+        }
+    }
+}

@@ -5,8 +5,16 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 
 /// Programs, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 6] =
-    [("bash", "bash"), ("dash", "dash"), ("zsh", "zsh"), ("ps", "procps"), ("setpriv", "util-linux"), ("git", "git")];
+const PROGRAMS: [(&str, &str); 8] = [
+    ("bash", "bash"),
+    ("dash", "dash"),
+    ("zsh", "zsh"),
+    ("ps", "procps"),
+    ("setpriv", "util-linux"),
+    ("git", "git"),
+    ("python3", "python3"),
+    ("zstd", "zstd"),
+];
 
 /// Parts of the Rust toolchain: the cargo command and the rustup component.
 const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")];

@@ -92,7 +92,8 @@ impl Decoder {
             let comm = Comm(self.string(comm)?.to_vec());
             self.told(self.actor)?.comm = comm;
         }
-        let subject = record.subject.map(|task| self.subject(task, record.state.as_ref())).transpose()?;
+        let subject = (!record.no_subject).then(|| record.subject.unwrap_or(self.actor));
+        let subject = subject.map(|task| self.subject(task, record.state.as_ref())).transpose()?;
         let actor = self.told(self.actor)?;
         let (actor, actor_comm, cpu) = (actor.task, actor.comm.clone(), self.cpu);
         let kind = match content {

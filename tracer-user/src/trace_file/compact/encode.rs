@@ -63,8 +63,9 @@ impl Encoder {
                 told.comm.clone_from(actor_comm);
             }
         }
-        if let Some(state) = subject {
-            self.subject(state, &mut record);
+        match subject {
+            Some(state) => self.subject(state, &mut record),
+            None => record.no_subject = true,
         }
         let content = self.content(event, kind, &mut record);
         record.content = Some(content);
@@ -141,7 +142,7 @@ impl Encoder {
     /// The subject's bundle as what it changes.
     fn subject(&mut self, state: &State, record: &mut Record) {
         let subject = self.task(state.id, record);
-        record.subject = Some(subject);
+        record.subject = (subject != self.actor).then_some(subject);
         let mut changes = Changes::default();
         let before = self.told(subject).and_then(|told| told.state.take());
         let before = before.unwrap_or_else(|| {

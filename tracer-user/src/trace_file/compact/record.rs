@@ -29,11 +29,14 @@ pub(super) struct Record {
     /// A string. Absent: as this actor was called before.
     #[prost(uint32, optional, tag = "9")]
     pub actor_comm: Option<u32>,
-    /// A task. Absent: the event has no subject.
+    /// A task. Absent: the actor.
     #[prost(uint32, optional, tag = "10")]
     pub subject: Option<u32>,
     #[prost(message, optional, tag = "11")]
     pub state: Option<Changes>,
+    /// The event has no subject.
+    #[prost(bool, tag = "30")]
+    pub no_subject: bool,
     /// What this is. None: an event of a kind that is newer than this release.
     #[prost(oneof = "Content", tags = "12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29")]
     pub content: Option<Content>,

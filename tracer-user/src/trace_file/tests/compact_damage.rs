@@ -55,7 +55,7 @@ fn flushed(events: &[Event], limits: Limits) -> (Vec<u8>, Vec<(usize, usize)>) {
 
 #[test]
 fn every_truncation_keeps_what_was_flushed() {
-    let events = many(60);
+    let events = many(24);
     for limits in [SMALL, Limits::default()] {
         let (bytes, lengths) = flushed(&events, limits);
         let header_length = lengths[0].0;
