@@ -432,3 +432,107 @@ fn a_reader_that_goes_away_does_not_touch_the_command() {
         fs::remove_file(done).unwrap();
     }
 }
+
+#[test]
+fn the_command_line_is_judged_before_anything_is_loaded() {
+    let place = Place::new();
+    // Nobody may load probes, and is not told so: there is nothing to load them for.
+    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    let command = |arguments: &[&str]| {
+        let mut command = if is_root() { place.through(&nobody) } else { place.sesstrace() };
+        let output = command.env("PATH", "/usr/bin:/bin").args(arguments).output().unwrap();
+        place.said(&output)
+    };
+    fs::write(place.path("data"), "no program").unwrap();
+    expect![[r"
+        sesstrace: cannot run 'no-such-command': ENOENT (No such file or directory)
+          fix    no directory of PATH has it; `type no-such-command` says whether it is a word of your shell
+        exit status: 127
+    "]]
+    .assert_eq(&command(&["run", "-b", "ebpf", "--", "no-such-command"]));
+    expect![[r"
+        sesstrace: cannot run './data': EACCES (Permission denied)
+          fix    chmod +x ./data
+        exit status: 126
+    "]]
+    .assert_eq(&command(&["record", "-b", "ebpf", "-o", "r.jsonl", "--", "./data"]));
+    for target in [&["--", "true"][..], &["--all"]] {
+        let said = command(&[&["record", "-b", "ebpf", "-o", "no/r.jsonl"], target].concat());
+        assert!(said.starts_with("sesstrace: cannot record to DIR/no/r.jsonl: ENOENT"), "{said}");
+        assert!(said.contains("\n  fix    mkdir -p DIR/no\n"), "{said}");
+    }
+}
+
+#[test]
+fn a_capture_that_cannot_start_leaves_no_file_behind() {
+    let place = Place::new();
+    fs::create_dir(place.path("open")).unwrap();
+    fs::set_permissions(place.path("open"), fs::Permissions::from_mode(0o777)).unwrap();
+    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    for target in [&["--", "true"][..], &["--all"]] {
+        let mut command = if is_root() { place.through(&nobody) } else { place.sesstrace() };
+        let output = command.args(["record", "-b", "ebpf", "-o", "open/r.jsonl"]).args(target).output().unwrap();
+        let said = place.said(&output);
+        assert!(said.contains("needs cap_bpf"), "{said}");
+        assert!(!place.path("open/r.jsonl").exists(), "{target:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_named_with_what_was_to_be_written_on_it() {
+    let place = Place::new();
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    place.check(
+        place.sesstrace(),
+        &["run", "-b", "ptrace", "-w", "r.jsonl", "-o", "/dev/full", "--", "sh", "-c", "exit 3"],
+        &expect![[r"
+            sesstrace: the capture ended early: cannot write the report to /dev/full: ENOSPC: No space left on device
+              fix    write to a file system with more space: df -h shows it
+            exit status: 3
+        "]],
+    );
+    let verbs =
+        [(&["replay", "r.jsonl"][..], "report"), (&["ps", "r.jsonl"], "list"), (&["tree", "-e", "r.jsonl"], "tree")];
+    for (arguments, what) in verbs {
+        let output = place.sesstrace().args(arguments).stdout(full()).output().unwrap();
+        assert_eq!(
+            place.said(&output),
+            format!(
+                "sesstrace: cannot write the {what} to standard output: ENOSPC: No space left on device\n  \
+                 fix    write to a file system with more space: df -h shows it\nexit status: 4\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_lack_of_descriptors_is_not_taken_for_a_full_disk() {
+    let place = Place::new();
+    let mut command = place.through(&["sh", "-c", "ulimit -n 8; exec \"$0\" \"$@\""]);
+    let output = command.args(["record", "-b", "ptrace", "-o", "r.jsonl", "--", "touch", "ran"]).output().unwrap();
+    expect![[r"
+        sesstrace: cannot wait for events: EMFILE: Too many open files
+          fix    ulimit -n 1024
+        exit status: 125
+    "]]
+    .assert_eq(&place.said(&output));
+    assert!(!place.path("ran").exists());
+}
+
+#[test]
+fn an_instant_before_anybody_was_followed_is_said_to_be_one() {
+    let place = Place::new();
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/readme.jsonl");
+    let none = "sesstrace: none of the followed processes was there at that instant; -e shows who was\n";
+    for (at, warning) in [
+        (
+            "-1s",
+            format!("sesstrace: the recording begins after that instant: what was there at its start is known\n{none}"),
+        ),
+        ("0", none.to_owned()),
+        ("100", String::new()),
+    ] {
+        let output = place.sesstrace().args(["ps", recording, "--at", at]).output().unwrap();
+        assert_eq!(place.said(&output), format!("{warning}exit status: 0\n"), "{at}");
+    }
+}

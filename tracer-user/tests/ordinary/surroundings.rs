@@ -26,6 +26,7 @@ fn assert_seen(output: &Output) {
 fn the_first_command_of_the_readme_works_as_an_ordinary_user() {
     let Some(place) = Place::for_root() else { return };
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    assert!(readme.contains(HEADLINE), "the README says what an ordinary user is told");
     let first = readme.lines().find_map(|line| line.strip_prefix("$ ")).unwrap();
     let command = first.strip_prefix("cargo run --release -- ").unwrap();
     let state = place.open_folder("state");
