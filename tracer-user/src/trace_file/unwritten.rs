@@ -46,8 +46,9 @@ impl Unwritten {
                 WriteError::Create { path, source }
             }
         })?;
-        // On a file system without locks nobody can be told apart.
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        // On a file system without locks nobody can be told apart, and a pipe or /dev/null is everybody's.
+        let regular = file.metadata().is_ok_and(|file| file.is_file());
+        if regular && matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
             return Err(WriteError::Busy { path: path.to_owned() });
         }
         Ok(Self { path: path.to_owned(), file, temporary, new })

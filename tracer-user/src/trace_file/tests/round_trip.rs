@@ -127,3 +127,17 @@ fn a_recording_is_for_its_owner_only_and_is_not_written_through_a_link() {
     let error = Unwritten::open(&missing).expect_err("refused").to_string();
     assert!(error.contains("no/such/rec.jsonl: ENOENT"), "{error}");
 }
+
+#[test]
+fn a_recording_has_one_writer_and_what_is_no_file_has_any_number() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("r.jsonl");
+    let first = Unwritten::open(&path).expect("a file");
+    let second = Unwritten::open(&path).expect_err("busy").to_string();
+    assert!(second.ends_with("another sesstrace is recording to it"), "{second}");
+    drop(first);
+    Unwritten::open(&path).expect("free again");
+    let null = std::path::Path::new("/dev/null");
+    let both = (Unwritten::open(null), Unwritten::open(null));
+    assert!(both.0.is_ok() && both.1.is_ok());
+}
