@@ -11,6 +11,7 @@ mod identity;
 mod lifecycle;
 mod reap;
 mod signals;
+pub(crate) mod taken;
 mod tty;
 
 use std::collections::BTreeMap;

@@ -369,6 +369,8 @@ pub struct LeaderRace {
     pub winner: RaceWinner,
     /// From the LEAVE of the first call to the ENTER of the second, ns. `None` when they overlap.
     pub margin: Option<u64>,
+    /// A tracer held parent and child at their calls: who is first is what the tracer made of it.
+    pub serialised: bool,
     /// The second call's errno, positive: 0 when it was a benign duplicate, EACCES when the parent came after the exec.
     pub errno: i32,
 }
@@ -473,8 +475,8 @@ pub enum SignalPath {
     },
     /// The kernel stops a background process that reads, writes or changes its terminal.
     BackgroundAccess {
-        /// The process that did.
-        by: ProcKey,
+        /// The process that did. A tracer is not told which member of a group it was.
+        by: Option<ProcKey>,
     },
     /// The window size changed, or input was injected.
     TerminalIoctl {

@@ -38,7 +38,10 @@ impl Model {
                 self.set_first(target, None);
                 // A child that leads its group and calls setpgid long after its exec races with nobody.
                 if caller != target || self.processes.get(&target).is_some_and(|child| child.not_yet_execed) {
-                    let race = decide(&first, target, caller, leave, saw_group);
+                    let race = LeaderRace {
+                        serialised: self.taken.is_some(),
+                        ..decide(&first, target, caller, leave, saw_group)
+                    };
                     cx.push(Change::LeaderRace(race));
                 }
             }
@@ -71,5 +74,5 @@ fn decide(first: &FirstSetpgid, child: ProcKey, second: ProcKey, leave: &Leave, 
     };
     let parent = if first.caller == child { second } else { first.caller };
     let errno = i32::try_from(leave.ret.saturating_neg()).unwrap_or(i32::MAX);
-    LeaderRace { group: first.group, child, parent, winner, margin, errno }
+    LeaderRace { group: first.group, child, parent, winner, margin, serialised: false, errno }
 }

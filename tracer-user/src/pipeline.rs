@@ -13,7 +13,7 @@ use tracer_model::{
 
 use crate::{
     sink::{Check, Sink},
-    trace_file::{Header, Scope, Summary, WriteError, Writer},
+    trace_file::{Header, Summary, WriteError, Writer},
 };
 
 /// Recording, model and sinks.
@@ -34,14 +34,10 @@ impl Pipeline {
         for sink in &mut sinks {
             sink.begin(header)?;
         }
-        let mut model = Model::new();
-        if let Scope::Tree { root, .. } = header.scope {
-            model.follow(root);
-        }
         Ok(Self {
             recording,
             recording_error: None,
-            model,
+            model: header.model(),
             findings: Findings::new(),
             sinks,
             sink_error: None,

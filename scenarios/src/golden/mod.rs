@@ -12,10 +12,13 @@ pub mod replay;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use tracer_model::{event::Event, ids::Pid};
-use tracer_user::trace_file::{Reader, Scope};
+use tracer_model::event::Event;
+use tracer_user::trace_file::{PTRACE, Reader, Scope};
 
-use crate::{Scenario, story};
+use crate::{
+    Scenario,
+    story::{self, Recorded},
+};
 
 /// The programs under test: where this one was built.
 #[derive(Clone, Debug)]
@@ -58,27 +61,24 @@ pub fn recording(scenario: &Scenario) -> PathBuf {
     root().join(scenario.name).join("recording.jsonl")
 }
 
-/// The process whose descendants a recording follows.
-pub fn followed(path: &Path) -> Result<Option<Pid>> {
-    Ok(match Reader::open(path)?.header().scope {
-        Scope::Tree { root, .. } => Some(root),
-        Scope::All => None,
-    })
-}
-
 /// What a recording does not say of what it must: events and findings.
 pub fn failures(scenario: &Scenario, path: &Path) -> Result<Vec<String>> {
-    let events = read(path)?;
-    let mut failures = story::check(scenario.expect, &events)?;
-    failures.extend(story::finds::check(scenario.finds, followed(path)?, &events)?);
+    let recorded = read(path)?;
+    let mut failures = story::check(scenario.expect, &recorded)?;
+    failures.extend(story::finds::check(scenario.finds, &recorded)?);
     Ok(failures)
 }
 
 /// Reads a recording, which must be complete.
-pub fn read(path: &Path) -> Result<Vec<Event>> {
+pub fn read(path: &Path) -> Result<Recorded> {
     let mut reader = Reader::open(path)?;
+    let by_tracer = reader.header().backend == PTRACE;
+    let followed = match reader.header().scope {
+        Scope::Tree { root, .. } => Some(root),
+        Scope::All => None,
+    };
     let events: Vec<Event> = reader.by_ref().collect();
     let warnings = reader.warnings().lines();
     ensure!(warnings.is_empty(), "{}: {}", path.display(), warnings.join("; "));
-    Ok(events)
+    Ok(Recorded { events, by_tracer, followed })
 }

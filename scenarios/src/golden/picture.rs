@@ -1,17 +1,15 @@
 //! Pictures of an instant: what `sesstrace ps --at` prints, held against rows with names in place of numbers.
 
-use tracer_model::event::Event;
-
 use crate::{
     Picture,
-    story::{Numbers, fits},
+    story::{Numbers, Recorded, fits},
 };
 
 /// The columns that a row is made of.
 const COLUMNS: [&str; 6] = ["PID", "PPID", "PGID", "TPGID", "SESS", "STAT"];
 
 /// What the picture should show and does not.
-pub fn differences(picture: &Picture, shown: &str, events: &[Event]) -> Vec<String> {
+pub fn differences(picture: &Picture, shown: &str, events: &Recorded) -> Vec<String> {
     let numbers = Numbers::learn(events);
     let rows: Vec<String> = rows(shown, &numbers);
     let mut left = rows.iter();

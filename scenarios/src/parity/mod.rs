@@ -10,12 +10,10 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tracer_model::event::Event;
-
 pub use fields::Fields;
 pub use table::{Row, Section, read};
 
-use crate::story;
+use crate::story::{self, Recorded};
 
 /// Which backend says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +35,7 @@ pub struct Difference {
 
 /// What only one of two recordings of a scenario says.
 #[must_use]
-pub fn differences(ebpf: &[Event], ptrace: &[Event]) -> Vec<Difference> {
+pub fn differences(ebpf: &Recorded, ptrace: &Recorded) -> Vec<Difference> {
     let (left, right) = (counted(ebpf), counted(ptrace));
     let only = |side, one: &BTreeMap<String, usize>, other: &BTreeMap<String, usize>| {
         let more = |(fact, count): (&String, &usize)| {
@@ -52,9 +50,9 @@ pub fn differences(ebpf: &[Event], ptrace: &[Event]) -> Vec<Difference> {
 
 /// The facts with how often each is told. How often a program calls what it calls (a wait that is interrupted is called
 /// again) is chance, so that returns of calls count once.
-fn counted(events: &[Event]) -> BTreeMap<String, usize> {
+fn counted(recorded: &Recorded) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for told in story::tell(events) {
+    for told in story::tell(recorded) {
         let is_call = told.fact.contains(" = ");
         let count = counts.entry(told.fact).or_insert(0);
         *count = if is_call { 1 } else { *count + 1 };

@@ -4,7 +4,7 @@ use anyhow::Result;
 use tracer_model::{event::Event, ids::Seq, state::Model};
 
 use super::{
-    facts,
+    Recorded, facts,
     names::Names,
     script::{Line, fits, parse},
     state,
@@ -24,15 +24,15 @@ pub struct Told {
 
 /// Everything that the events say, in order.
 #[must_use]
-pub fn tell(events: &[Event]) -> Vec<Told> {
-    let names = Names::learn(events);
-    let mut model = Model::new();
+pub fn tell(recorded: &Recorded) -> Vec<Told> {
+    let names = Names::learn(recorded);
+    let mut model = recorded.model();
     let facts = |event: &Event| {
         let delta = model.apply(event);
         let facts = facts::of(event, &delta, &names);
         facts.into_iter().map(|fact| Told { seq: event.seq, fact }).collect::<Vec<_>>()
     };
-    events.iter().flat_map(facts).collect()
+    recorded.events.iter().flat_map(facts).collect()
 }
 
 /// The event that the first fact fitting `pattern` is told of.
@@ -42,10 +42,10 @@ pub fn first(told: &[Told], pattern: &str) -> Option<Seq> {
 }
 
 /// Checks the events against an expectation; each string is one thing that is not as it must be.
-pub fn check(expectation: &str, events: &[Event]) -> Result<Vec<String>> {
+pub fn check(expectation: &str, recorded: &Recorded) -> Result<Vec<String>> {
     let lines = parse(expectation)?;
-    let mut failures = in_order(&lines, events);
-    let told = tell(events);
+    let mut failures = in_order(&lines, recorded);
+    let told = tell(recorded);
     let count = |pattern: &str| told.iter().filter(|told| fits(pattern, &told.fact)).count();
     for line in &lines {
         match *line {
@@ -67,12 +67,12 @@ fn forbidden(pattern: &str, told: &[Told]) -> Option<String> {
 }
 
 /// The `then` lines in their order, each with the `with` lines below it.
-fn in_order(lines: &[Line<'_>], events: &[Event]) -> Vec<String> {
-    let names = Names::learn(events);
-    let mut model = Model::new();
+fn in_order(lines: &[Line<'_>], recorded: &Recorded) -> Vec<String> {
+    let names = Names::learn(recorded);
+    let mut model = recorded.model();
     let mut failures = Vec::new();
     let mut left = lines.iter().copied().filter(|line| matches!(line, Line::Then(_) | Line::With(..))).peekable();
-    for event in events {
+    for event in &recorded.events {
         let delta = model.apply(event);
         for fact in facts::of(event, &delta, &names) {
             let Some(Line::Then(_)) = left.next_if(|line| matches!(line, Line::Then(pattern) if fits(pattern, &fact)))

@@ -227,7 +227,7 @@ impl Teller<'_> {
             }
             SignalPath::KillAll { sender, .. } => format!("by kill of {} to all", names.process(sender)),
             SignalPath::TerminalCharacter { .. } => "by terminal character".to_owned(),
-            SignalPath::BackgroundAccess { by } => format!("by background access of {}", names.process(by)),
+            SignalPath::BackgroundAccess { by } => format!("by background access of {}", names.maybe(by)),
             SignalPath::TerminalIoctl { by } => format!("by terminal ioctl of {}", names.process(by)),
             SignalPath::Hangup { by, .. } => format!("by hangup of {}", names.maybe(by)),
             SignalPath::OrphanRule { exiting } => format!("by orphan rule of {}", names.process(exiting)),

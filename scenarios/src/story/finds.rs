@@ -11,13 +11,10 @@
 
 use anyhow::{Context as _, Result, bail};
 use tracer_model::{
-    event::Event,
     findings::{Finding, Findings, Rule, Severity, Subject},
-    ids::Pid,
-    state::Model,
 };
 
-use super::names::Names;
+use super::{Recorded, names::Names};
 
 /// One line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,14 +43,14 @@ fn parse_line(line: &str) -> Result<Line<'_>> {
     Ok(parsed)
 }
 
-/// Everything that is found. `root`: the process whose descendants are followed.
+/// Everything that is found.
 #[must_use]
-pub fn find(root: Option<Pid>, events: &[Event]) -> Vec<Finding> {
-    let (mut model, mut rules) = (Model::new(), Findings::new());
-    if let Some(root) = root {
+pub fn find(recorded: &Recorded) -> Vec<Finding> {
+    let (mut model, mut rules) = (recorded.model(), Findings::new());
+    if let Some(root) = recorded.followed {
         model.follow(root);
     }
-    for event in events {
+    for event in &recorded.events {
         rules.advance(event.at, &model);
         let delta = model.apply(event);
         rules.observe(event, &delta, &model);
@@ -63,10 +60,10 @@ pub fn find(root: Option<Pid>, events: &[Event]) -> Vec<Finding> {
 }
 
 /// Checks a recording; each string is one thing that is not as it must be.
-pub fn check(expectation: &str, root: Option<Pid>, events: &[Event]) -> Result<Vec<String>> {
+pub fn check(expectation: &str, recorded: &Recorded) -> Result<Vec<String>> {
     let lines = parse(expectation)?;
-    let names = Names::learn(events);
-    let found = find(root, events);
+    let names = Names::learn(recorded);
+    let found = find(recorded);
     let as_line = |finding: &Finding| {
         (
             finding.severity,

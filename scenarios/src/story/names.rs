@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use tracer_model::{
     delta::Change,
-    event::Event,
     ids::{PgrpKey, Pid, ProcKey, SessionKey},
-    state::Model,
 };
+
+use super::Recorded;
 
 /// The names of one recording.
 #[derive(Debug, Default)]
@@ -25,12 +25,12 @@ const NOBODY: &str = "nobody";
 
 impl Names {
     /// Applies a whole recording to learn every process's last name.
-    pub fn learn(events: &[Event]) -> Self {
-        let mut model = Model::new();
+    pub fn learn(recorded: &Recorded) -> Self {
+        let mut model = recorded.model();
         let mut names = Self::default();
         let mut comms: BTreeMap<ProcKey, String> = BTreeMap::new();
         let (mut born, mut found) = (Vec::new(), Vec::new());
-        for event in events {
+        for event in &recorded.events {
             let delta = model.apply(event);
             for change in &delta.changes {
                 if let Change::Forked { child, .. } = change {
@@ -106,8 +106,8 @@ pub struct Numbers(Names);
 impl Numbers {
     /// Learns them from a whole recording.
     #[must_use]
-    pub fn learn(events: &[Event]) -> Self {
-        Self(Names::learn(events))
+    pub fn learn(recorded: &Recorded) -> Self {
+        Self(Names::learn(recorded))
     }
 
     /// The name of the first process with this number; any other text stays as it is, and so does init, which has another

@@ -94,6 +94,7 @@ impl Model {
             process.book.exit.foreground = foreground.and_then(|group| group.group);
             process.book.exit.old_foreground = old_foreground;
         }
+        self.note_hung_up(foreground.and_then(|group| group.group), key);
         let others = self.sessions.get(&session).into_iter().flat_map(|session| &session.groups);
         if others.filter_map(|group| self.groups.get(group)).any(|group| group.members.iter().any(|it| *it != key)) {
             cx.push(Change::SessionLeaderExited { session, tty });
@@ -241,6 +242,10 @@ impl Model {
         let exit = std::mem::take(&mut process.book.exit);
         process.book.exit.notified = true;
         process.book.exit.zombie_by = exit.zombie_by;
+        if self.taken.is_some() {
+            // They have not been seen yet.
+            return self.note_orphaned(exit.expected, key);
+        }
         let since = process.exited_at.unwrap_or(cx.event.at);
         if self.gaps.iter().any(|(_, gap)| gap.until >= since) {
             return;

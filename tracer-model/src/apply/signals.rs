@@ -31,8 +31,13 @@ impl Model {
         let known = cx.event.subject.as_ref().and_then(|state| self.lookup(state.id));
         let tty_before = known.and_then(|key| self.processes.get(&key)).and_then(|process| process.tty);
         let Some(target) = self.take_subject(cx) else { return };
-        let path = self.signal_path(cx, sent, target, tty_before);
-        self.note_exit_progress(cx, sent, target, path);
+        let path = if self.taken.is_some() {
+            self.path_when_taken(cx, sent, target, tty_before)
+        } else {
+            let path = self.signal_path(cx, sent, target, tty_before);
+            self.note_exit_progress(cx, sent, target, path);
+            path
+        };
         self.settle_orphans(cx);
         let flags = cx.event.subject.as_ref().map_or(0, |state| state.signal_flags);
         cx.push(Change::SignalSent { target, signal: *sent, path, dropped: dropped(sent, flags) });
@@ -200,7 +205,7 @@ impl Model {
         match self.lookup(cx.event.actor).filter(same) {
             Some(by) => {
                 self.take_actor(cx);
-                SignalPath::BackgroundAccess { by }
+                SignalPath::BackgroundAccess { by: Some(by) }
             }
             None => SignalPath::Kernel,
         }

@@ -202,7 +202,8 @@ impl Names {
             SignalPath::TerminalCharacter { tty } => {
                 format!("a character at {}", tty.map_or_else(|| "?".into(), |tty| self.tty(tty)))
             }
-            SignalPath::BackgroundAccess { by } => format!("background access of {}", self.process(by)),
+            SignalPath::BackgroundAccess { by: Some(by) } => format!("background access of {}", self.process(by)),
+            SignalPath::BackgroundAccess { by: None } => "background access".to_owned(),
             SignalPath::TerminalIoctl { by } => format!("terminal ioctl of {}", self.process(by)),
             SignalPath::Hangup { by, kind } => format!("hangup by {} ({kind:?})", self.or_nobody(by)),
             SignalPath::OrphanRule { exiting } => format!("the orphan rule, exit of {}", self.process(exiting)),

@@ -22,6 +22,7 @@ pub use self::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    apply::taken::Taken,
     delta::{Bounds, ForegroundGroup, LeaderState},
     ids::{BootNs, Life, Pgid, PgrpKey, Pid, ProcKey, RawTty, Seq, SessionKey, Sid, TtyKey},
 };
@@ -52,6 +53,8 @@ pub struct Model {
     pub(crate) gaps: Vec<(Seq, Bounds)>,
     /// The last event that was applied.
     pub(crate) now: Stamp,
+    /// The events are those of a tracer: what it takes to attribute signals that are seen when they are taken.
+    pub(crate) taken: Option<Taken>,
     /// The command whose descendants are followed, until it is seen and after.
     pub(crate) root: Option<(Pid, Option<ProcKey>)>,
     next_life: u32,
@@ -71,6 +74,12 @@ impl Model {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The events to come are those of a tracer (ptrace), not of probes in the kernel: a signal is seen when its target takes
+    /// it, and what several processes do at once is serialised by the tracer.
+    pub fn seen_by_tracer(&mut self) {
+        self.taken.get_or_insert_default();
     }
 
     /// Follows the process with this number, the current one or the next to have it, and its descendants by fork:

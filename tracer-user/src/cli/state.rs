@@ -74,11 +74,8 @@ pub fn now() -> Instant {
 /// The state of a recording, at its end or earlier.
 pub fn of_recording(path: &Path, at: Option<At>) -> Result<Instant, ExpectedError> {
     let mut reader = Reader::open(path)?;
-    let mut model = Model::new();
+    let mut model = reader.header().model();
     let followed = matches!(reader.header().scope, Scope::Tree { .. });
-    if let Scope::Tree { root, .. } = reader.header().scope {
-        model.follow(root);
-    }
     let mut limit = at.map(|at| Limit::new(at.resolve(unix_now()), reader.header()));
     let mut snapshot = Snapshot::default();
     // As if everything up to there had been read. An instant within the snapshot at the start has its rest, too.

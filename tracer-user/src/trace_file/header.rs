@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tracer_model::{
     event::{Event, EventKind},
     ids::{BootNs, Pid},
+    state::Model,
 };
 
 use super::{
@@ -43,6 +44,24 @@ pub struct Header {
     pub scope: Scope,
     /// The user as whom the command ran, when that is not the one who called sesstrace.
     pub user: Option<String>,
+}
+
+/// [`Header::backend`] of a capture through ptrace.
+pub const PTRACE: &str = "ptrace";
+
+impl Header {
+    /// An empty model for the events of this recording.
+    #[must_use]
+    pub fn model(&self) -> Model {
+        let mut model = Model::new();
+        if self.backend == PTRACE {
+            model.seen_by_tracer();
+        }
+        if let Scope::Tree { root, .. } = self.scope {
+            model.follow(root);
+        }
+        model
+    }
 }
 
 /// What a capture follows.

@@ -30,7 +30,7 @@ mod unwritten;
 mod warning;
 mod writer;
 
-pub use header::{Header, Scope, Summary};
+pub use header::{Header, PTRACE, Scope, Summary};
 pub(crate) use json::{end_line, event_line, finding_line, header_line};
 pub use place::Place;
 pub use reader::{ReadError, Reader};

@@ -52,7 +52,15 @@ fn origin(scene: &Scene<'_>, target: ProcKey, signal: Signal, path: SignalPath) 
             let who = tty.map_or(Who::Nobody, Who::Terminal);
             (who, format!("{}{signal} to foreground {group}: ", key(signal)), none)
         }
-        SignalPath::BackgroundAccess { by } => {
+        SignalPath::BackgroundAccess { by: None } => {
+            let access = if signal == Signal::TTIN { "a read" } else { "a write or a change" };
+            (
+                Who::Process(target),
+                format!("{access} from the background: {signal} to {group}: "),
+                foreground(scene, target),
+            )
+        }
+        SignalPath::BackgroundAccess { by: Some(by) } => {
             let (access, note) = (access(scene, by, signal), foreground(scene, by));
             (Who::Process(by), format!("{access} from the background: {signal} to {group}: "), note)
         }
