@@ -10,9 +10,7 @@
 //! `group NAME`, a session `session NAME`, a terminal `terminal`. Must not look at what sesstrace prints.
 
 use anyhow::{Context as _, Result, bail};
-use tracer_model::{
-    findings::{Finding, Findings, Rule, Severity, Subject},
-};
+use tracer_model::findings::{Finding, Findings, Rule, Severity, Subject};
 
 use super::{Recorded, names::Names};
 

@@ -77,7 +77,8 @@ impl BackgroundStops {
                 && signal.signal == self.signal
                 && let Some(group) = now.group_of(target)
             {
-                self.sent(now, by, group, change);
+                // A tracer is not told which member it was: the first that is signalled stands for its group.
+                self.sent(now, by.unwrap_or(target), group, change);
             } else if let Change::Stopped { process, signal, .. } = *change
                 && signal == self.signal
                 && let Some(stop) = now.group_of(process).and_then(|group| self.waiting.get_mut(group))

@@ -125,10 +125,13 @@ impl Now<'_> {
                 let at = tty.map(|tty| say![" at ", tty, ", to its foreground group"]);
                 say![key, " typed", at]
             }
-            SignalPath::BackgroundAccess { by } if by == target => {
+            SignalPath::BackgroundAccess { by: Some(by) } if by == target => {
                 say!["from the kernel, because it used its terminal from the background"]
             }
-            SignalPath::BackgroundAccess { by } => {
+            SignalPath::BackgroundAccess { by: None } => {
+                say!["from the kernel, because a process of its group used their terminal from the background"]
+            }
+            SignalPath::BackgroundAccess { by: Some(by) } => {
                 say![
                     "from the kernel, because ",
                     self.name(by),

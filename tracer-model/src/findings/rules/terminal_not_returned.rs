@@ -38,9 +38,9 @@ impl Watch for NotReturned {
             } else if let Change::TtyLost { tty, .. } = *change {
                 self.0.remove(&tty);
             } else if let Change::SignalSent { target, path: SignalPath::BackgroundAccess { by }, .. } = *change
-                && by == target
+                && by.is_none_or(|by| by == target)
             {
-                out.extend(self.needed(now, by, "was stopped when it used ", now.evidence_of(change)));
+                out.extend(self.needed(now, target, "was stopped when it used ", now.evidence_of(change)));
             }
         }
         if let Some(refused) = now.refused()
