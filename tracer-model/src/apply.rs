@@ -62,7 +62,9 @@ impl Model {
             EventKind::Exec { args, truncated, .. } => self.exec(&mut cx, args, *truncated),
             EventKind::Exit { group_dead } => self.exit(&mut cx, *group_dead),
             EventKind::Dead => self.dead(&mut cx),
-            EventKind::Stopped { .. } | EventKind::SignalDelivered { .. } => self.own_event(&mut cx),
+            EventKind::Stopped { .. } | EventKind::Continued | EventKind::SignalDelivered { .. } => {
+                self.own_event(&mut cx);
+            }
             EventKind::Freed { task } => self.freed(&mut cx, *task),
             EventKind::SignalGenerated(signal) => self.signal_generated(&mut cx, signal),
             EventKind::Enter { call, target_unknown } => self.enter(&mut cx, call, *target_unknown),

@@ -238,6 +238,9 @@ pub enum EventKind {
         /// The stop signal.
         signal: Signal,
     },
+    /// A thread goes on after a stop, seen by a tracer: probes show the same with the signal that continues it. The process
+    /// goes on when it is not [`State::is_stopped`].
+    Continued,
     /// The kernel frees the task: an upper bound for its reap. No subject bundle.
     Freed {
         /// Which task.

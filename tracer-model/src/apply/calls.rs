@@ -48,8 +48,8 @@ impl Model {
         if matches!(leave.call, Call::Wait4 { .. } | Call::Waitid { .. }) {
             self.waited(cx, leave, caller);
         }
-        if let Some(entered) = entered.filter(|_| leave.ret < 0) {
-            self.forget_intent(entered.entered.seq);
+        if let Some(entered) = entered {
+            self.intent_returned(cx, entered.entered.seq, leave);
         }
         if leave.ret < 0
             && let Some(reason) = self.refusal(cx, leave, caller)

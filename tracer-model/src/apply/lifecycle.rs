@@ -5,7 +5,7 @@
 
 use super::Cx;
 use crate::{
-    delta::{Anomaly, Change, LeaderState, OrphanCause, ReapEvidence},
+    delta::{Anomaly, Change, HangupKind, LeaderState, OrphanCause, ReapEvidence},
     event::{CLONE_THREAD, EXIT_DEAD, RawTask, State, WaitStatus},
     ids::{PgrpKey, Pid, ProcKey, Signal},
     state::{Knowledge, Model, Orphaned, Phase, Process},
@@ -94,7 +94,7 @@ impl Model {
             process.book.exit.foreground = foreground.and_then(|group| group.group);
             process.book.exit.old_foreground = old_foreground;
         }
-        self.note_hung_up(foreground.and_then(|group| group.group), key);
+        self.note_hung_up(foreground.and_then(|group| group.group), key, HangupKind::LeaderExit);
         let others = self.sessions.get(&session).into_iter().flat_map(|session| &session.groups);
         if others.filter_map(|group| self.groups.get(group)).any(|group| group.members.iter().any(|it| *it != key)) {
             cx.push(Change::SessionLeaderExited { session, tty });

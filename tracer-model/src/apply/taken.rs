@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{Cx, signals::signal_of};
 use crate::{
-    delta::{HangupKind, SignalPath},
-    event::{Call, SignalGenerated, SignalOrigin},
+    delta::{Change, HangupKind, SignalPath},
+    event::{Call, Disposition, Leave, SignalGenerated, SignalOrigin, SignalOutcome, TtyRequest},
     ids::{PgrpKey, ProcKey, Seq, Signal, TtyKey},
-    state::{Model, Phase, Process},
+    state::{Knowledge, Model, Phase, Process},
 };
 
 /// Calls of the kill family that are remembered: a signal that is blocked can be taken long after it was sent.
@@ -28,8 +28,8 @@ pub(crate) struct Taken {
     intents: VecDeque<Intent>,
     /// Groups that an exit orphaned while a member was stopped: whose.
     orphaned: BTreeMap<PgrpKey, ProcKey>,
-    /// Foreground groups of session leaders that exited: whose.
-    hung_up: BTreeMap<PgrpKey, ProcKey>,
+    /// Foreground groups of session leaders that exited, or whose terminal was hung up: whose.
+    hung_up: BTreeMap<PgrpKey, (ProcKey, HangupKind)>,
 }
 
 /// A call of the kill family.
@@ -46,17 +46,50 @@ impl Model {
     /// A call begins that may send a signal.
     pub(super) fn note_intent(&mut self, seq: Seq, sender: ProcKey, call: &Call) {
         let group = self.processes.get(&sender).and_then(|sender| sender.group);
-        let Some(taken) = self.taken.as_mut().filter(|_| signal_of(call).is_some()) else { return };
+        let sends = signal_of(call).is_some() || gives_up(call);
+        let Some(taken) = self.taken.as_mut().filter(|_| sends) else { return };
         if taken.intents.len() == INTENTS {
             taken.intents.pop_front();
         }
         taken.intents.push_back(Intent { seq, sender, group, call: *call });
     }
 
-    /// A call has failed: it has sent nothing.
-    pub(super) fn forget_intent(&mut self, seq: Seq) {
-        if let Some(taken) = &mut self.taken {
-            taken.intents.retain(|intent| intent.seq != seq);
+    /// A call has returned. One that failed has sent nothing. No tracer sees anybody take SIGKILL, but whom it was sent to is
+    /// what the call says.
+    pub(super) fn intent_returned(&mut self, cx: &mut Cx, seq: Seq, leave: &Leave) {
+        let Some(taken) = &mut self.taken else { return };
+        let Some(place) = taken.intents.iter().rposition(|intent| intent.seq == seq) else { return };
+        if leave.ret < 0 {
+            taken.intents.remove(place);
+            return;
+        }
+        let Some(intent) = taken.intents.get(place).copied() else { return };
+        if signal_of(&intent.call) == Some(Signal::KILL.0) {
+            self.killed(cx, &intent);
+        }
+    }
+
+    /// SIGKILL to one process that the call names, or to a group of processes all of which the sender may signal.
+    fn killed(&mut self, cx: &mut Cx, intent: &Intent) {
+        if matches!(intent.call, Call::Kill { target: -1, .. } | Call::PidfdSendSignal { .. } | Call::Tkill { .. }) {
+            return;
+        }
+        let sender = self.processes.get(&intent.sender);
+        let may =
+            |target: &&Process| sender.is_some_and(|it| it.uid.is_some_and(|uid| uid.0 == 0) || it.uid == target.uid);
+        let reached = |target: &&Process| target.knowledge == Knowledge::Seen && is_aimed_at(intent, sender, target);
+        let targets: Vec<ProcKey> = self.processes().filter(reached).filter(may).map(|target| target.key).collect();
+        let signal = SignalGenerated {
+            signal: Signal::KILL,
+            origin: SignalOrigin::Info(0),
+            process_directed: true,
+            outcome: SignalOutcome::Delivered,
+            disposition: Disposition::Default,
+            blocked: false,
+        };
+        for target in targets {
+            let path = self.path_of(intent, target);
+            cx.push(Change::SignalSent { target, signal, path, dropped: None });
         }
     }
 
@@ -69,12 +102,12 @@ impl Model {
         }
     }
 
-    /// A session leader exits, and hangs up this group.
-    pub(super) fn note_hung_up(&mut self, group: Option<PgrpKey>, leader: ProcKey) {
+    /// A session leader exits, and hangs up this group; or will when it exits, for its terminal is gone.
+    pub(super) fn note_hung_up(&mut self, group: Option<PgrpKey>, leader: ProcKey, kind: HangupKind) {
         let Self { taken, groups: alive, .. } = self;
         if let (Some(taken), Some(group)) = (taken, group) {
             taken.hung_up.retain(|group, _| alive.contains_key(group));
-            taken.hung_up.insert(group, leader);
+            taken.hung_up.insert(group, (leader, kind));
         }
     }
 
@@ -89,7 +122,7 @@ impl Model {
         let group = self.processes.get(&target).and_then(|target| target.group);
         match sent.origin {
             SignalOrigin::Info(code) if code > 0 && sent.signal == Signal::CHLD => self.status_when_taken(cx),
-            SignalOrigin::Info(code) if code <= 0 => self.kill_when_taken(cx, sent, target),
+            SignalOrigin::Info(code) if code <= 0 => self.kill_when_taken(cx, sent, target, tty_before),
             SignalOrigin::Info(_) | SignalOrigin::KernelAsUser => SignalPath::Kernel,
             SignalOrigin::Kernel => match sent.signal {
                 Signal::INT | Signal::QUIT | Signal::TSTP => {
@@ -98,7 +131,7 @@ impl Model {
                 }
                 Signal::TTIN | Signal::TTOU => SignalPath::BackgroundAccess { by: self.only_member(group) },
                 Signal::HUP => self.hangup_when_taken(target, group, tty_before),
-                Signal::CONT => self.orphan_rule(target, group).unwrap_or(SignalPath::Kernel),
+                Signal::CONT => self.continued_when_taken(target, group),
                 _ => SignalPath::Kernel,
             },
         }
@@ -112,7 +145,13 @@ impl Model {
     }
 
     /// kill and relatives: `si_pid` is the sender. The last of its calls that was aimed at the target is the one.
-    fn kill_when_taken(&mut self, cx: &mut Cx, sent: &SignalGenerated, target: ProcKey) -> SignalPath {
+    fn kill_when_taken(
+        &mut self,
+        cx: &mut Cx,
+        sent: &SignalGenerated,
+        target: ProcKey,
+        tty_before: Option<TtyKey>,
+    ) -> SignalPath {
         let actor = cx.event.actor;
         let ended = self.recent.process(actor.pid, actor.start, 0).map(|ended| (ended.key, ended.parent));
         let Some(sender) = self.lookup(actor).or(ended.map(|(key, _)| key)) else {
@@ -123,27 +162,47 @@ impl Model {
         let calls = self.taken.iter().flat_map(|taken| taken.intents.iter().rev());
         let mut own = calls.filter(|it| it.sender == sender && signal_of(&it.call) == Some(sent.signal.0));
         let aimed = own.find(|intent| is_aimed_at(intent, self.processes.get(&sender), process));
-        let Some(Intent { seq: intent, call, .. }) = aimed.copied() else {
+        let Some(intent) = aimed.copied() else {
+            if self.gave_up(sender, sent.signal, process, tty_before) {
+                return SignalPath::Hangup { by: Some(sender), kind: HangupKind::GivenUp };
+            }
             // The signal that a parent's death sends bears the parent's number (kernel/exit.c, `reparent_leader`).
             let exited = self.processes.get(&sender).is_none_or(|sender| sender.phase >= Phase::Exiting);
             let parent = SignalPath::ParentDeath { parent: sender };
             return if exited { parent } else { SignalPath::KillUnseen { sender } };
         };
+        self.path_of(&intent, target)
+    }
+
+    /// The path of a signal that a call sends to this target.
+    fn path_of(&self, intent: &Intent, target: ProcKey) -> SignalPath {
+        let Intent { sender, seq: intent, call, .. } = *intent;
+        let group = self.processes.get(&target).and_then(|target| target.group);
         match call {
             Call::Kill { target: -1, .. } => SignalPath::KillAll { sender, intent },
-            Call::Kill { target: ..=0, .. } => SignalPath::KillGroup { sender, intent, group: process.group },
+            Call::Kill { target: ..=0, .. } => SignalPath::KillGroup { sender, intent, group },
             Call::PidfdSendSignal { flags, .. } if flags & PIDFD_PROCESS_GROUP != 0 => {
-                SignalPath::KillGroup { sender, intent, group: process.group }
+                SignalPath::KillGroup { sender, intent, group }
             }
             _ => SignalPath::KillProcess { sender, intent },
         }
     }
 
+    /// Whether the signal is of a session leader that gave up its terminal: the foreground group gets it in its name
+    /// (`drivers/tty/tty_jobctrl.c`, `disassociate_ctty`).
+    fn gave_up(&self, sender: ProcKey, signal: Signal, target: &Process, tty_before: Option<TtyKey>) -> bool {
+        let mut calls = self.taken.iter().flat_map(|taken| &taken.intents);
+        let same_session = self.processes.get(&sender).is_some_and(|sender| sender.session == target.session);
+        matches!(signal, Signal::HUP | Signal::CONT)
+            && same_session
+            && target.tty.is_none_or(|tty| Some(tty) != tty_before)
+            && calls.any(|intent| intent.sender == sender && gives_up(&intent.call))
+    }
+
     /// SIGHUP from the kernel: of the end of a session leader, of the orphan rule, or of a terminal that is gone.
     fn hangup_when_taken(&self, target: ProcKey, group: Option<PgrpKey>, tty_before: Option<TtyKey>) -> SignalPath {
-        let leader = self.taken.as_ref().zip(group).and_then(|(taken, group)| taken.hung_up.get(&group).copied());
-        if let Some(leader) = leader.filter(|leader| *leader != target) {
-            return SignalPath::Hangup { by: Some(leader), kind: HangupKind::LeaderExit };
+        if let Some((leader, kind)) = self.hung_up(group).filter(|(leader, _)| *leader != target) {
+            return SignalPath::Hangup { by: Some(leader), kind };
         }
         let lost_tty = self.processes.get(&target).is_some_and(|it| tty_before.is_some() && it.tty.is_none());
         let leads = self.processes.get(&target).is_some_and(|target| target.facts.session_leader);
@@ -151,6 +210,21 @@ impl Model {
             return SignalPath::Hangup { by: None, kind: HangupKind::Terminal };
         }
         self.orphan_rule(target, group).unwrap_or(SignalPath::Kernel)
+    }
+
+    /// SIGCONT from the kernel: of the orphan rule, or after a hangup.
+    fn continued_when_taken(&self, target: ProcKey, group: Option<PgrpKey>) -> SignalPath {
+        let leads = self.processes.get(&target).is_some_and(|target| target.facts.session_leader);
+        let hung_up = self.hung_up(group).filter(|(_, kind)| *kind == HangupKind::LeaderExitAfterHangup);
+        match hung_up {
+            _ if leads => SignalPath::Hangup { by: None, kind: HangupKind::Terminal },
+            Some((leader, kind)) => SignalPath::Hangup { by: Some(leader), kind },
+            None => self.orphan_rule(target, group).unwrap_or(SignalPath::Kernel),
+        }
+    }
+
+    fn hung_up(&self, group: Option<PgrpKey>) -> Option<(ProcKey, HangupKind)> {
+        self.taken.as_ref()?.hung_up.get(&group?).copied()
     }
 
     /// Whose exit orphaned the target's group, or is about to.
@@ -168,6 +242,11 @@ impl Model {
         let mut living = members.iter().filter(|it| self.processes.get(it).is_some_and(|it| it.phase == Phase::Alive));
         living.next().copied().filter(|_| living.next().is_none())
     }
+}
+
+/// `TIOCNOTTY`.
+fn gives_up(call: &Call) -> bool {
+    matches!(call, Call::TtyIoctl { request: TtyRequest::GiveUp, .. })
 }
 
 /// Whether a call is one that can have reached the target. Numbers are those of the sender's pid namespace.

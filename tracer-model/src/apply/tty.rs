@@ -5,7 +5,7 @@
 
 use super::Cx;
 use crate::{
-    delta::{Change, ForegroundGroup, GroupBirth, TtyChange, UnseenChange},
+    delta::{Change, ForegroundGroup, GroupBirth, HangupKind, TtyChange, UnseenChange},
     event::{Call, EXIT_DEAD, EventKind, RawId, State, TtyRequest, TtyState},
     ids::{Pgid, PgrpKey, ProcKey, SessionKey, Signal, Tid, TtyKey},
     state::{Model, Phase, Terminal, same_ino},
@@ -167,7 +167,13 @@ impl Model {
         }
         known.tty = None;
         known.controlling_process = None;
+        let leader = known.leader;
         cx.push(Change::TtyLost { session, tty, how });
+        if let Some(leader) = leader.filter(|_| how == Some(TtyChange::Hangup)) {
+            let foreground = self.terminals.get(&tty).and_then(|terminal| terminal.foreground);
+            self.note_hung_up(foreground.and_then(|group| group.group), leader, HangupKind::LeaderExitAfterHangup);
+        }
+        let Some(known) = self.sessions.get(&session) else { return };
         let groups = known.groups.clone();
         if let Some(terminal) = self.terminals.get_mut(&tty) {
             terminal.session = None;

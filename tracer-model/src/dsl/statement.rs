@@ -151,6 +151,7 @@ fn default_subject(kind: &EventKind, actor: RawTask) -> Option<(Pid, Tid)> {
         | EventKind::Exit { .. }
         | EventKind::Dead
         | EventKind::Stopped { .. }
+        | EventKind::Continued
         | EventKind::SignalDelivered { .. } => acting,
         EventKind::NewTask { .. }
         | EventKind::Freed { .. }

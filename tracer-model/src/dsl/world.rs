@@ -246,6 +246,7 @@ fn effect(state: &mut State, kind: &EventKind, world: &World) {
             state.tty = state.tty.filter(|_| !state.facts.session_leader);
         }
         EventKind::Stopped { .. } => state.signal_flags |= SIGNAL_STOP_STOPPED,
+        EventKind::Continued => state.signal_flags = CONTINUED,
         EventKind::SignalGenerated(sent) if sent.signal == Signal::CONT && state.is_stopped() => {
             state.signal_flags = CONTINUED;
         }

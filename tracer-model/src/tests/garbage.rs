@@ -182,6 +182,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
         3 => any::<bool>().prop_map(|group_dead| EventKind::Exit { group_dead }),
         3 => Just(EventKind::Dead),
         1 => signal().prop_map(|signal| EventKind::Stopped { signal }),
+        1 => Just(EventKind::Continued),
         1 => task().prop_map(|task| EventKind::Freed { task }),
         4 => generated().prop_map(EventKind::SignalGenerated),
         1 => (signal(), any::<i32>(), disposition())

@@ -80,6 +80,7 @@ fn kind_to_file(kind: &EventKind, base: BootNs) -> FileKind {
         }
         EventKind::Exit { group_dead } => FileKind::Exit { group_dead: *group_dead },
         EventKind::Dead => FileKind::Dead,
+        EventKind::Continued => FileKind::Continued,
         EventKind::Stopped { signal } => FileKind::Stopped { signal: FileSignal(*signal) },
         EventKind::Freed { task } => FileKind::Freed { task: (*task).into() },
         EventKind::SignalGenerated(signal) => generated_to_file(*signal),
@@ -148,6 +149,7 @@ fn kind_from_file(kind: FileKind, base: BootNs) -> EventKind {
         }
         FileKind::Exit { group_dead } => EventKind::Exit { group_dead },
         FileKind::Dead => EventKind::Dead,
+        FileKind::Continued => EventKind::Continued,
         FileKind::Stopped { signal } => EventKind::Stopped { signal: signal.0 },
         FileKind::Freed { task } => EventKind::Freed { task: task.into() },
         FileKind::SignalGenerated { signal, origin, process_directed, outcome, disposition, blocked, at_delivery } => {

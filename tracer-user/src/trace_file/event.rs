@@ -47,6 +47,7 @@ pub(super) enum FileKind {
     Stopped {
         signal: FileSignal,
     },
+    Continued,
     Freed {
         task: FileTask,
     },
@@ -111,12 +112,13 @@ pub(super) enum FileKind {
 }
 
 /// The names in `kind` that this release knows; a test compares them with [`FileKind`].
-pub(super) const KINDS: [&str; 14] = [
+pub(super) const KINDS: [&str; 15] = [
     "new_task",
     "exec",
     "exit",
     "dead",
     "stopped",
+    "continued",
     "freed",
     "signal_generated",
     "signal_delivered",

@@ -40,6 +40,7 @@ pub(super) fn parse(verb: &str, actor: RawTask) -> Result<Vec<Said>, String> {
         ["dead"] => Said::of(EventKind::Dead),
         ["dead", "released"] => Said { fields: vec!["released".into()], ..Said::of(EventKind::Dead) },
         ["stops", signal] => Said::of(EventKind::Stopped { signal: calls::signal(signal)? }),
+        ["goes-on"] => Said::of(EventKind::Continued),
         ["freed", task] => Said::of(EventKind::Freed { task: fields::task(task, |_| START_CARRIED.0)? }),
         [signal, "->", target, rest @ ..] => {
             let target = fields::task(target, |_| 0)?;
@@ -242,6 +243,7 @@ pub(super) fn text(event: &Event, world: &World) -> (String, Option<(Pid, Tid)>)
         EventKind::Exit { group_dead: false } => ("exit-thread".into(), None),
         EventKind::Dead => ("dead".into(), None),
         EventKind::Stopped { signal } => (format!("stops {}", calls::signal_text(*signal)), None),
+        EventKind::Continued => ("goes-on".to_owned(), None),
         EventKind::Freed { task } => (format!("freed {}", world.task_text(*task)), None),
         EventKind::SignalGenerated(sent) => {
             let (signal, how) = (calls::signal_text(sent.signal), generated_text(sent));

@@ -192,6 +192,7 @@ impl Scope {
             | EventKind::Exit { .. }
             | EventKind::Dead
             | EventKind::Stopped { .. }
+            | EventKind::Continued
             | EventKind::SignalGenerated(_)
             | EventKind::SignalDelivered { .. } => actor_or_subject(),
             EventKind::Snapshot { .. } => subject.is_some_and(|subject| self.follows_subject(subject)),

@@ -174,8 +174,24 @@ pub(super) fn read_status(process: &mut Process, around: Surroundings, tid: Tid)
     let bytes = procfs::whole(format!("/proc/{tid}/status")).ok()?;
     let mut read = State::default();
     procfs::parse_status(&bytes, &mut read);
+    process.uid = read.uid;
+    process.facts = Facts { subreaper: process.facts.subreaper, ..read.facts };
+    process.namespace = read.namespace.map(|namespace| {
+        let known = process.namespace.map(|known| known.inum).filter(|inum| *inum != 0 && *inum != around.namespace);
+        let inum = known.or_else(|| procfs::pid_namespace(process.id.pid)).unwrap_or(0);
+        tracer_model::event::Namespace { inum, ..namespace }
+    });
+    Some(parse_dispositions(&bytes))
+}
+
+/// What a process does with its signals. `None` when it is gone.
+pub(super) fn dispositions(tid: Tid) -> Option<Dispositions> {
+    Some(parse_dispositions(&fs::read(format!("/proc/{tid}/status")).ok()?))
+}
+
+fn parse_dispositions(status: &[u8]) -> Dispositions {
     let mut dispositions = Dispositions::default();
-    for line in bytes.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()) {
+    for line in status.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()) {
         let Some((key, value)) = line.split_once(':') else { continue };
         let set = match key {
             "SigBlk" => &mut dispositions.blocked,
@@ -185,12 +201,5 @@ pub(super) fn read_status(process: &mut Process, around: Surroundings, tid: Tid)
         };
         *set = u64::from_str_radix(value.trim(), 16).unwrap_or(0);
     }
-    process.uid = read.uid;
-    process.facts = Facts { subreaper: process.facts.subreaper, ..read.facts };
-    process.namespace = read.namespace.map(|namespace| {
-        let known = process.namespace.map(|known| known.inum).filter(|inum| *inum != 0 && *inum != around.namespace);
-        let inum = known.or_else(|| procfs::pid_namespace(process.id.pid)).unwrap_or(0);
-        tracer_model::event::Namespace { inum, ..namespace }
-    });
-    Some(dispositions)
+    dispositions
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use libc::c_int;
 
 use tracer_model::{
-    event::{Comm, EXIT_DEAD, EventKind, Facts, RawId, RawTask, State},
-    ids::{BootNs, Pid, Tid},
+    event::{Comm, Coverage, EXIT_DEAD, EventKind, Facts, RawId, RawTask, State},
+    ids::{BootNs, Pid, Seq, Signal, Tid},
 };
 
 use super::{
@@ -179,10 +179,12 @@ impl Tracer {
             // Its terminal is nobody's now.
             process.tty = None;
         }
-        self.children_adopted(pid);
+        let adopted = self.children_adopted(pid);
         let Some(mut state) = self.table.state(self.around, pid, Tid(pid.0)) else { return };
+        // Whoever adopts one adopts all of them: it was init, so that there is no subreaper on the way to it.
+        state.facts.no_subreaper_above = adopted.iter().any(|child| child.parent.pid.0 == 1);
         let gone = sys::pgid(pid).is_none();
-        let released = gone && self.table.traces(state.parent.pid) && !self.waits(state.parent.pid);
+        let released = gone && self.table.traces(state.parent.pid) && self.releases_children(state.parent.pid);
         if released {
             // Nobody can have waited for it: it was released by itself.
             (state.exit_state, state.task_exit_state) = (EXIT_DEAD, EXIT_DEAD);
@@ -190,6 +192,7 @@ impl Tracer {
         }
         let (comm, parent) = (state.comm.clone(), state.parent.pid);
         self.emit(state.id, comm, Some(state), EventKind::Dead);
+        self.show_adopted(adopted);
         if released {
             self.freed(pid);
         } else if !self.table.traces(parent) {
@@ -198,18 +201,41 @@ impl Tracer {
     }
 
     /// The children of a process that has ended have another parent. Of those who are over, somebody else may be the one who
-    /// reaps them.
-    fn children_adopted(&mut self, pid: Pid) {
+    /// reaps them; the state of the others.
+    fn children_adopted(&mut self, pid: Pid) -> Vec<State> {
+        let mut alive = Vec::new();
         for child in self.table.children(pid) {
             let Some(process) = self.table.processes.get_mut(&child) else { continue };
+            let zombie = process.zombie;
             process.stale = true;
-            if process.zombie
-                && let Some(state) = self.table.state(self.around, child, Tid(child.0))
-                && !self.table.traces(state.parent.pid)
-            {
+            let Some(state) = self.table.state(self.around, child, Tid(child.0)) else { continue };
+            if !zombie {
+                alive.push(state);
+            } else if !self.table.traces(state.parent.pid) {
                 self.watch(child, sys::pgid(child).is_none());
             }
         }
+        alive
+    }
+
+    /// Who was adopted by another process than init sleeps on, perhaps: it is shown with its parent now.
+    fn show_adopted(&mut self, adopted: Vec<State>) {
+        let from = Seq(self.queue.last().0 + 1);
+        let nobody = RawTask::default();
+        let mut any = false;
+        for state in adopted.into_iter().filter(|child| child.parent.pid.0 != 1) {
+            any = true;
+            self.emit(nobody, Comm::default(), Some(state), EventKind::Snapshot { args: Vec::new() });
+        }
+        if any {
+            self.emit(nobody, Comm::default(), None, EventKind::SnapshotEnd { from, coverage: Coverage::Some });
+        }
+    }
+
+    /// Whether a child of this process that is gone can only have been released by itself: its parent is in no call that waits
+    /// (and would be held at the next one), or ignores SIGCHLD (kernel/signal.c, `do_notify_parent`).
+    fn releases_children(&self, parent: Pid) -> bool {
+        !self.waits(parent) || bundle::dispositions(Tid(parent.0)).is_some_and(|parent| parent.ignores(Signal::CHLD))
     }
 
     /// Whether a thread of a process is in a call that waits for children.

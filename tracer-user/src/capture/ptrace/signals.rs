@@ -134,6 +134,8 @@ impl Tracer {
             && let Some(process) = self.table.process_of_mut(tid)
         {
             process.stopped = None;
+            let pid = process.id.pid;
+            self.emit_own(pid, tid, EventKind::Continued);
         }
         self.run_on(tid, 0);
     }

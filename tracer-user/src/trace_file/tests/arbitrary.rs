@@ -216,6 +216,7 @@ pub(super) fn kinds() -> Vec<BoxedStrategy<EventKind>> {
         any::<bool>().prop_map(|group_dead| EventKind::Exit { group_dead }).boxed(),
         Just(EventKind::Dead).boxed(),
         signal().prop_map(|signal| EventKind::Stopped { signal }).boxed(),
+        Just(EventKind::Continued).boxed(),
         task().prop_map(|task| EventKind::Freed { task }).boxed(),
         generated().prop_map(EventKind::SignalGenerated).boxed(),
         (signal(), any::<i32>(), disposition())

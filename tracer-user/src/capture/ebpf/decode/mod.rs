@@ -89,6 +89,7 @@ impl Decoder {
             | EventKind::Exit { .. }
             | EventKind::Dead
             | EventKind::Stopped { .. }
+            | EventKind::Continued
             | EventKind::Freed { .. }
             | EventKind::SignalGenerated(_)
             | EventKind::SignalDelivered { .. }
