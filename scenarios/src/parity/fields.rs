@@ -50,7 +50,10 @@ impl Fields {
     #[must_use]
     pub fn differences(ebpf: &Self, ptrace: &Self) -> Vec<Difference> {
         let only = |side, one: &Self, other: &Self| {
-            one.0.difference(&other.0).map(|field| Difference { side, what: field.clone() }).collect::<Vec<_>>()
+            one.0
+                .difference(&other.0)
+                .map(|field| Difference { scenario: String::new(), side, what: field.clone() })
+                .collect::<Vec<_>>()
         };
         let mut all = only(Side::Ebpf, ebpf, ptrace);
         all.extend(only(Side::Ptrace, ptrace, ebpf));

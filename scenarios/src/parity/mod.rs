@@ -27,19 +27,35 @@ pub enum Side {
 /// One thing that only one backend says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Difference {
+    /// Of which scenario; empty for fields.
+    pub scenario: String,
     /// Who says it.
     pub side: Side,
     /// What: a fact, or a field.
     pub what: String,
 }
 
+impl Difference {
+    /// Whether a pattern of the table is of this: `PATTERN`, or `in SCENARIO: PATTERN`.
+    fn fits(&self, pattern: &str) -> bool {
+        match pattern.strip_prefix("in ").and_then(|rest| rest.split_once(": ")) {
+            Some((scenario, what)) => story::fits(scenario, &self.scenario) && story::fits(what, &self.what),
+            None => story::fits(pattern, &self.what),
+        }
+    }
+}
+
 /// What only one of two recordings of a scenario says.
 #[must_use]
-pub fn differences(ebpf: &Recorded, ptrace: &Recorded) -> Vec<Difference> {
+pub fn differences(scenario: &str, ebpf: &Recorded, ptrace: &Recorded) -> Vec<Difference> {
     let (left, right) = (counted(ebpf), counted(ptrace));
     let only = |side, one: &BTreeMap<String, usize>, other: &BTreeMap<String, usize>| {
         let more = |(fact, count): (&String, &usize)| {
-            (*count > other.get(fact).copied().unwrap_or(0)).then(|| Difference { side, what: fact.clone() })
+            (*count > other.get(fact).copied().unwrap_or(0)).then(|| Difference {
+                scenario: scenario.to_owned(),
+                side,
+                what: fact.clone(),
+            })
         };
         one.iter().filter_map(more).collect::<Vec<_>>()
     };
@@ -78,7 +94,7 @@ impl Ledger {
     pub fn explains(&mut self, difference: &Difference) -> bool {
         let mut found = false;
         for (number, row) in self.rows.iter().enumerate() {
-            if row.patterns(difference.side).iter().any(|pattern| story::fits(pattern, &difference.what)) {
+            if row.patterns(difference.side).iter().any(|pattern| difference.fits(pattern)) {
                 self.used.insert((number, difference.side));
                 found = true;
             }
@@ -112,7 +128,13 @@ mod tests {
     }
 
     fn difference(side: Side, what: &str) -> Difference {
-        Difference { side, what: what.to_owned() }
+        Difference { scenario: "daemon".to_owned(), side, what: what.to_owned() }
+    }
+
+    #[test]
+    fn a_pattern_can_be_of_one_scenario() {
+        let found = difference(Side::Ebpf, "job is freed");
+        assert!(found.fits("* is freed") && found.fits("in dae*: job is *") && !found.fits("in pipeline: job is *"));
     }
 
     #[test]

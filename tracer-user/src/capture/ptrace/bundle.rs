@@ -49,9 +49,7 @@ impl Table {
             process.forked = read.not_yet_execed();
             process.comm = read.comm;
             process.stale = false;
-            if !process.zombie {
-                process.tty = read.tty;
-            }
+            process.tty = read.tty;
             if read.parent.pid != parent {
                 if !self.traces(read.parent.pid) {
                     self.meet(read.parent.pid);

@@ -115,6 +115,7 @@ impl Tracer {
         if let Some(process) = self.table.processes.get_mut(&pid) {
             process.threads.insert(tid);
             process.exiting = 0;
+            self.table.exits.remove(&pid);
             process.forked = false;
             process.stopped = None;
             // The name is new, and is read with the rest.
@@ -146,6 +147,9 @@ impl Tracer {
         if group_dead || code & 0x7f != 0 {
             process.exit_code = code;
         }
+        if group_dead {
+            self.table.exits.insert(pid);
+        }
         self.emit_own(pid, tid, EventKind::Exit { group_dead });
     }
 
@@ -170,13 +174,15 @@ impl Tracer {
 
     fn process_ended(&mut self, pid: Pid, word: c_int) {
         let Some(process) = self.table.processes.get_mut(&pid) else { return };
+        self.table.exits.remove(&pid);
         process.zombie = true;
+        process.stale = true;
         process.exit_code = word;
         process.stopped = None;
         process.threads.clear();
         process.exiting = 0;
         if process.session == pid.0 {
-            // Its terminal is nobody's now.
+            // Its terminal is nobody's now, and it may be reaped already, so that nothing shows it.
             process.tty = None;
         }
         let adopted = self.children_adopted(pid);

@@ -3,6 +3,8 @@
 //! A signal is first seen when its target is about to take it, so one stop yields both the sending and the delivery. Must not:
 //! keep a signal from its target, or run a thread that is stopped for job control.
 
+use std::time::{Duration, Instant};
+
 use libc::c_int;
 
 use tracer_model::{
@@ -48,6 +50,22 @@ const IGNORED_BY_DEFAULT: [Signal; 4] = [Signal::CHLD, Signal::CONT, Signal(libc
 fn is_watched(signal: Signal, code: i32) -> bool {
     let child = signal == Signal::CHLD && CHILD_STOPPED_OR_CONTINUED.contains(&code);
     WATCHED.contains(&signal) || child || matches!(code, SI_USER | SI_QUEUE | SI_TKILL)
+}
+
+/// An exit can be slow (a terminal is drained), and whoever was continued must not wait for that.
+const HOLD_AT_MOST: Duration = Duration::from_millis(10);
+
+/// Threads that are held at the end of a stop until whoever is exiting has exited.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    tids: Vec<Tid>,
+    since: Option<Instant>,
+}
+
+impl Held {
+    pub fn is_empty(&self) -> bool {
+        self.tids.is_empty()
+    }
 }
 
 impl Tracer {
@@ -128,7 +146,29 @@ impl Tracer {
 
     /// A thread is new, was interrupted, or its group stop is over. The signal that ended the stop will be taken next, if it
     /// is not blocked.
+    ///
+    /// It may be the exit of a process that ended the stop (the orphan rule, kernel/exit.c `exit_notify`), which is reported
+    /// a moment later: that comes first, and the thread is held until it does.
     pub fn trapped(&mut self, tid: Tid) {
+        if self.table.threads.get(&tid).is_some_and(|thread| thread.stopped) && self.table.somebody_exits() {
+            self.held.tids.push(tid);
+            self.held.since.get_or_insert_with(Instant::now);
+            return;
+        }
+        self.goes_on(tid);
+    }
+
+    /// Lets those go on who were held for somebody's exit, when nobody is exiting any more or it takes too long.
+    pub fn release_held(&mut self, now: bool) {
+        let long = self.held.since.is_some_and(|since| since.elapsed() > HOLD_AT_MOST);
+        if now || long || !self.table.somebody_exits() {
+            for tid in std::mem::take(&mut self.held).tids {
+                self.goes_on(tid);
+            }
+        }
+    }
+
+    fn goes_on(&mut self, tid: Tid) {
         if let Some(thread) = self.table.threads.get_mut(&tid)
             && std::mem::take(&mut thread.stopped)
             && let Some(process) = self.table.process_of_mut(tid)

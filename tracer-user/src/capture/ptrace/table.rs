@@ -106,6 +106,8 @@ pub(super) struct Table {
     pub processes: BTreeMap<Pid, Process>,
     /// Parent and child, for every process.
     family: BTreeSet<(Pid, Pid)>,
+    /// Processes that have begun to exit and have not ended yet.
+    pub exits: BTreeSet<Pid>,
     /// What was reported of threads before the event that says who forked them.
     pub early: BTreeMap<Tid, Vec<i32>>,
     /// Who was reaped last, oldest first: a signal of theirs can come later.
@@ -146,6 +148,7 @@ impl Table {
     /// Forgets a process.
     pub fn remove(&mut self, pid: Pid) -> Option<Process> {
         let process = self.processes.remove(&pid)?;
+        self.exits.remove(&pid);
         self.family.remove(&(process.parent.pid, pid));
         if self.reaped.len() == REAPED {
             self.reaped.pop_front();
@@ -203,6 +206,11 @@ impl Table {
             process.exiting = process.exiting.saturating_sub(1);
         }
         Some(thread)
+    }
+
+    /// Whether a process has begun to exit and has not ended yet.
+    pub fn somebody_exits(&self) -> bool {
+        !self.exits.is_empty()
     }
 
     /// Whether a process is traced and alive.

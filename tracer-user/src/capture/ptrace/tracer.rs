@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeSet,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -24,6 +25,7 @@ use super::{
     Options,
     bundle::Surroundings,
     requests::{Request, Requests},
+    signals::Held,
     sys,
     table::Table,
     zombies::Zombies,
@@ -37,6 +39,9 @@ const BATCH: usize = 64;
 /// How often those are asked after whose reap no wait will show, while there is something else to do.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
+/// Between two looks while somebody is held.
+const HELD_PAUSE: Duration = Duration::from_micros(200);
+
 /// What the tracing thread has.
 pub(super) struct Tracer {
     pub options: Options,
@@ -46,6 +51,7 @@ pub(super) struct Tracer {
     pub zombies: Arc<Zombies>,
     pub table: Table,
     pub mode: Mode,
+    pub held: Held,
     /// Every thread that is attached and can be let go of, whether or not its events matter any more.
     pub attached: BTreeSet<Tid>,
     asked: Instant,
@@ -78,6 +84,7 @@ impl Tracer {
             zombies,
             table: Table::default(),
             mode: Mode::Capturing,
+            held: Held::default(),
             attached: BTreeSet::new(),
             asked: Instant::now(),
         }
@@ -96,7 +103,7 @@ impl Tracer {
         self.requests.announce(sys::own_tid());
         let mut retiring = false;
         loop {
-            let waited = sys::wait(false);
+            let waited = self.wait();
             match waited {
                 Ok(Some(first)) => self.handle_batch(first),
                 Ok(None) | Err(Errno::EINTR) => {}
@@ -112,11 +119,22 @@ impl Tracer {
         }
     }
 
+    /// The next state change. `None` soon when there is none and somebody is held.
+    fn wait(&mut self) -> Result<Option<(Tid, c_int)>, Errno> {
+        let waited = sys::wait(!self.held.is_empty())?;
+        if waited.is_none() {
+            thread::sleep(HELD_PAUSE);
+            self.release_held(false);
+        }
+        Ok(waited)
+    }
+
     fn obey(&mut self, request: Request, retiring: &mut bool) -> Result<(), CaptureError> {
         match request {
             Request::Follow(roots) => return self.follow(&roots),
             Request::Stop => {
                 self.ask_after_zombies(true);
+                self.release_held(true);
                 self.queue.close();
                 self.mode = Mode::Serving;
                 self.table = Table::default();
@@ -144,6 +162,7 @@ impl Tracer {
         for (tid, word) in batch {
             self.handle(tid, word);
         }
+        self.release_held(false);
     }
 
     /// One state change.
