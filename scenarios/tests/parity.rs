@@ -70,9 +70,9 @@ fn one(scenario: &'static Scenario, folder: &Path, tools: &Tools) -> anyhow::Res
     let events = read(&folder.join("recording.jsonl"))?;
     let failures = story::check(scenario.expect, &events)?;
     let expectation =
-        |failure: String| Difference { side: Side::Ptrace, what: format!("{}: {failure}", scenario.name) };
+        |failure: String| Difference { scenario: scenario.name.to_owned(), side: Side::Ptrace, what: failure };
     Ok(Shown {
-        facts: parity::differences(&read(&recording(scenario))?, &events),
+        facts: parity::differences(scenario.name, &read(&recording(scenario))?, &events),
         expectations: failures.into_iter().map(expectation).collect(),
     })
 }

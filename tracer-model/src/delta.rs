@@ -512,7 +512,7 @@ pub enum SignalPath {
 }
 
 /// What makes the kernel send SIGHUP for a terminal (`drivers/tty/tty_jobctrl.c`, `drivers/tty/tty_io.c`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HangupKind {
     /// The terminal itself: pty master closed, carrier lost, or vhangup. To the session leader.
     Terminal,

@@ -25,6 +25,10 @@ impl Model {
         if let Some(signal) = signal_of(call).filter(|signal| *signal != 0) {
             self.sends.entered(caller, process.group, *call, Signal(signal), open.entered.seq);
         }
+        if let Some(taken) = self.taken.as_mut().filter(|_| gives_up(call)) {
+            taken.gave_up.insert(caller);
+        }
+        let Some(process) = self.processes.get(&caller) else { return };
         if let Some(tty) = process.tty.filter(|_| sets_foreground(call)).and_then(|tty| self.terminals.get_mut(&tty)) {
             tty.foreground_calls.insert((caller, tid));
         }
@@ -48,8 +52,10 @@ impl Model {
         if matches!(leave.call, Call::Wait4 { .. } | Call::Waitid { .. }) {
             self.waited(cx, leave, caller);
         }
-        if let Some(entered) = entered {
-            self.intent_returned(cx, entered.entered.seq, leave);
+        if self.taken.is_some()
+            && let Some(open) = entered.filter(|open| leave.ret >= 0 && signal_of(&open.call) == Some(Signal::KILL.0))
+        {
+            self.killed(cx, &open, caller);
         }
         if leave.ret < 0
             && let Some(reason) = self.refusal(cx, leave, caller)
@@ -72,6 +78,11 @@ impl Model {
         }
         open.filter(|open| std::mem::discriminant(&open.call) == std::mem::discriminant(call))
     }
+}
+
+/// `TIOCNOTTY`.
+fn gives_up(call: &Call) -> bool {
+    matches!(call, Call::TtyIoctl { request: TtyRequest::GiveUp, .. })
 }
 
 /// `TIOCSPGRP`.

@@ -3,7 +3,7 @@
 //! The kernel's `signal_generate` has the target, `current` and whether the signal was made in the kernel; who caused it
 //! follows from what `current` was doing. Must not decide the effect: stops and continues come from the bundle.
 
-use super::Cx;
+use super::{Cx, taken::taker};
 use crate::{
     delta::{Change, Dropped, HangupKind, SignalPath},
     event::{
@@ -11,7 +11,7 @@ use crate::{
         TtyRequest,
     },
     ids::{ProcKey, Seq, Signal, TtyKey},
-    state::{Model, OpenCall, Phase, sends::Taker},
+    state::{Model, OpenCall, Phase},
 };
 
 /// `CLD_EXITED` to `CLD_DUMPED`: the child ended.
@@ -91,21 +91,24 @@ impl Model {
         let Some(sender) = self.take_actor(cx) else { return SignalPath::Unknown };
         let call = if sent.at_delivery { self.earlier_call(cx, sent, sender, target) } else { open };
         let Some((call, intent)) = call else { return SignalPath::KillUnseen { sender } };
+        self.path_of_call(call, intent, sender, target)
+    }
+
+    /// The path of a signal that a call sends to this target.
+    pub(super) fn path_of_call(&self, call: Call, intent: Seq, sender: ProcKey, target: ProcKey) -> SignalPath {
         let group = self.processes.get(&target).and_then(|target| target.group);
-        if let Call::Kill { target: -1, .. } = call {
-            return SignalPath::KillAll { sender, intent };
-        }
-        let to_group = matches!(call, Call::Kill { target: ..=0, .. })
-            || matches!(call, Call::PidfdSendSignal { flags, .. } if flags & PIDFD_PROCESS_GROUP != 0);
-        if to_group {
-            SignalPath::KillGroup { sender, intent, group }
-        } else {
-            SignalPath::KillProcess { sender, intent }
+        match call {
+            Call::Kill { target: -1, .. } => SignalPath::KillAll { sender, intent },
+            Call::Kill { target: ..=0, .. } => SignalPath::KillGroup { sender, intent, group },
+            Call::PidfdSendSignal { flags, .. } if flags & PIDFD_PROCESS_GROUP != 0 => {
+                SignalPath::KillGroup { sender, intent, group }
+            }
+            _ => SignalPath::KillProcess { sender, intent },
         }
     }
 
     /// The call of a sender that sent the signal which its target is taking now.
-    fn earlier_call(
+    pub(super) fn earlier_call(
         &mut self,
         cx: &Cx,
         sent: &SignalGenerated,
@@ -113,8 +116,7 @@ impl Model {
         target: ProcKey,
     ) -> Option<(Call, Seq)> {
         let process = self.processes.get(&target)?;
-        let thread = cx.event.subject.as_ref()?.id.tid;
-        let taker = Taker { key: target, thread, group: process.group, namespace: process.namespace };
+        let taker = taker(process, cx.event.subject.as_ref()?.id.tid);
         self.sends.taken(sender, sent.signal, &taker)
     }
 

@@ -2,82 +2,45 @@
 //!
 //! By then the call that sent the signal may have returned, the process whose exit made the kernel send it may be reaped, and
 //! nothing says on whose behalf the kernel acted. What `siginfo` has (`si_code`, `si_pid`) is matched with what was seen
-//! before: the calls of the sender, the groups that an exit orphaned, the foreground groups of session leaders that exited.
+//! before: the calls of the sender ([`crate::state::sends`]), the groups that an exit orphaned, the foreground groups of session leaders that exited.
 //! Where nothing matches, nothing is claimed. Must not be consulted for events that probes made.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Cx, signals::signal_of};
+use serde::{Deserialize, Serialize};
+
+use super::Cx;
 use crate::{
     delta::{Change, HangupKind, SignalPath},
-    event::{Call, Disposition, Leave, SignalGenerated, SignalOrigin, SignalOutcome, TtyRequest},
-    ids::{PgrpKey, ProcKey, Seq, Signal, TtyKey},
-    state::{Knowledge, Model, Phase, Process},
+    event::{Call, Disposition, SignalGenerated, SignalOrigin, SignalOutcome},
+    ids::{PgrpKey, ProcKey, Signal, Tid, TtyKey},
+    state::{Knowledge, Model, OpenCall, Phase, Process, sends::Taker},
 };
 
-/// Calls of the kill family that are remembered: a signal that is blocked can be taken long after it was sent.
-const INTENTS: usize = 4096;
-
-/// `PIDFD_SIGNAL_PROCESS_GROUP`.
-const PIDFD_PROCESS_GROUP: u32 = 4;
-
 /// What a tracer's view needs to know of the past.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Taken {
-    /// Calls that have sent signals, or are about to; the oldest first.
-    intents: VecDeque<Intent>,
     /// Groups that an exit orphaned while a member was stopped: whose.
     orphaned: BTreeMap<PgrpKey, ProcKey>,
+    /// Session leaders that gave up their terminal.
+    pub(super) gave_up: BTreeSet<ProcKey>,
     /// Foreground groups of session leaders that exited, or whose terminal was hung up: whose.
     hung_up: BTreeMap<PgrpKey, (ProcKey, HangupKind)>,
 }
 
-/// A call of the kill family.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Intent {
-    seq: Seq,
-    sender: ProcKey,
-    /// The sender's group, for `kill(0)`.
-    group: Option<PgrpKey>,
-    call: Call,
-}
-
 impl Model {
-    /// A call begins that may send a signal.
-    pub(super) fn note_intent(&mut self, seq: Seq, sender: ProcKey, call: &Call) {
-        let group = self.processes.get(&sender).and_then(|sender| sender.group);
-        let sends = signal_of(call).is_some() || gives_up(call);
-        let Some(taken) = self.taken.as_mut().filter(|_| sends) else { return };
-        if taken.intents.len() == INTENTS {
-            taken.intents.pop_front();
-        }
-        taken.intents.push_back(Intent { seq, sender, group, call: *call });
-    }
-
-    /// A call has returned. One that failed has sent nothing. No tracer sees anybody take SIGKILL, but whom it was sent to is
-    /// what the call says.
-    pub(super) fn intent_returned(&mut self, cx: &mut Cx, seq: Seq, leave: &Leave) {
-        let Some(taken) = &mut self.taken else { return };
-        let Some(place) = taken.intents.iter().rposition(|intent| intent.seq == seq) else { return };
-        if leave.ret < 0 {
-            taken.intents.remove(place);
+    /// SIGKILL was sent. No tracer sees anybody take it, but whom it was sent to is what the call says: a process, or the
+    /// members of a group as far as the sender may signal them (kernel/signal.c, `check_kill_permission`).
+    pub(super) fn killed(&mut self, cx: &mut Cx, open: &OpenCall, sender: ProcKey) {
+        if matches!(open.call, Call::Kill { target: -1, .. } | Call::PidfdSendSignal { .. }) {
             return;
         }
-        let Some(intent) = taken.intents.get(place).copied() else { return };
-        if signal_of(&intent.call) == Some(Signal::KILL.0) {
-            self.killed(cx, &intent);
-        }
-    }
-
-    /// SIGKILL to one process that the call names, or to a group of processes all of which the sender may signal.
-    fn killed(&mut self, cx: &mut Cx, intent: &Intent) {
-        if matches!(intent.call, Call::Kill { target: -1, .. } | Call::PidfdSendSignal { .. } | Call::Tkill { .. }) {
-            return;
-        }
-        let sender = self.processes.get(&intent.sender);
-        let may =
-            |target: &&Process| sender.is_some_and(|it| it.uid.is_some_and(|uid| uid.0 == 0) || it.uid == target.uid);
-        let reached = |target: &&Process| target.knowledge == Knowledge::Seen && is_aimed_at(intent, sender, target);
+        let uid = self.processes.get(&sender).and_then(|sender| sender.uid);
+        let may = |target: &&Process| uid.is_some_and(|uid| uid.0 == 0) || uid == target.uid;
+        let seq = open.entered.seq;
+        let reached = |target: &&Process| {
+            target.knowledge == Knowledge::Seen && self.sends.reaches(seq, &taker(target, Tid(target.key.number.0)))
+        };
         let targets: Vec<ProcKey> = self.processes().filter(reached).filter(may).map(|target| target.key).collect();
         let signal = SignalGenerated {
             signal: Signal::KILL,
@@ -86,9 +49,10 @@ impl Model {
             outcome: SignalOutcome::Delivered,
             disposition: Disposition::Default,
             blocked: false,
+            at_delivery: true,
         };
         for target in targets {
-            let path = self.path_of(intent, target);
+            let path = self.path_of_call(open.call, seq, sender, target);
             cx.push(Change::SignalSent { target, signal, path, dropped: None });
         }
     }
@@ -158,45 +122,29 @@ impl Model {
             return self.take_actor(cx).map_or(SignalPath::Unknown, |sender| SignalPath::KillUnseen { sender });
         };
         cx.delta.by = Some(sender);
-        let Some(process) = self.processes.get(&target) else { return SignalPath::Unknown };
-        let calls = self.taken.iter().flat_map(|taken| taken.intents.iter().rev());
-        let mut own = calls.filter(|it| it.sender == sender && signal_of(&it.call) == Some(sent.signal.0));
-        let aimed = own.find(|intent| is_aimed_at(intent, self.processes.get(&sender), process));
-        let Some(intent) = aimed.copied() else {
-            if self.gave_up(sender, sent.signal, process, tty_before) {
-                return SignalPath::Hangup { by: Some(sender), kind: HangupKind::GivenUp };
-            }
-            // The signal that a parent's death sends bears the parent's number (kernel/exit.c, `reparent_leader`).
-            let exited = self.processes.get(&sender).is_none_or(|sender| sender.phase >= Phase::Exiting);
-            let parent = SignalPath::ParentDeath { parent: sender };
-            return if exited { parent } else { SignalPath::KillUnseen { sender } };
-        };
-        self.path_of(&intent, target)
-    }
-
-    /// The path of a signal that a call sends to this target.
-    fn path_of(&self, intent: &Intent, target: ProcKey) -> SignalPath {
-        let Intent { sender, seq: intent, call, .. } = *intent;
-        let group = self.processes.get(&target).and_then(|target| target.group);
-        match call {
-            Call::Kill { target: -1, .. } => SignalPath::KillAll { sender, intent },
-            Call::Kill { target: ..=0, .. } => SignalPath::KillGroup { sender, intent, group },
-            Call::PidfdSendSignal { flags, .. } if flags & PIDFD_PROCESS_GROUP != 0 => {
-                SignalPath::KillGroup { sender, intent, group }
-            }
-            _ => SignalPath::KillProcess { sender, intent },
+        if let Some((call, intent)) = self.earlier_call(cx, sent, sender, target) {
+            return self.path_of_call(call, intent, sender, target);
+        }
+        if self.gave_up(sender, sent.signal, target, tty_before) {
+            return SignalPath::Hangup { by: Some(sender), kind: HangupKind::GivenUp };
+        }
+        // The signal that a parent's death sends bears the parent's number (kernel/exit.c, `reparent_leader`).
+        match self.processes.get(&sender) {
+            Some(alive) if alive.phase < Phase::Exiting => SignalPath::KillUnseen { sender },
+            Some(_) | None => SignalPath::ParentDeath { parent: sender },
         }
     }
 
     /// Whether the signal is of a session leader that gave up its terminal: the foreground group gets it in its name
     /// (`drivers/tty/tty_jobctrl.c`, `disassociate_ctty`).
-    fn gave_up(&self, sender: ProcKey, signal: Signal, target: &Process, tty_before: Option<TtyKey>) -> bool {
-        let mut calls = self.taken.iter().flat_map(|taken| &taken.intents);
-        let same_session = self.processes.get(&sender).is_some_and(|sender| sender.session == target.session);
+    fn gave_up(&self, sender: ProcKey, signal: Signal, target: ProcKey, tty_before: Option<TtyKey>) -> bool {
+        let gave_up = self.taken.as_ref().is_some_and(|taken| taken.gave_up.contains(&sender));
+        let session = |key: ProcKey| self.processes.get(&key).and_then(|process| process.session);
+        let tty = self.processes.get(&target).and_then(|target| target.tty);
         matches!(signal, Signal::HUP | Signal::CONT)
-            && same_session
-            && target.tty.is_none_or(|tty| Some(tty) != tty_before)
-            && calls.any(|intent| intent.sender == sender && gives_up(&intent.call))
+            && gave_up
+            && session(sender) == session(target)
+            && (tty.is_none() || tty != tty_before)
     }
 
     /// SIGHUP from the kernel: of the end of a session leader, of the orphan rule, or of a terminal that is gone.
@@ -244,36 +192,7 @@ impl Model {
     }
 }
 
-/// `TIOCNOTTY`.
-fn gives_up(call: &Call) -> bool {
-    matches!(call, Call::TtyIoctl { request: TtyRequest::GiveUp, .. })
-}
-
-/// Whether a call is one that can have reached the target. Numbers are those of the sender's pid namespace.
-fn is_aimed_at(intent: &Intent, sender: Option<&Process>, target: &Process) -> bool {
-    let inside = sender.and_then(|sender| sender.namespace).zip(target.namespace);
-    let same = inside.filter(|(sender, target)| sender.inum == target.inum).map(|(_, target)| target.pid.0);
-    let number = same.unwrap_or(target.key.number.0);
-    // The group may be known by its number in the capture's namespace only.
-    let group = |number: u32| inside.is_some() || target.group.is_none_or(|group| group.number.0 == number);
-    match intent.call {
-        Call::Kill { target: -1, .. } | Call::PidfdSendSignal { .. } | Call::Tkill { .. } => true,
-        Call::Kill { target: 0, .. } => intent.group == target.group,
-        Call::Kill { target: aim @ ..0, .. } => group(aim.unsigned_abs()),
-        Call::Kill { target: pid, .. }
-        | Call::Tgkill { pid, .. }
-        | Call::Sigqueue { pid, .. }
-        | Call::Tgsigqueue { pid, .. } => u32::try_from(pid) == Ok(number),
-        Call::Setpgid { .. }
-        | Call::Setsid
-        | Call::TtyIoctl { .. }
-        | Call::Wait4 { .. }
-        | Call::Waitid { .. }
-        | Call::SetSubreaper { .. }
-        | Call::SetParentDeathSignal { .. }
-        | Call::Vhangup
-        | Call::Open
-        | Call::Read { .. }
-        | Call::Write { .. } => false,
-    }
+/// A process as one that takes a signal, in the thread of this number.
+pub(super) fn taker(process: &Process, thread: Tid) -> Taker {
+    Taker { key: process.key, thread, group: process.group, namespace: process.namespace }
 }

@@ -58,6 +58,11 @@ impl Sends {
         self.0.retain(|send| send.entered != entered);
     }
 
+    /// Whether the call with this ENTER is aimed at a process.
+    pub fn reaches(&self, entered: Seq, taker: &Taker) -> bool {
+        self.0.iter().any(|send| send.entered == entered && reaches(send, taker))
+    }
+
     /// The call that sent the signal which is being taken, when there is only one that can have.
     pub fn taken(&mut self, sender: ProcKey, signal: Signal, taker: &Taker) -> Option<(Call, Seq)> {
         let possible = |send: &&mut Send| {

@@ -217,6 +217,7 @@ impl Decoder {
             Content::Exit(group_dead) => EventKind::Exit { group_dead },
             Content::Dead(_) => EventKind::Dead,
             Content::Stopped(signal) => EventKind::Stopped { signal: Signal(signal) },
+            Content::Continued(_) => EventKind::Continued,
             Content::Freed(task) => EventKind::Freed { task: self.task(task)? },
             Content::SignalGenerated(signal) => return Ok(generated(signal)),
             Content::SignalDelivered(signal) => {

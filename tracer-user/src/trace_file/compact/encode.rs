@@ -207,6 +207,7 @@ impl Encoder {
             EventKind::Exit { group_dead } => Content::Exit(*group_dead),
             EventKind::Dead => Content::Dead(record::Nothing {}),
             EventKind::Stopped { signal } => Content::Stopped(signal.0),
+            EventKind::Continued => Content::Continued(record::Nothing {}),
             EventKind::Freed { task } => Content::Freed(self.task(*task, record)),
             EventKind::SignalGenerated(signal) => {
                 let (origin, code) = numbers::origin(signal.origin);
