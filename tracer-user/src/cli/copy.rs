@@ -12,7 +12,7 @@ use super::{
     state,
     window::{Part, Window},
 };
-use crate::trace_file::{Header, Reader, Scope, Unwritten};
+use crate::trace_file::{Header, Reader, Unwritten};
 
 /// What is done on the way.
 pub struct Change<'a> {
@@ -57,10 +57,7 @@ pub fn copy(from: &Path, to: &Path, change: &Change) -> Result<ExitCode, Expecte
         let state = if let Some(state) = &mut model {
             state
         } else {
-            let mut state = Model::new();
-            if let Scope::Tree { root, .. } = header.scope {
-                state.follow(root);
-            }
+            let mut state = header.model();
             for part in &before.to_snapshot(Seq(event.seq.0.saturating_sub(1)), event.at) {
                 writer.write(part)?;
                 state.apply(part);

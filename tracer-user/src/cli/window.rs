@@ -6,10 +6,7 @@ use clap::Args;
 use tracer_model::{event::Event, state::Model};
 
 use super::at::{At, Limit};
-use crate::{
-    live::unix_now,
-    trace_file::{Reader, Scope},
-};
+use crate::{live::unix_now, trace_file::Reader};
 
 /// The part.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -50,10 +47,7 @@ impl Window {
         let now = unix_now();
         let limit = |at: At| Limit::new(at.resolve(now), reader.header());
         let mut span = Span { from: self.from.map(limit), to: self.to.map(limit) };
-        let mut model = Model::new();
-        if let Scope::Tree { root, .. } = reader.header().scope {
-            model.follow(root);
-        }
+        let mut model = reader.header().model();
         if let Some(from) = span.from
             && let Some((state, place)) = reader.begin_at(|place| !from.has_come(place))
         {

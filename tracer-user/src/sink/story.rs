@@ -17,7 +17,7 @@ use super::{
     phrase::{Scene, has_living_members},
     row::{Row, Rows},
 };
-use crate::trace_file::{Header, Scope};
+use crate::trace_file::{Header, PTRACE, Scope};
 
 /// Events told so far.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Story {
         Self {
             style,
             base: header.boot_ns,
-            serialised: header.backend == "ptrace",
+            serialised: header.backend == PTRACE,
             root,
             lives: Lifetimes::new(),
             races: Vec::new(),

@@ -184,7 +184,7 @@ pub(super) fn read_status(process: &mut Process, around: Surroundings, tid: Tid)
 
 /// What a process does with its signals. `None` when it is gone.
 pub(super) fn dispositions(tid: Tid) -> Option<Dispositions> {
-    Some(parse_dispositions(&fs::read(format!("/proc/{tid}/status")).ok()?))
+    Some(parse_dispositions(&procfs::whole(format!("/proc/{tid}/status")).ok()?))
 }
 
 fn parse_dispositions(status: &[u8]) -> Dispositions {
