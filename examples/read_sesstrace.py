@@ -3,7 +3,8 @@
 import json, struct, subprocess, sys, zlib
 
 KINDS = {12: "enter", 13: "leave", 14: "signal_generated", 19: "new_task", 20: "exec", 21: "exit", 22: "dead", 23: "stopped",
-         24: "freed", 25: "signal_delivered", 26: "snapshot", 27: "snapshot_end", 28: "clock_anchor", 29: "gap"}
+         24: "freed", 25: "signal_delivered", 26: "snapshot", 27: "snapshot_end", 28: "clock_anchor", 29: "gap",
+         31: "continued"}
 
 def varint(data, at):
     value = shift = 0

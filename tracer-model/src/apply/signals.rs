@@ -97,13 +97,15 @@ impl Model {
     /// The path of a signal that a call sends to this target.
     pub(super) fn path_of_call(&self, call: Call, intent: Seq, sender: ProcKey, target: ProcKey) -> SignalPath {
         let group = self.processes.get(&target).and_then(|target| target.group);
-        match call {
-            Call::Kill { target: -1, .. } => SignalPath::KillAll { sender, intent },
-            Call::Kill { target: ..=0, .. } => SignalPath::KillGroup { sender, intent, group },
-            Call::PidfdSendSignal { flags, .. } if flags & PIDFD_PROCESS_GROUP != 0 => {
-                SignalPath::KillGroup { sender, intent, group }
-            }
-            _ => SignalPath::KillProcess { sender, intent },
+        if let Call::Kill { target: -1, .. } = call {
+            return SignalPath::KillAll { sender, intent };
+        }
+        let to_group = matches!(call, Call::Kill { target: ..=0, .. })
+            || matches!(call, Call::PidfdSendSignal { flags, .. } if flags & PIDFD_PROCESS_GROUP != 0);
+        if to_group {
+            SignalPath::KillGroup { sender, intent, group }
+        } else {
+            SignalPath::KillProcess { sender, intent }
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) struct Record {
     #[prost(bool, tag = "30")]
     pub no_subject: bool,
     /// What this is. None: an event of a kind that is newer than this release.
-    #[prost(oneof = "Content", tags = "12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30")]
+    #[prost(oneof = "Content", tags = "12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 31")]
     pub content: Option<Content>,
 }
 
@@ -86,7 +86,7 @@ pub(super) enum Content {
     ClockAnchor(i64),
     #[prost(message, tag = "29")]
     Gap(Gap),
-    #[prost(message, tag = "30")]
+    #[prost(message, tag = "31")]
     Continued(Nothing),
 }
 
