@@ -25,7 +25,10 @@ impl Model {
                 !waited.left_waitable && (!may_be_stop || process.phase >= Phase::Zombie)
             }
         };
-        if !reaps {
+        // A tracer is told of the end of a process that is not its child, and the zombie stays its parent's (kernel/exit.c,
+        // `wait_task_zombie`).
+        let of_another = !process.parent_exited && process.parent.is_some_and(|parent| parent != waiter);
+        if !reaps || of_another {
             cx.push(Change::WaitReported { child, status: waited.status });
             return;
         }

@@ -67,7 +67,8 @@ fn a_pipeline_in_the_foreground() {
     let text = "
         10: fork 20
         20: setpgid(0,0) = 0
-        20: fork 21
+        10: fork 21
+        10: setpgid(21,20) = 0
         10: ioctl(0,TIOCSPGRP,0,20) = 0
         20: exec /bin/sleep 0.3
         21: exec /bin/cat
@@ -83,14 +84,14 @@ fn a_pipeline_in_the_foreground() {
         group 10 2–lives on
           10 bash 2–
           20 bash 5–7
-          foreground of pts/0 2–10
-          foreground of pts/0 22–
+          21 bash 8–10
+          foreground of pts/0 2–12
+          foreground of pts/0 24–
           orphaned 4–
-        group 20 7–20 reap of 21
-          20 sleep 7–16 reaped
-          21 cat 8–20 reaped
-          foreground of pts/0 10–20
-          orphaned 14–20
+        group 20 7–22 reap of 21
+          20 sleep 7–18 reaped
+          21 cat 10–22 reaped
+          foreground of pts/0 12–22
         session 10 bash 2–lives on, pts/0 2– None
         left behind: 
     "]]

@@ -213,3 +213,23 @@ fn the_freeing_of_a_thread_is_not_that_of_the_process() {
         "]],
     );
 }
+
+#[test]
+fn a_tracer_that_waits_leaves_the_zombie_to_its_parent() {
+    check(
+        "
+        10: fork 20
+        20: exit 0
+        20: dead
+        50: wait4(-1,0) = 20 got 20 exited:0
+        10: wait4(-1,0) = 20 got 20 exited:0
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #6 20 exits exited:0
+            #7 20 is a zombie
+            #9 wait reports 20 exited:0
+            #11 20 reaped by 10 (Wait 10–11)
+        "]],
+    );
+}
