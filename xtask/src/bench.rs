@@ -5,6 +5,7 @@
 
 mod idle;
 mod jobs;
+mod recording;
 mod ways;
 
 use std::{
@@ -34,6 +35,8 @@ enum What {
     Ptrace,
     /// How long `run -- true` takes beside `true`.
     Start,
+    /// Size and speed of recordings, beside JSON Lines and plain decompression.
+    Recording(recording::Recording),
     /// The jobs that are traced: a fork, a group, an exit, a wait, so many times.
     #[command(hide = true)]
     Jobs {
@@ -51,8 +54,9 @@ const START_BAR: Duration = Duration::from_millis(10);
 
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    match arguments.what {
-        What::Jobs { count } => jobs::run(count),
+    match &arguments.what {
+        What::Jobs { count } => jobs::run(*count),
+        What::Recording(recording) => recording::run(recording),
         What::Ptrace => ptrace(arguments.repetitions),
         What::Start => start(arguments.repetitions.max(20)),
     }

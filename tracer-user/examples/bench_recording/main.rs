@@ -101,10 +101,13 @@ fn measure<I: Iterator<Item = Event>>(folder: &Path, header: &Header, events: im
             time.as_secs_f64() / floor.as_secs_f64()
         );
     }
-    println!(
-        "keyframe                 {:8.2} ms to begin at an instant in the middle",
-        middle(&compact, count)?.as_secs_f64() * 1e3
-    );
+    let mut worst = Duration::ZERO;
+    for part in 1..=9 {
+        let seek = || instant(&compact, count * part / 10);
+        worst = worst.max(quickest(seek)?);
+    }
+    println!("state at an instant      {:8.1} ms at most, of 9 instants; the bar is 100 ms", worst.as_secs_f64() * 1e3);
+    println!("largest memory           {:8.1} MiB, of all of this", peak_memory()?);
     Ok(())
 }
 
@@ -175,15 +178,22 @@ fn whole(reader: &Reader) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Time to the state after the event in the middle.
-fn middle(path: &Path, count: u64) -> anyhow::Result<Duration> {
-    let begin = Instant::now();
+/// Goes to the state after so many events, as `ps --at` does.
+fn instant(path: &Path, events: u64) -> anyhow::Result<()> {
     let mut reader = Reader::open(path)?;
-    let found = reader.begin_at(|place| place.events <= count / 2);
+    let found = reader.begin_at(|place| place.events <= events);
     let (mut model, from) = found.map_or_else(|| (model(reader.header()), 0), |(model, place)| (model, place.events));
-    let left = usize::try_from(count / 2 - from).context("too many events")?;
+    let left = usize::try_from(events - from).context("too many events")?;
     for event in reader.by_ref().take(left) {
         black_box(model.apply(&event));
     }
-    Ok(begin.elapsed())
+    Ok(())
+}
+
+/// Of this process so far, in MiB.
+fn peak_memory() -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let kib: f64 = line.split_whitespace().next().context("no number")?.parse()?;
+    Ok(kib / 1024.0)
 }

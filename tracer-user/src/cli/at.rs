@@ -59,6 +59,20 @@ impl fmt::Display for AtError {
 
 impl std::error::Error for AtError {}
 
+impl AtError {
+    /// Columns before the character.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.position
+    }
+
+    /// What is wrong with it.
+    #[must_use]
+    pub fn what(&self) -> &'static str {
+        self.what
+    }
+}
+
 impl FromStr for At {
     type Err = AtError;
 
@@ -238,7 +252,7 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
 }
 
 /// Follows the clocks of a recording and tells which events are beyond an instant.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit {
     at: At,
     start: BootNs,
@@ -259,6 +273,12 @@ impl Limit {
         if let EventKind::ClockAnchor { unix_ns } = event.kind {
             self.offset = i128::from(unix_ns) - i128::from(event.at.0);
         }
+        self.lead(event) > RESOLUTION_NS
+    }
+
+    /// As [`Self::is_before`], with the clocks as they were set by it.
+    #[must_use]
+    pub fn is_over(&self, event: &Event) -> bool {
         self.lead(event) > RESOLUTION_NS
     }
 

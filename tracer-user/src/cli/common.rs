@@ -8,7 +8,10 @@ use std::{
 
 use clap::ValueEnum;
 
-use crate::sink::{SINKS, Sink, Style};
+use crate::{
+    filter::Filter,
+    sink::{Filtered, SINKS, Sink, Style},
+};
 
 /// `--color`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -94,6 +97,13 @@ fn columns(out: &impl AsFd) -> usize {
 pub fn sink(name: &str, out: Box<dyn Write>, style: Style) -> Vec<Box<dyn Sink>> {
     let form = SINKS.iter().find(|form| form.name == name);
     form.map(|form| (form.make)(out, style)).into_iter().collect()
+}
+
+/// The sinks with a filter before them, if there is one.
+#[must_use]
+pub fn filtered(sinks: Vec<Box<dyn Sink>>, filter: Option<&Filter>) -> Vec<Box<dyn Sink>> {
+    let Some(filter) = filter else { return sinks };
+    sinks.into_iter().map(|sink| Box::new(Filtered::new(sink, filter.clone())) as Box<dyn Sink>).collect()
 }
 
 /// Standard output, line by line.

@@ -8,10 +8,11 @@ use tracer_model::ids::Pid;
 use super::{
     attach,
     command::{self, Destination, Recording},
-    common::{ColorChoice, sink, stdout, style_for},
+    common::{ColorChoice, filtered, sink, stdout, style_for},
     engine::Outputs,
     target::{CaptureArgs, CommandArgs, TargetArgs},
 };
+use crate::filter::Filter;
 
 /// Arguments of `live`.
 #[derive(Debug, Args)]
@@ -23,6 +24,9 @@ pub struct LiveArgs {
     /// Print the events as JSON, one object a line
     #[arg(long)]
     json: bool,
+    /// Show only what this lets through: name=bash and not kind=exec
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<Filter>,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -31,12 +35,13 @@ pub struct LiveArgs {
 pub fn run(args: &LiveArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     let form = if args.json { "json" } else { "live" };
     if args.target.command.is_empty() {
-        let sinks = sink(form, stdout(), style_for(color, &io::stdout()));
+        let sinks = filtered(sink(form, stdout(), style_for(color, &io::stdout())), args.filter.as_ref());
         let outputs = Outputs { recording: None, sinks, place: "to standard output".to_owned() };
         return attach::trace(args.target.pid.map(Pid), &args.capture, outputs, None);
     }
     let style = style_for(color, &io::stderr());
-    let make = Box::new(move |out| sink(form, out, style));
+    let filter = args.filter.clone();
+    let make = Box::new(move |out| filtered(sink(form, out, style), filter.as_ref()));
     let (recording, destination) = (Recording::None, Destination::Stderr);
     command::trace(&args.target.command, &args.capture, &args.command_args, &recording, &destination, make)
 }

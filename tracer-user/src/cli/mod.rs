@@ -1,7 +1,7 @@
 //! The command line: verbs, and what they share. Chooses source, sinks and filters; nothing else in the library prints,
 //! exits or reads the environment.
 
-mod at;
+pub(crate) mod at;
 mod attach;
 mod backend;
 mod command;

@@ -7,13 +7,13 @@ use std::{io, path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::{
-    common::{ColorChoice, sink, stdout, style_for},
+    common::{ColorChoice, filtered, sink, stdout, style_for},
     exit::{ExpectedError, INCOMPLETE, unwritable},
     progress::Progress,
     state, store,
     window::{Part, Window},
 };
-use crate::{pipeline::Pipeline, trace_file::Reader};
+use crate::{filter::Filter, pipeline::Pipeline, trace_file::Reader};
 
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
@@ -26,6 +26,9 @@ pub struct ReplayArgs {
     json: bool,
     #[command(flatten)]
     window: Window,
+    /// Show only what this lets through: name=bash and not kind=exec
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<Filter>,
 }
 
 /// Prints the report. A recording that is not whole is shown as far as it goes, with exit code 3.
@@ -33,7 +36,7 @@ pub fn run(args: &ReplayArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     let recording = args.recording.clone().map_or_else(store::newest, Ok)?;
     let mut reader = Reader::open(&recording).map_err(ExpectedError::from)?;
     let form = if args.json { "json" } else { "timeline" };
-    let sinks = sink(form, stdout(), style_for(color, &io::stdout()));
+    let sinks = filtered(sink(form, stdout(), style_for(color, &io::stdout())), args.filter.as_ref());
     let failed = |error| unwritable("the report to standard output", error);
     let mut pipeline = Pipeline::begin(reader.header(), None, sinks).map_err(failed)?;
     let (mut span, model) = args.window.open(&mut reader);

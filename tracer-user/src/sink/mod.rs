@@ -4,6 +4,7 @@
 //! printed. Must not: read clocks, environment or terminals, know whether it is live, or let a byte from outside pass
 //! [`crate::text`].
 
+mod filtered;
 pub mod findings;
 mod headline;
 mod json;
@@ -32,6 +33,7 @@ use tracer_model::{
     state::Model,
 };
 
+pub use filtered::Filtered;
 pub use json::Json;
 pub use live::Live;
 pub use style::{Style, Tone};

@@ -21,6 +21,7 @@ mod finding;
 mod header;
 mod json;
 mod lines;
+mod names;
 mod place;
 mod reader;
 mod task;
@@ -32,6 +33,7 @@ mod writer;
 
 pub use header::{Header, PTRACE, Scope, Summary};
 pub(crate) use json::{end_line, event_line, finding_line, header_line};
+pub(crate) use names::{call_name, kind_name};
 pub use place::Place;
 pub use reader::{ReadError, Reader};
 pub use unwritten::Unwritten;

@@ -17,7 +17,7 @@ use tracer_model::{
 use super::{Header, Reader, Scope, Summary, Warnings, Writer};
 
 /// The header of a recording of `bash -c …`.
-pub(super) fn header() -> Header {
+pub(crate) fn header() -> Header {
     Header {
         tool: "0.1.0".to_owned(),
         host: b"build7".to_vec(),

@@ -15,11 +15,20 @@ use super::{
     super::{
         event::{FileEvent, FileKind, KINDS},
         json::event_line,
+        names::{call_name, kind_name},
     },
     *,
 };
 
 proptest! {
+    #[test]
+    fn the_names_of_calls_are_those_that_are_written(kind in arbitrary::kinds()[9].clone()) {
+        let event = Event { kind, ..events()[0].clone() };
+        let value = serde_json::to_value(FileEvent::new(&event, BootNs(0))).expect("a value");
+        let written = value["call"]["request"].as_str().or(value["call"]["name"].as_str());
+        prop_assert_eq!(call_name(&event.kind), written);
+    }
+
     #[test]
     fn every_event_comes_back(event in arbitrary::event(), base in any::<u64>()) {
         let base = BootNs(base);
@@ -55,6 +64,7 @@ fn the_known_kinds_are_the_kinds_that_are_written() {
             kind,
         };
         let value = serde_json::to_value(FileEvent::new(&event, BootNs(0))).expect("a value");
+        assert_eq!(value["kind"], kind_name(&event.kind));
         written.push(value["kind"].as_str().expect("a kind").to_owned());
     }
     assert_eq!(written, KINDS);
