@@ -12,6 +12,7 @@ pub(crate) fn kind_name(kind: &EventKind) -> &'static str {
         EventKind::Exit { .. } => "exit",
         EventKind::Dead => "dead",
         EventKind::Stopped { .. } => "stopped",
+        EventKind::Continued => "continued",
         EventKind::Freed { .. } => "freed",
         EventKind::SignalGenerated(_) => "signal_generated",
         EventKind::SignalDelivered { .. } => "signal_delivered",
