@@ -90,7 +90,7 @@ fn errors_point_at_the_character() {
         let error = text.parse::<Filter>().expect_err(text).to_string();
         let lines: Vec<&str> = error.lines().collect();
         let what = lines[0].split("; the keys are").next().unwrap_or_default();
-        writeln!(said, "{}\n{} {what}", lines[1], lines[2]).expect("a string");
+        writeln!(said, "{}\n{} {what}", &lines[1][4..], &lines[2][4..]).expect("a string");
     }
     expect![[r#"
             pid
