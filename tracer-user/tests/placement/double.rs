@@ -104,6 +104,11 @@ impl Log {
         self.expect("capture ").split(' ').next().unwrap().parse().unwrap()
     }
 
+    /// The same, if it has been noted by now.
+    pub fn capture_now(&self) -> Option<i32> {
+        self.text().strip_prefix("capture ")?.split(' ').next()?.parse().ok()
+    }
+
     /// The command's pid.
     pub fn root(&self) -> i32 {
         self.expect("root ").parse().unwrap()

@@ -4,22 +4,27 @@ use std::{
     fs,
     io::{self, Read},
     os::{
-        fd::{AsRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::process::CommandExt,
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Instant,
 };
 
 use nix::{
-    sys::{signal::kill, stat::Mode as FileMode},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        signal::{Signal, kill},
+        stat::Mode as FileMode,
+    },
     unistd::{Pid, mkfifo},
 };
 use tempfile::TempDir;
 
 use crate::{
     double::{Log, Mode},
-    pty::{default_signals, wait_child},
+    pty::{DEADLINE, default_signals, wait_child},
 };
 
 /// One run: a directory for its files, and the process that the shell would have started.
@@ -142,9 +147,12 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // A failed test must not leave a command behind that waits for ever.
+        // A failed test must not leave anything behind that waits for ever, holding what the test runner reads from.
         if std::thread::panicking() {
-            let _ = kill(Pid::from_raw(-self.pid()), nix::sys::signal::Signal::SIGKILL);
+            let _ = kill(Pid::from_raw(-self.pid()), Signal::SIGKILL);
+            if let Some(capture) = self.log.capture_now() {
+                let _ = kill(Pid::from_raw(capture), Signal::SIGKILL);
+            }
         }
     }
 }
@@ -160,11 +168,20 @@ pub fn pipe() -> (OwnedFd, OwnedFd) {
     nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap()
 }
 
-/// Everything that comes until all writers are gone.
+/// Everything that comes until all writers are gone, which must be before the deadline.
 pub fn read_to_end(reader: OwnedFd) -> String {
-    let mut text = String::new();
-    fs::File::from(reader).read_to_string(&mut text).unwrap();
-    text
+    let deadline = Instant::now() + DEADLINE;
+    let (mut file, mut bytes) = (fs::File::from(reader), Vec::new());
+    loop {
+        let left = PollTimeout::try_from(deadline.saturating_duration_since(Instant::now())).unwrap();
+        let ready = poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], left).unwrap();
+        assert!(ready > 0, "somebody keeps the pipe open; so far: {}", String::from_utf8_lossy(&bytes));
+        let mut piece = [0; 4096];
+        match file.read(&mut piece).unwrap() {
+            0 => return String::from_utf8(bytes).unwrap(),
+            length => bytes.extend_from_slice(&piece[..length]),
+        }
+    }
 }
 
 /// Puts a copy of `fd` at `number`, inheritable; for [`Setup::prepare`].
