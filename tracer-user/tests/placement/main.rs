@@ -15,6 +15,7 @@ mod differences;
 mod double;
 mod jobs;
 mod proc;
+#[expect(dead_code, reason = "the transparency tests use the rest")]
 mod pty;
 mod run;
 mod session;

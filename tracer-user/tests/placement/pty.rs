@@ -9,6 +9,7 @@ use std::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::process::{CommandExt, ExitStatusExt},
     },
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -18,9 +19,11 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     pty::{Winsize, openpty},
     sys::{
+        resource::{Resource, setrlimit},
         stat::fstat,
         termios::{LocalFlags, tcgetattr},
     },
+    unistd::tcgetpgrp,
 };
 
 use crate::proc::{Stat, processes};
@@ -28,9 +31,8 @@ use crate::proc::{Stat, processes};
 /// Long enough for a loaded machine.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// So many rows that nothing scrolls away.
-const ROWS: NonZero<u16> = NonZero::new(120).unwrap();
-const COLUMNS: NonZero<u16> = NonZero::new(400).unwrap();
+/// Rows and columns. So many rows that nothing scrolls away.
+const SIZE: (NonZero<u16>, NonZero<u16>) = (NonZero::new(120).unwrap(), NonZero::new(400).unwrap());
 
 pub struct Terminal {
     master: File,
@@ -38,26 +40,37 @@ pub struct Terminal {
     /// The leader of the session.
     pub child: Child,
     /// Device number, as stat(2) has it.
-    device: u64,
+    pub device: u64,
     prompts: usize,
 }
 
 impl Terminal {
     /// Starts a process as the leader of a session on a new terminal.
     pub fn start(words: &[&str], environment: &[(&str, &str)]) -> Self {
-        let size = Winsize { ws_row: ROWS.get(), ws_col: COLUMNS.get(), ws_xpixel: 0, ws_ypixel: 0 };
-        let pty = openpty(&size, None).unwrap();
+        Self::start_in(Path::new("."), SIZE, words, environment)
+    }
+
+    /// Starts a process in this directory, on a terminal of so many rows and columns.
+    pub fn start_in(
+        directory: &Path,
+        (rows, columns): (NonZero<u16>, NonZero<u16>),
+        words: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let pty = openpty(&winsize(rows, columns), None).unwrap();
         // A copy in any other child would keep the terminal from hanging up.
         close_on_exec(&pty.master);
         close_on_exec(&pty.slave);
         let stdio = || Stdio::from(pty.slave.try_clone().unwrap());
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).env_clear().envs(environment.iter().copied());
+        command.args(&words[1..]).env_clear().envs(environment.iter().copied()).current_dir(directory);
         command.stdin(stdio()).stdout(stdio()).stderr(stdio());
         // SAFETY: these calls are async-signal-safe.
         unsafe {
             command.pre_exec(|| {
                 default_signals();
+                // Whether a core is dumped is the machine's affair.
+                setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
                 nix::unistd::setsid()?;
                 if libc::ioctl(0, libc::TIOCSCTTY, 0) == -1 {
                     return Err(std::io::Error::last_os_error());
@@ -67,13 +80,43 @@ impl Terminal {
         }
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {words:?}: {error}"));
         let device = fstat(&pty.slave).unwrap().st_rdev;
-        let parser = vt100::Parser::new(ROWS, COLUMNS, 0);
+        let parser = vt100::Parser::new(rows, columns, 0);
         Self { master: pty.master.into(), parser, child, device, prompts: 0 }
+    }
+
+    /// Gives the terminal another size.
+    pub fn resize(&mut self, rows: NonZero<u16>, columns: NonZero<u16>) {
+        self.parser.screen_mut().set_size(rows, columns);
+        let size = winsize(rows, columns);
+        // SAFETY: the kernel reads one winsize.
+        let result = unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+        assert_eq!(result, 0, "TIOCSWINSZ");
+    }
+
+    /// Forgets the screen but for the line with the cursor, which becomes the first.
+    pub fn forget_screen(&mut self) {
+        let (rows, columns) = self.parser.screen().size();
+        let line = self.screen().lines().last().unwrap_or_default().to_owned();
+        self.parser = vt100::Parser::new(rows, columns, 0);
+        self.parser.process(line.as_bytes());
+    }
+
+    /// Row of the cursor.
+    pub fn row(&self) -> u16 {
+        self.parser.screen().cursor_position().0
+    }
+
+    /// Waits for `prompt` (which has no blanks) alone in a row below this one, with the cursor right behind it.
+    pub fn expect_prompt_below(&mut self, row: u16, prompt: &str) {
+        self.wait_until(&format!("prompt {prompt:?} below row {row}"), |screen| {
+            let (at, column) = screen.cursor_position();
+            at > row && usize::from(column) == prompt.len() && rows(screen).nth(at.into()).as_deref() == Some(prompt)
+        });
     }
 
     /// What the screen shows, without what is blank at the ends.
     pub fn screen(&self) -> String {
-        self.parser.screen().contents().trim_end().to_owned()
+        rows(self.parser.screen()).collect::<Vec<_>>().join("\n").trim_end().to_owned()
     }
 
     /// Reads for a moment; whether there may be more.
@@ -118,10 +161,39 @@ impl Terminal {
         self.wait_until(&format!("prompt {prompt:?} number {wanted}"), |screen| {
             let contents = screen.contents();
             let (row, column) = screen.cursor_position();
-            contents.lines().nth(row.into()) == Some(prompt)
+            rows(screen).nth(row.into()).as_deref() == Some(prompt)
                 && usize::from(column) == prompt.len()
                 && contents.lines().filter(|line| line.starts_with(prompt)).count() == wanted
         });
+    }
+
+    /// Waits for `prompt` alone in the row of the cursor while the session leader is in the foreground.
+    pub fn expect_prompt_of_leader(&mut self, prompt: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let leader = tcgetpgrp(&self.master).is_ok_and(|group| group.as_raw() as u32 == self.child.id());
+            let screen = self.parser.screen();
+            let (row, column) = screen.cursor_position();
+            let shown = rows(screen).nth(row.into());
+            if leader && usize::from(column) == prompt.len() && shown.as_deref() == Some(prompt) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "waited in vain for the prompt of the leader; {}", self.situation());
+            self.pump();
+        }
+    }
+
+    /// Waits until nothing comes any more and those in the foreground sleep.
+    pub fn expect_quiet(&mut self) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut quiet = 0;
+        while quiet < 3 {
+            let mut here = processes().into_iter().filter(|process| process.tty == self.device);
+            let asleep = here.all(|process| process.pgid != process.tpgid || process.state == 'S');
+            quiet = if asleep && !self.has_more() { quiet + 1 } else { 0 };
+            assert!(Instant::now() < deadline, "it does not settle; {}", self.situation());
+            self.pump();
+        }
     }
 
     /// Waits until a process of this name is in the foreground and waits for input, in a terminal that gives it whole lines.
@@ -150,9 +222,7 @@ impl Terminal {
         self.wait_until(&format!("the echo of {line:?}"), |screen| {
             let (row, column) = screen.cursor_position();
             let above = usize::from(row).checked_sub(1);
-            column == 0
-                && above.and_then(|row| screen.contents().lines().nth(row).map(|shown| shown.ends_with(line)))
-                    == Some(true)
+            column == 0 && above.and_then(|row| rows(screen).nth(row)).is_some_and(|shown| shown.ends_with(line))
         });
     }
 
@@ -182,6 +252,15 @@ impl Terminal {
         self.send("\r");
     }
 
+    /// Types a line where the cursor stands, and ends it when the first of it is shown: then no earlier prompt is taken for
+    /// the next one.
+    pub fn type_line(&mut self, line: &str) {
+        let before = self.parser.screen().cursor_position();
+        self.send(line);
+        self.wait_until(&format!("an echo of {line:?}"), |screen| screen.cursor_position() != before);
+        self.send("\r");
+    }
+
     /// Waits for the session leader's end.
     pub fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + DEADLINE;
@@ -199,12 +278,26 @@ impl Terminal {
         poll(&mut [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|n| n > 0)
     }
 
+    /// Hangs up. Nothing is shown or typed any more.
+    pub fn close(&mut self) {
+        self.master = File::open("/dev/null").unwrap();
+    }
+
     /// Hangs up, and waits for the session leader's end.
     pub fn hang_up(self) -> ExitStatus {
         let Self { master, mut child, .. } = self;
         drop(master);
         wait_child(&mut child)
     }
+}
+
+/// The rows without what is blank at their ends; one that is wrapped counts as two.
+fn rows(screen: &vt100::Screen) -> impl Iterator<Item = String> {
+    screen.rows(0, screen.size().1.get()).map(|row| row.trim_end().to_owned())
+}
+
+fn winsize(rows: NonZero<u16>, columns: NonZero<u16>) -> Winsize {
+    Winsize { ws_row: rows.get(), ws_col: columns.get(), ws_xpixel: 0, ws_ypixel: 0 }
 }
 
 /// Sets every signal to its default, so that a test does not depend on how it was started itself (by nohup, say).

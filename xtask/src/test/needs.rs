@@ -1,16 +1,32 @@
-//! What the tests need besides cargo: shells, ps, parts of the toolchain. Installs it as root on Debian, else names it.
+//! What the tests need besides cargo: shells, programs of the terminal, parts of the toolchain. Installs it as root on Debian, else names it.
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
 /// Programs, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 24] = [
     ("bash", "bash"),
     ("dash", "dash"),
     ("zsh", "zsh"),
+    ("fish", "fish"),
+    ("mksh", "mksh"),
+    ("yash", "yash"),
+    ("less", "less"),
+    ("vi", "vim"),
+    ("top", "procps"),
     ("ps", "procps"),
+    ("ssh-agent", "openssh-client"),
+    ("ssh-add", "openssh-client"),
+    ("script", "bsdutils"),
+    ("tmux", "tmux"),
+    ("make", "make"),
+    ("timeout", "coreutils"),
+    ("setsid", "util-linux"),
     ("setpriv", "util-linux"),
+    ("sudo", "sudo"),
+    ("perl", "perl-base"),
+    ("cmp", "diffutils"),
     ("git", "git"),
     ("python3", "python3"),
     ("zstd", "zstd"),

@@ -1,0 +1,44 @@
+//! Runs a script in every mode and compares what was seen with the matrix in the manual.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use crate::{
+    manual::{Cell, matrix},
+    mode::Mode,
+    observation::{Observation, explain, rows},
+};
+
+/// Runs `script` untraced and in every mode for which the manual has a result in the rows of `group`.
+pub fn check(group: &str, script: impl Fn(Mode) -> Observation) {
+    let rows_of_group: Vec<_> =
+        matrix().into_iter().filter(|row| row.groups.iter().any(|name| name == group)).collect();
+    let untraced = script(Mode::Untraced);
+    let mut faults = String::new();
+    let topics: BTreeSet<&str> = untraced.keys().copied().collect();
+    let written: BTreeSet<&str> = rows_of_group.iter().map(|row| &*row.topic).collect();
+    if topics != written {
+        writeln!(faults, "{group}: the manual has rows for {written:?}; the topics are {topics:?}").unwrap();
+    }
+    for (column, mode) in Mode::COLUMNS.into_iter().enumerate() {
+        let (Mode::InPlace(backend) | Mode::Wrapper(backend)) = mode else { continue };
+        let run = rows_of_group.iter().any(|row| row.cells[column] != Cell::NotRun);
+        if !run || !backend.works() {
+            continue;
+        }
+        let observed = script(mode);
+        for (topic, before) in &untraced {
+            let Some(after) = observed.get(topic) else {
+                writeln!(faults, "{group}, {topic}: not in {mode:?}").unwrap();
+                continue;
+            };
+            let found = Cell::Differs(rows(after, before));
+            let cell = rows_of_group.iter().find(|row| row.topic == *topic).map(|row| &row.cells[column]);
+            if cell != Some(&found) {
+                let cell = cell.map(ToString::to_string).unwrap_or_default();
+                writeln!(faults, "{group}, {topic}, {mode:?}: the manual says {cell}, seen was {found}").unwrap();
+                writeln!(faults, "{}", explain(after, before)).unwrap();
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{faults}");
+}
