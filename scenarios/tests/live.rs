@@ -71,4 +71,4 @@ macro_rules! families {
     };
 }
 
-families! { groups races sessions orphans terminal shells outsiders }
+families! { groups races sessions orphans terminal shells outsiders findings }

@@ -2,6 +2,7 @@
 
 use crate::Scenario;
 
+mod findings;
 mod groups;
 mod orphans;
 mod outsiders;
@@ -11,7 +12,7 @@ mod shells;
 mod terminal;
 
 /// The families, by name.
-pub const FAMILIES: [(&str, &[&Scenario]); 7] = [
+pub const FAMILIES: [(&str, &[&Scenario]); 8] = [
     ("groups", groups::ALL),
     ("races", races::ALL),
     ("sessions", sessions::ALL),
@@ -19,6 +20,7 @@ pub const FAMILIES: [(&str, &[&Scenario]); 7] = [
     ("terminal", terminal::ALL),
     ("shells", shells::ALL),
     ("outsiders", outsiders::ALL),
+    ("findings", findings::ALL),
 ];
 
 /// All of them, family by family.

@@ -12,7 +12,7 @@ pub use super::{
     follow::followed,
     gate::Gate,
     proc,
-    process::{Child, SELF, catch, in_session, me, spawn},
+    process::{Catch, Child, SELF, catch, execute, in_session, let_pass, me, spawn},
     terminal::Terminal,
 };
 pub use crate::scenario::{Follow, Picture, Scenario};

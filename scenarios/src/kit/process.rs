@@ -198,3 +198,16 @@ pub fn catch(signal: Signal, how: Catch) -> Result<()> {
     unsafe { sigaction(signal, &action) }.with_context(|| format!("sigaction {signal}"))?;
     Ok(())
 }
+
+/// Executes a program of the system. Returns only when that fails.
+pub fn execute(arguments: &[&str]) -> Result<()> {
+    let words = arguments.iter().map(|word| CString::new(*word)).collect::<Result<Vec<_>, _>>()?;
+    let program = words.first().context("no program")?;
+    nix::unistd::execvp(program, &words).with_context(|| format!("exec {arguments:?}"))?;
+    Ok(())
+}
+
+/// Lets time pass, for what is decided by time alone. Never to wait for somebody.
+pub fn let_pass(ms: u64) {
+    std::thread::sleep(std::time::Duration::from_millis(ms));
+}

@@ -80,14 +80,15 @@ impl Now<'_> {
                 say![by, "foreground of ", tty, " ", held(from), " → ", held(to)]
             }
             Change::Orphaned { group, cause, stopped_members } => {
-                let stopped = count(stopped_members, "stopped member", "stopped members");
+                let stopped = (stopped_members > 0)
+                    .then(|| say![" (", count(stopped_members, "stopped member", "stopped members"), ")"]);
                 let by = match cause {
                     OrphanCause::Exit(by) => say!["the exit of ", self.name(by)],
                     OrphanCause::Setpgid(by) => say!["setpgid of ", self.name(by)],
                     OrphanCause::Setsid(by) => say!["setsid of ", self.name(by)],
                     OrphanCause::Found => return None,
                 };
-                say![by, " orphans group ", group, " (", stopped, ")"]
+                say![by, " orphans group ", group, stopped]
             }
             Change::SignalSent { target, signal, path, .. } => {
                 say![signal.signal, " to ", self.name(target), ": ", self.path(path, target, signal.signal)]

@@ -5,8 +5,8 @@
 //!
 //! **Fix.** Call setsid after the first fork: the child leads no process group, so it is allowed.
 //!
-//! **Not a problem** for jobs of a shell: what executes a program, and subshells, are background jobs; the latter are told as
-//! information.
+//! **Not a problem** for jobs of a shell: what executes a program is a background job and not reported. Subshells, and
+//! processes of a session without a terminal, are information.
 //!
 //! Source: daemon(7), System V daemons, step 6.
 
@@ -48,7 +48,7 @@ fn draft(now: &Now<'_>, settled: Settled) -> Option<Draft> {
     let severity = match state.tty {
         _ if now.is_shell(process) => Severity::Info,
         Some(_) => Severity::Error,
-        None => Severity::Warning,
+        None => Severity::Info,
     };
     let terminal = match state.tty {
         Some(tty) => say!["with ", tty, ": Ctrl-C there can reach it, and it can end with the session"],
