@@ -1,8 +1,10 @@
 //! Every rule has a scenario in which it must find something, and a close neighbour in which it must not.
 
+#![expect(clippy::unwrap_used, reason = "this is a test, helpers and all")]
+
 use scenarios::{
     find,
-    golden::{followed, read, recording},
+    golden::{read, recording},
     story::finds,
 };
 use tracer_model::findings::RULES;
@@ -44,9 +46,7 @@ const PAIRS: &[(&str, &str, &str)] = &[
 ];
 
 fn found(scenario: &str) -> Vec<&'static str> {
-    let scenario = find(scenario).unwrap_or_else(|| panic!("no scenario {scenario}"));
-    let path = recording(scenario);
-    let found = finds::find(followed(&path).expect("a header"), &read(&path).expect("a recording"));
+    let found = finds::find(&read(&recording(find(scenario).unwrap())).unwrap());
     found.iter().map(|finding| finding.rule.id).collect()
 }
 
