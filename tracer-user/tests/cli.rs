@@ -23,7 +23,10 @@ impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_sesstrace"), folder.path().join("sesstrace")).unwrap();
+        // A link where it can be: a copy is open for writing for a while, also in what another test forks meanwhile, and cannot
+        // be executed then.
+        let (built, here) = (env!("CARGO_BIN_EXE_sesstrace"), folder.path().join("sesstrace"));
+        fs::hard_link(built, &here).or_else(|_| fs::copy(built, &here).map(drop)).unwrap();
         Self { folder }
     }
 

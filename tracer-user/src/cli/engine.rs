@@ -7,7 +7,7 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::{sys::utsname::uname, unistd::gethostname};
@@ -15,7 +15,7 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
-    time::{Interval, MissedTickBehavior, interval, sleep},
+    time::sleep,
 };
 use tracer_model::ids::{BootNs, Seq};
 
@@ -33,6 +33,9 @@ use crate::{
 
 /// How often the source is looked at when everything that happened is to be through soon.
 const SOON: Duration = Duration::from_millis(20);
+
+/// So long after something happened it is looked at that often: a reap that nobody shows is asked for then.
+const AFTERWARDS: Duration = Duration::from_millis(200);
 
 /// What a capture produces.
 pub struct Outputs {
@@ -181,7 +184,9 @@ impl EndSignals {
 
 /// Wakes the engine: by timer, by what the source has, by whatever else is readable, or by a signal that asks it to end.
 pub struct Pacer {
-    tick: Interval,
+    tick: Duration,
+    /// When the source last said that something happened.
+    news: Instant,
     gather: Duration,
     source: Vec<AsyncFd<OwnedFd>>,
     other: Vec<AsyncFd<OwnedFd>>,
@@ -203,13 +208,11 @@ impl Pacer {
     /// Watches the source's descriptors, and one more, beside the timer. To be called inside the runtime.
     pub fn new(engine: &Engine, other: Option<OwnedFd>, end: EndSignals) -> Result<Self, LiveError> {
         let Pace { tick, gather } = engine.pace;
-        let mut tick = interval(tick);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let source = engine.live().source().fds().into_iter().map(|fd| watch(fd.try_clone_to_owned()?)).collect();
         let other = other.into_iter().map(watch).collect();
         let (source, other) =
             (io::Result::map_err(source, LiveError::Waiting)?, io::Result::map_err(other, LiveError::Waiting)?);
-        Ok(Self { tick, gather, source, other, end })
+        Ok(Self { tick, news: Instant::now(), gather, source, other, end })
     }
 
     /// Waits for a moment, or until there is something to read.
@@ -222,10 +225,14 @@ impl Pacer {
 
     /// Waits for something to do.
     pub async fn wake(&mut self) -> Wake {
-        let Self { tick, gather, source, other, end: EndSignals { terminate, interrupt } } = self;
+        let Self { tick, news, gather, source, other, end: EndSignals { terminate, interrupt } } = self;
+        let tick = if news.elapsed() < AFTERWARDS { SOON.min(*tick) } else { *tick };
         tokio::select! {
-            _ = tick.tick() => Wake::Read,
-            () = gathered(source, *gather) => Wake::Read,
+            () = sleep(tick) => Wake::Read,
+            () = gathered(source, *gather) => {
+                *news = Instant::now();
+                Wake::Read
+            }
             () = any_readable(other) => Wake::Read,
             Some(()) = terminate.recv() => Wake::Terminated,
             Some(()) = interrupt.recv() => Wake::Interrupted,

@@ -84,10 +84,7 @@ impl PtraceSource {
             let what = what.to_owned();
             move |errno| CaptureError::System { what, errno }
         };
-        works()?;
-        if options.seccomp {
-            filters_work()?;
-        }
+        refusal::foresee(options.seccomp)?;
         requests::prepare().map_err(failed("handle SIGURG"))?;
         let namespace = procfs::pid_namespace(Pid(std::process::id())).unwrap_or_default();
         let around = Surroundings { initial_namespace: namespace == facts::INITIAL_PID_NAMESPACE, namespace };

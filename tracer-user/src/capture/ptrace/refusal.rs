@@ -29,6 +29,7 @@ const TRYING: &str = "trace a process with ptrace";
 
 /// What decides, as far as this process can see it.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Circumstances {
     /// `kernel.yama.ptrace_scope`.
     yama: Option<i32>,
@@ -38,6 +39,8 @@ struct Circumstances {
     root: bool,
     /// A seccomp filter is on this process.
     confined: bool,
+    /// This kernel has filters, and none is on this process.
+    unconfined: bool,
     /// Number and name of this process's own tracer.
     tracer: Option<(Pid, String)>,
 }
@@ -55,12 +58,15 @@ struct Target {
 impl Circumstances {
     fn here() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let seccomp =
+            |wanted| status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == wanted));
         Self {
             yama: facts::sysctl(YAMA),
             privileged: facts::has_capability(facts::effective_capabilities(), CAP_SYS_PTRACE)
                 && facts::in_initial_user_namespace(),
             root: geteuid().is_root(),
-            confined: status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2")),
+            confined: seccomp("2"),
+            unconfined: seccomp("0"),
             tracer: tracer(&status),
         }
     }
@@ -69,6 +75,17 @@ impl Circumstances {
 /// Whether this process may trace any other: tries it.
 pub fn works() -> Result<(), CaptureError> {
     judge_altogether(facts::try_ptrace(), &Circumstances::here())
+}
+
+/// Fails if ptrace, or with `seccomp` the filter, is known not to work. Where nothing speaks against it, nothing is tried: that
+/// takes two processes, and the kernel says no soon enough.
+pub(super) fn foresee(seccomp: bool) -> Result<(), CaptureError> {
+    let here = Circumstances::here();
+    if here.unconfined && here.tracer.is_none() && here.yama.is_none_or(|scope| scope < 2) {
+        return Ok(());
+    }
+    works()?;
+    if seccomp { filters_work() } else { Ok(()) }
 }
 
 /// Whether the filters may be installed by which nothing but the watched calls stops: tries it.
@@ -188,7 +205,7 @@ mod tests {
     }
 
     const ORDINARY: Circumstances =
-        Circumstances { yama: None, privileged: false, root: false, confined: false, tracer: None };
+        Circumstances { yama: None, privileged: false, root: false, confined: false, unconfined: true, tracer: None };
 
     #[test]
     fn what_forbids_ptrace_altogether_is_named_with_its_remedy() {
