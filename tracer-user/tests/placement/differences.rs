@@ -9,7 +9,7 @@ use std::{
 use nix::sys::resource::{Resource, setrlimit};
 
 use crate::{
-    double::{Mode, PLACEMENTS},
+    double::{Mode, PLACEMENTS, with_ptrace},
     proc::Stat,
     pty::Terminal,
     run::{Setup, inherit_as, pipe, script},
@@ -230,6 +230,25 @@ fn what_is_inherited_does_not_differ_at_all() {
         assert!(untraced.len() > 60, "{untraced:#?}");
         for mode in PLACEMENTS {
             assert_no_difference(mode, &file_facts(setup, mode), &untraced);
+        }
+    }
+}
+
+/// What the kernel shows of a tracer (`docs/TRANSPARENCY.md`), the last of it to ordinary users only.
+const SHOWN_OF_A_TRACER: [&str; 4] = ["cat TracerPid", "cat Seccomp", "cat Seccomp_filters", "cat NoNewPrivs"];
+
+#[test]
+fn under_ptrace_what_is_inherited_differs_by_what_the_kernel_shows_of_a_tracer() {
+    for setup in [with_ignored_signals, with_closed_descriptors] {
+        let untraced = file_facts(setup, Mode::Untraced);
+        for mode in with_ptrace() {
+            let mut facts = file_facts(setup, mode);
+            let differing = differing(&facts, &untraced);
+            assert!(SHOWN_OF_A_TRACER[..3].iter().all(|name| differing.contains(*name)), "{mode:?}: {differing:?}");
+            for name in SHOWN_OF_A_TRACER {
+                facts.insert(name.to_owned(), untraced[name].clone());
+            }
+            assert_no_difference(mode, &facts, &untraced);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     time::SystemTime,
 };
 
@@ -20,6 +21,10 @@ pub enum Mode {
     TracedInPlace,
     /// Under the wrapper of sesstrace itself, with its probes.
     TracedWrapper,
+    /// In place under sesstrace itself, with ptrace.
+    PtracedInPlace,
+    /// Under the wrapper of sesstrace itself, with ptrace.
+    PtracedWrapper,
 }
 
 /// Placements to compare an untraced run with.
@@ -39,6 +44,21 @@ pub fn with_probes() -> Vec<Mode> {
     modes
 }
 
+/// Both placements under sesstrace itself with ptrace, where that is allowed. Says so where it is not, and fails where it is
+/// required.
+pub fn with_ptrace() -> Vec<Mode> {
+    let words = Mode::PtracedWrapper.words(&[], &["true"]);
+    let output = Command::new(&words[0]).args(&words[1..]).output().unwrap();
+    if output.status.success() {
+        return vec![Mode::PtracedInPlace, Mode::PtracedWrapper];
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let required = std::env::var("SESSTRACE_REQUIRE").unwrap_or_default();
+    assert!(!required.split(',').any(|word| word == "ptrace"), "ptrace is required: {said}");
+    eprintln!("SKIPPED: not compared under ptrace: {said}");
+    Vec::new()
+}
+
 const SESSTRACE: &str = env!("CARGO_BIN_EXE_sesstrace");
 
 impl Mode {
@@ -53,8 +73,14 @@ impl Mode {
             Self::TracedInPlace => {
                 &[SESSTRACE, "run", "-b", "ebpf", "--in-place", "-o", "/dev/null", "-w", "/dev/null"]
             }
+            Self::PtracedInPlace => {
+                &[SESSTRACE, "run", "-b", "ptrace", "--in-place", "-o", "/dev/null", "-w", "/dev/null"]
+            }
+            Self::PtracedWrapper => &[SESSTRACE, "run", "-b", "ptrace", "-o", "/dev/null", "-w", "/dev/null"],
             Self::TracedWrapper => &[SESSTRACE, "run", "-b", "ebpf", "-o", "/dev/null", "-w", "/dev/null"],
         };
+        // The options are the example's.
+        let options = if front[0] == SESSTRACE { &[] } else { options };
         [front, options, &["--"], command].concat().into_iter().map(str::to_owned).collect()
     }
 }

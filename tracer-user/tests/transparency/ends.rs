@@ -97,7 +97,7 @@ fn ends(mode: Mode) -> Observation {
 
 #[test]
 fn any_end() {
-    check("any end", ends);
+    check("any end", "perl", ends);
 }
 
 /// A stage with `daemon`, and the FIFO that it waits at.
@@ -128,7 +128,7 @@ fn daemon(mode: Mode) -> Observation {
 
 #[test]
 fn a_daemon() {
-    check("a daemon", daemon);
+    check("a daemon", "perl", daemon);
 }
 
 /// Kills the tracer of a process, and waits until the kernel has let go of it. Nothing when there is none.
@@ -171,7 +171,7 @@ fn killed_tracer(mode: Mode) -> Observation {
 
 #[test]
 fn a_killed_tracer() {
-    check("a killed tracer", killed_tracer);
+    check("a killed tracer", "perl", killed_tracer);
 }
 
 /// Notes the lines `name: value` of a file.
@@ -201,7 +201,7 @@ fn any_command(mode: Mode) -> Observation {
 
 #[test]
 fn any() {
-    check("any command", any_command);
+    check("any command", "perl", any_command);
 }
 
 fn ordinary_user(mode: Mode) -> Observation {
@@ -220,5 +220,5 @@ fn ordinary_user(mode: Mode) -> Observation {
 
 #[test]
 fn an_ordinary_user() {
-    check("an ordinary user", ordinary_user);
+    check("an ordinary user", "sudo", ordinary_user);
 }

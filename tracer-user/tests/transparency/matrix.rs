@@ -8,8 +8,12 @@ use crate::{
     observation::{Observation, explain, rows},
 };
 
-/// Runs `script` untraced and in every mode for which the manual has a result in the rows of `group`.
-pub fn check(group: &str, script: impl Fn(Mode) -> Observation) {
+/// Runs `script`, which needs this program, untraced and in every mode for which the manual has a result in the rows of
+/// `group`.
+pub fn check(group: &str, program: &str, script: impl Fn(Mode) -> Observation) {
+    if !have(program) {
+        return;
+    }
     let rows_of_group: Vec<_> =
         matrix().into_iter().filter(|row| row.groups.iter().any(|name| name == group)).collect();
     let untraced = script(Mode::Untraced);
@@ -41,4 +45,14 @@ pub fn check(group: &str, script: impl Fn(Mode) -> Observation) {
         }
     }
     assert!(faults.is_empty(), "\n{faults}");
+}
+
+/// Whether a program is installed. Says so loudly if not, and fails where everything is required.
+fn have(program: &str) -> bool {
+    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap()).any(|path| path.join(program).exists());
+    if !found {
+        assert!(std::env::var_os("SESSTRACE_REQUIRE").is_none(), "{program} is required: cargo xtask test installs it");
+        eprintln!("SKIPPED: {program} is not installed: cargo xtask test installs it");
+    }
+    found
 }

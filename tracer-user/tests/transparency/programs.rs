@@ -77,7 +77,7 @@ fn less_session(mode: Mode) -> Observation {
 
 #[test]
 fn less() {
-    check("less", less_session);
+    check("less", "less", less_session);
 }
 
 fn vi_session(mode: Mode) -> Observation {
@@ -124,7 +124,7 @@ fn vi_session(mode: Mode) -> Observation {
 
 #[test]
 fn vi() {
-    check("vi", vi_session);
+    check("vi", "vi", vi_session);
 }
 
 /// What top shows is never the same twice; how it starts, stops and ends is.
@@ -159,7 +159,7 @@ fn top_session(mode: Mode) -> Observation {
 
 #[test]
 fn top() {
-    check("top", top_session);
+    check("top", "top", top_session);
 }
 
 /// An interactive bash with another prompt, for those that start a shell.
@@ -198,7 +198,7 @@ fn ssh_agent_session(mode: Mode) -> Observation {
 
 #[test]
 fn ssh_agent() {
-    check("ssh-agent bash", ssh_agent_session);
+    check("ssh-agent bash", "ssh-agent", ssh_agent_session);
 }
 
 fn script_session(mode: Mode) -> Observation {
@@ -227,7 +227,7 @@ fn script_session(mode: Mode) -> Observation {
 
 #[test]
 fn script() {
-    check("script", script_session);
+    check("script", "script", script_session);
 }
 
 fn tmux_session(mode: Mode) -> Observation {
@@ -275,7 +275,7 @@ fn tmux_session(mode: Mode) -> Observation {
 
 #[test]
 fn tmux() {
-    check("tmux", tmux_session);
+    check("tmux", "tmux", tmux_session);
 }
 
 const MAKEFILE: &str = "\
@@ -320,7 +320,7 @@ fn make_session(mode: Mode) -> Observation {
 
 #[test]
 fn make() {
-    check("make -j", make_session);
+    check("make -j", "make", make_session);
 }
 
 fn timeout_session(mode: Mode) -> Observation {
@@ -357,7 +357,7 @@ fn timeout_session(mode: Mode) -> Observation {
 
 #[test]
 fn timeout() {
-    check("timeout", timeout_session);
+    check("timeout", "timeout", timeout_session);
 }
 
 fn setsid_session(mode: Mode) -> Observation {
@@ -375,7 +375,7 @@ fn setsid_session(mode: Mode) -> Observation {
 
 #[test]
 fn setsid() {
-    check("setsid", setsid_session);
+    check("setsid", "setsid", setsid_session);
 }
 
 fn nohup_session(mode: Mode) -> Observation {
@@ -396,7 +396,7 @@ fn nohup_session(mode: Mode) -> Observation {
 
 #[test]
 fn nohup() {
-    check("nohup", nohup_session);
+    check("nohup", "nohup", nohup_session);
 }
 
 fn sudo_session(mode: Mode) -> Observation {
@@ -428,7 +428,7 @@ fn sudo() {
         eprintln!("SKIPPED: sudo would ask for a password");
         return;
     }
-    check("sudo", sudo_session);
+    check("sudo", "sudo", sudo_session);
 }
 
 /// The terminal's modes as a traced program sets them stay as they would.
@@ -447,5 +447,5 @@ fn stty_session(mode: Mode) -> Observation {
 
 #[test]
 fn stty() {
-    check("stty", stty_session);
+    check("stty", "stty", stty_session);
 }

@@ -91,7 +91,7 @@ fn topics(shell: &Shell, mode: Mode) -> Observation {
 
 fn test(name: &str) {
     let shell = Shell::named(name);
-    check(name, |mode| {
+    check(name, name, |mode| {
         let mut seen = topics(shell, mode);
         for hangup in [topics::hangup_of_a_leader, topics::hangup_of_jobs] {
             seen.extend(hangup(Session::leading(mode, shell.stage())));
