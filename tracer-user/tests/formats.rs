@@ -150,6 +150,27 @@ fn zstd_reads_it() {
     assert!(found(b"\"kind\":\"header\"") && found(b"s/hello/goodbye/"));
 }
 
+#[test]
+fn scrubbing_removes_what_others_need_not_know() {
+    let both = Both::new("bash-pipeline");
+    let scrubbed = both.beside("clean.jsonl");
+    let output = sesstrace(&["scrub", text(&both.compact), text(&scrubbed)]);
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("names of programs"));
+    let (clean, full) =
+        (fs::read_to_string(&scrubbed).expect("lines"), fs::read_to_string(&both.lines).expect("lines"));
+    for private in ["s/hello/goodbye/", "--norc", "\"text\":\"vm\""] {
+        assert!(full.contains(private) && !clean.contains(private), "{private}");
+    }
+    assert_eq!(clean.lines().count(), full.lines().count());
+    let tree = |path| ok(&["ps", "-e", "-o", "pid,ppid,pgid,sid,tty,stat,comm", text(path)]);
+    assert_eq!(tree(&scrubbed), tree(&both.compact));
+    let some = both.beside("some.sesstrace");
+    assert!(sesstrace(&["scrub", text(&both.compact), text(&some), "--redact", "s/*"]).status.success());
+    let some = ok(&["replay", "--json", text(&some)]);
+    assert!(some.contains("--norc") && !some.contains("s/hello/goodbye/") && some.contains("[removed]"));
+}
+
 /// A byte string of JSON Lines, as the Python reader shows it.
 fn shown(bytes: &serde_json::Value) -> &str {
     bytes["text"].as_str().unwrap_or_default()

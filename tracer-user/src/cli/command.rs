@@ -26,7 +26,7 @@ use crate::{
     live::LiveError,
     placement::{CaptureSide, Preparation, Root, launch},
     sink::Sink,
-    trace_file::{self, Scope, Unwritten},
+    trace_file::{self, Rotation, Scope, Unwritten},
 };
 
 /// Where the report goes.
@@ -47,6 +47,8 @@ pub enum Recording {
     Named(PathBuf),
     /// Among the last ten, if there is a place for them.
     Unnamed,
+    /// In files that are named after this one.
+    Segments(PathBuf, Rotation),
 }
 
 /// Makes the sinks that write to a destination.
@@ -117,6 +119,7 @@ impl Prepared {
         let (recording, notice) = match recording {
             Recording::None => (None, None),
             Recording::Named(path) => (Some(Unwritten::open(&absolute(path)?)?), None),
+            Recording::Segments(base, rotation) => (Some(Unwritten::open_segment(&absolute(base)?, *rotation)?), None),
             Recording::Unnamed => match store::unnamed() {
                 Ok(recording) => (Some(recording), None),
                 Err(why) => (None, Some(format!("sesstrace: this recording is not kept: {why}"))),

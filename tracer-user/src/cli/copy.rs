@@ -2,17 +2,30 @@
 //!
 //! Must not: change what it was not asked to change.
 
-use std::{fs, os::unix::fs::MetadataExt as _, path::Path, process::ExitCode};
+use std::{
+    fs,
+    io::{self, IsTerminal as _},
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    process::ExitCode,
+};
 
-use tracer_model::{event::Event, ids::Seq, state::Model};
+use tracer_model::{
+    event::{Event, EventKind},
+    ids::Seq,
+    state::Model,
+};
 
 use super::{
-    exit::{ExpectedError, INCOMPLETE},
+    exit::{ExpectedError, INCOMPLETE, say},
     progress::Progress,
     state,
     window::{Part, Window},
 };
 use crate::trace_file::{Header, Reader, Unwritten};
+
+/// What stands for an argument that was removed.
+pub const REMOVED: &[u8] = b"[removed]";
 
 /// What is done on the way.
 pub struct Change<'a> {
@@ -40,6 +53,7 @@ pub fn copy(from: &Path, to: &Path, change: &Change) -> Result<ExitCode, Expecte
     let mut model: Option<Model> = None;
     let mut stopped = false;
     let mut progress = Progress::of(from);
+    let mut with_arguments = 0_u64;
     for mut event in &mut reader {
         progress.event();
         (change.event)(&mut event);
@@ -64,6 +78,7 @@ pub fn copy(from: &Path, to: &Path, change: &Change) -> Result<ExitCode, Expecte
             }
             model.insert(state)
         };
+        with_arguments += u64::from(has_arguments(&event));
         writer.write(&event)?;
         state.apply(&event);
         writer.note_state(state)?;
@@ -73,8 +88,18 @@ pub fn copy(from: &Path, to: &Path, change: &Change) -> Result<ExitCode, Expecte
     let summary = writer.finish(complete)?;
     let warnings = reader.warnings().lines();
     state::warn(&warnings);
+    if with_arguments > 0 && io::stderr().is_terminal() {
+        let to = to.display();
+        say(&format!("{to} has the arguments of {with_arguments} programs; before others get it: sesstrace scrub"));
+    }
     let whole = complete && summary.lost == 0 && warnings.is_empty();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+}
+
+/// Whether it tells more of a program than its name.
+fn has_arguments(event: &Event) -> bool {
+    let (EventKind::Exec { args, .. } | EventKind::Snapshot { args }) = &event.kind else { return false };
+    args.iter().skip(1).any(|argument| argument != REMOVED)
 }
 
 /// Whether both are one file, by whatever names.

@@ -20,6 +20,7 @@ mod record;
 mod replay;
 mod report;
 mod run;
+mod scrub;
 mod signals;
 mod state;
 mod store;
@@ -73,6 +74,8 @@ enum Verb {
     Convert(convert::ConvertArgs),
     /// Write a part of a recording as a recording
     Cut(cut::CutArgs),
+    /// Write a recording without arguments, host and user, to be shared
+    Scrub(scrub::ScrubArgs),
     /// Say what this system allows to be traced, and the one command for each thing that it does not
     Doctor(doctor::DoctorArgs),
     /// Trace, and compare what is known with what the kernel holds, over and over
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Verb::Tree(args) => tree::run(&args, color),
         Verb::Convert(args) => convert::run(&args),
         Verb::Cut(args) => cut::run(&args),
+        Verb::Scrub(args) => scrub::run(&args),
         Verb::Verify(args) => verify::run(&args),
         Verb::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
     };

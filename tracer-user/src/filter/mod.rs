@@ -20,6 +20,7 @@ use std::str::FromStr;
 use tracer_model::{delta::Delta, event::Event, findings::Finding, state::Model};
 
 pub use parse::FilterError;
+pub use test::Glob;
 use test::{Test, Who};
 
 use crate::trace_file::Header;

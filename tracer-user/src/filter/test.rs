@@ -65,14 +65,18 @@ pub(super) enum Test {
 
 /// A pattern: `*` stands for anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Glob(Vec<Vec<u8>>);
+pub struct Glob(Vec<Vec<u8>>);
 
 impl Glob {
-    pub(super) fn new(text: &str) -> Self {
+    /// The pattern of this text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
         Self(text.split('*').map(|part| part.as_bytes().to_vec()).collect())
     }
 
-    pub(super) fn matches(&self, text: &[u8]) -> bool {
+    /// Whether it matches the whole of these bytes.
+    #[must_use]
+    pub fn matches(&self, text: &[u8]) -> bool {
         let Some((first, rest)) = self.0.split_first() else { return text.is_empty() };
         let Some(text) = text.strip_prefix(first.as_slice()) else { return false };
         let Some((last, middle)) = rest.split_last() else { return text.is_empty() };

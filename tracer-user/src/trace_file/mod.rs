@@ -24,6 +24,7 @@ mod lines;
 mod names;
 mod place;
 mod reader;
+mod rotation;
 mod task;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -36,6 +37,7 @@ pub(crate) use json::{end_line, event_line, finding_line, header_line};
 pub(crate) use names::{call_name, kind_name};
 pub use place::Place;
 pub use reader::{ReadError, Reader};
+pub use rotation::Rotation;
 pub use unwritten::Unwritten;
 pub use warning::Warnings;
 pub use writer::{WriteError, Writer};

@@ -10,7 +10,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Header, WriteError, Writer, writer::is_compact};
+use super::{
+    Header, WriteError, Writer,
+    rotation::{Rotation, Segments},
+    writer::is_compact,
+};
 
 /// The file of a recording, opened before there is anything to record: that it cannot be is said before a capture is loaded
 /// and a command is started.
@@ -22,6 +26,7 @@ pub struct Unwritten {
     temporary: Option<PathBuf>,
     /// It was not there before.
     new: bool,
+    segments: Option<Segments>,
 }
 
 impl Unwritten {
@@ -51,19 +56,28 @@ impl Unwritten {
         if regular && matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
             return Err(WriteError::Busy { path: path.to_owned() });
         }
-        Ok(Self { path: path.to_owned(), file, temporary, new })
+        Ok(Self { path: path.to_owned(), file, temporary, new, segments: None })
+    }
+
+    /// Opens the next segment of a recording in segments that are named after `base`.
+    pub fn open_segment(base: &Path, rotation: Rotation) -> Result<Self, WriteError> {
+        let segments = Segments::after_those_of(base, rotation);
+        let mut unwritten = Self::open(&segments.path())?;
+        unwritten.segments = Some(segments);
+        Ok(unwritten)
     }
 
     /// Empties the file and writes the header.
     pub fn begin(self, header: &Header) -> Result<Writer<File>, WriteError> {
-        let Self { path, file, temporary, .. } = self;
+        let Self { path, file, temporary, segments, .. } = self;
         let error = |source| WriteError::Create { path: path.clone(), source };
         if file.metadata().map_err(error)?.is_file() {
             file.set_len(0).map_err(error)?;
             // A file that was there keeps its mode at open: arguments of other people's commands are not for all to read.
             file.set_permissions(Permissions::from_mode(0o600)).map_err(error)?;
         }
-        Ok(Writer::new(&path, file, header)?.with_temporary(temporary))
+        let segments = segments.map(|segments| (segments, header.clone()));
+        Ok(Writer::new(&path, file, header)?.with_names(temporary, segments))
     }
 
     /// There will be nothing to record: what was created is removed again.

@@ -16,6 +16,7 @@ use super::{
     cause, compact,
     header::{Header, Summary},
     json::{end_line, event_line, header_line},
+    rotation::Segments,
 };
 
 /// Bytes that are collected before a write.
@@ -121,6 +122,12 @@ pub struct Writer<W: Write = File> {
     cut_off: bool,
     /// The name that the file has until it is finished.
     temporary: Option<PathBuf>,
+    /// What comes after this file, when it is one of several.
+    segments: Option<Box<(Segments, Header)>>,
+    /// Bytes that are with the kernel.
+    bytes: u64,
+    /// Time of the first event.
+    begun: Option<BootNs>,
 }
 
 enum Form {
@@ -141,8 +148,19 @@ impl<W: Write> Writer<W> {
             Form::Lines(header.boot_ns)
         };
         let (summary, kept) = (Summary::default(), 0);
-        let mut writer =
-            Self { path: path.to_owned(), out, form, batch, summary, kept, cut_off: false, temporary: None };
+        let mut writer = Self {
+            path: path.to_owned(),
+            out,
+            form,
+            batch,
+            summary,
+            kept,
+            cut_off: false,
+            temporary: None,
+            segments: None,
+            bytes: 0,
+            begun: None,
+        };
         if let Form::Compact(form) = &mut writer.form {
             writer.batch = form.take();
         }
@@ -151,9 +169,10 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// The file is renamed to its own name when it is finished.
-    pub(super) fn with_temporary(mut self, temporary: Option<PathBuf>) -> Self {
+    /// The file is renamed to its own name when it is finished, and others follow it.
+    pub(super) fn with_names(mut self, temporary: Option<PathBuf>, segments: Option<(Segments, Header)>) -> Self {
         self.temporary = temporary;
+        self.segments = segments.map(Box::new);
         self
     }
 
@@ -163,6 +182,7 @@ impl<W: Write> Writer<W> {
             return Ok(());
         }
         self.summary.count(event);
+        self.begun.get_or_insert(event.at);
         match &mut self.form {
             Form::Lines(base) => event_line(event, *base, &mut self.batch).map_err(|source| self.cut(source))?,
             Form::Compact(form) => {
@@ -174,18 +194,6 @@ impl<W: Write> Writer<W> {
             }
         }
         if self.batch.len() >= BATCH { self.hand_over() } else { Ok(()) }
-    }
-
-    /// Tells the state after the last event, so that a reader can begin here. To be called after each event; does nothing
-    /// most of the time.
-    pub fn note_state(&mut self, model: &Model) -> Result<(), WriteError> {
-        if let Form::Compact(form) = &mut self.form
-            && form.wants_keyframe()
-            && !self.cut_off
-        {
-            return form.keyframe(model).map_err(|source| self.cut(source));
-        }
-        Ok(())
     }
 
     /// Hands everything to the kernel.
@@ -209,7 +217,10 @@ impl<W: Write> Writer<W> {
         while let Some(rest) = self.batch.get(done..).filter(|rest| !rest.is_empty() && !self.cut_off) {
             match self.out.write(rest) {
                 Ok(0) => return Err(self.cut_after(done, io::ErrorKind::WriteZero.into())),
-                Ok(n) => done += n,
+                Ok(n) => {
+                    done += n;
+                    self.bytes += n as u64;
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(self.cut_after(done, e)),
             }
@@ -254,6 +265,40 @@ impl<W: Write> Writer<W> {
         self.cut_off = true;
         self.batch = Vec::new();
         WriteError::CutOff { path: self.path.clone(), kept: self.kept, source }
+    }
+}
+
+impl Writer<File> {
+    /// Tells the state after the last event: a reader can begin here, and so can a new segment. To be called after each
+    /// event; does nothing most of the time.
+    pub fn note_state(&mut self, model: &Model) -> Result<(), WriteError> {
+        if self.cut_off {
+            return Ok(());
+        }
+        let now = model.now().at;
+        let made = match &self.form {
+            Form::Lines(_) => self.batch.len(),
+            Form::Compact(form) => self.batch.len() + form.ready(),
+        };
+        let (bytes, begun) = (self.bytes + made as u64, self.begun.unwrap_or(now));
+        if self.segments.as_ref().is_some_and(|segments| segments.0.are_due(bytes, begun, now)) {
+            return self.begin_segment(model);
+        }
+        if let Form::Compact(form) = &mut self.form
+            && form.wants_keyframe()
+        {
+            return form.keyframe(model).map_err(|source| self.cut(source));
+        }
+        Ok(())
+    }
+
+    /// Ends this file and goes on in the next. When there is none to be had, this one goes on.
+    fn begin_segment(&mut self, model: &Model) -> Result<(), WriteError> {
+        let Some(mut segments) = self.segments.take() else { return Ok(()) };
+        let mut next = segments.0.next(&segments.1, model)?;
+        std::mem::swap(self, &mut next);
+        self.segments = Some(segments);
+        next.finish(true).map(|_| ())
     }
 }
 

@@ -5,6 +5,7 @@ mod compact;
 mod compact_damage;
 mod damage;
 mod errors;
+mod rotation;
 mod round_trip;
 
 use std::path::Path;
