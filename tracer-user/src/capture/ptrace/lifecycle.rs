@@ -185,10 +185,10 @@ impl Tracer {
             // Its terminal is nobody's now, and it may be reaped already, so that nothing shows it.
             process.tty = None;
         }
-        let adopted = self.children_adopted(pid);
+        let (adopted, by_init) = self.children_adopted(pid);
         let Some(mut state) = self.table.state(self.around, pid, Tid(pid.0)) else { return };
         // Whoever adopts one adopts all of them: it was init, so that there is no subreaper on the way to it.
-        state.facts.no_subreaper_above = adopted.iter().any(|child| child.parent.pid.0 == 1);
+        state.facts.no_subreaper_above = by_init;
         let gone = sys::pgid(pid).is_none();
         let released = gone && self.table.traces(state.parent.pid) && self.releases_children(state.parent.pid);
         if released {
@@ -207,21 +207,22 @@ impl Tracer {
     }
 
     /// The children of a process that has ended have another parent. Of those who are over, somebody else may be the one who
-    /// reaps them; the state of the others.
-    fn children_adopted(&mut self, pid: Pid) -> Vec<State> {
-        let mut alive = Vec::new();
+    /// reaps them; the state of the others, and whether it is init who has them now.
+    fn children_adopted(&mut self, pid: Pid) -> (Vec<State>, bool) {
+        let (mut alive, mut by_init) = (Vec::new(), false);
         for child in self.table.children(pid) {
             let Some(process) = self.table.processes.get_mut(&child) else { continue };
             let zombie = process.zombie;
             process.stale = true;
             let Some(state) = self.table.state(self.around, child, Tid(child.0)) else { continue };
+            by_init |= state.parent.pid.0 == 1;
             if !zombie {
                 alive.push(state);
             } else if !self.table.traces(state.parent.pid) {
                 self.watch(child, sys::pgid(child).is_none());
             }
         }
-        alive
+        (alive, by_init)
     }
 
     /// Who was adopted by another process than init sleeps on, perhaps: it is shown with its parent now.
