@@ -39,7 +39,8 @@ pub fn stat(pid: Pid) -> Result<Stat> {
     let text = fs::read(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid}"))?;
     let text = String::from_utf8_lossy(&text);
     let mut stat = parse(&text).with_context(|| format!("/proc/{pid}/stat is strange: {text}"))?;
-    if stat.state == 't' && stays_stopped(pid)? {
+    // One that has ended meanwhile was not stopped.
+    if stat.state == 't' && stays_stopped(pid).unwrap_or(false) {
         stat.state = 'T';
     }
     Ok(stat)

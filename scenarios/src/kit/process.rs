@@ -98,6 +98,16 @@ impl Child {
         Self { pid, role: role.to_owned() }
     }
 
+    /// A child that its shell may have signalled and left, or signalled and reaped: it must have died of `signal` in the first
+    /// case. Which of them it is depends on who is quicker.
+    pub fn left_or_reaped(pid: Pid, role: &str, signal: Signal) -> Result<()> {
+        match Self::adopted(pid, role) {
+            Ok(child) => child.dies_of(signal),
+            Err(_) if proc::stat(pid).is_err() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A process that becomes a child of the caller, by adoption: waits until it has.
     pub fn adopted(pid: Pid, role: &str) -> Result<Self> {
         proc::until(&format!("{role} is adopted"), || Ok(proc::stat(pid)?.parent == me()))?;

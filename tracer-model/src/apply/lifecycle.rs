@@ -77,6 +77,9 @@ impl Model {
         process.phase = Phase::Exiting;
         process.exited_at = Some(cx.event.at);
         process.status = Some(status);
+        if matches!(status, WaitStatus::Killed { signal: Signal::KILL, .. }) {
+            self.dies_of_kill(cx, key);
+        }
         cx.push(Change::Exited { process: key, status });
         self.leader_exits(cx, key, state);
     }

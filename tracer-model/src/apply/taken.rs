@@ -13,7 +13,7 @@ use super::Cx;
 use crate::{
     delta::{Change, HangupKind, SignalPath},
     event::{Call, Disposition, SignalGenerated, SignalOrigin, SignalOutcome},
-    ids::{PgrpKey, ProcKey, Signal, Tid, TtyKey},
+    ids::{PgrpKey, ProcKey, Seq, Signal, Tid, TtyKey},
     state::{Knowledge, Model, OpenCall, Phase, Process, sends::Taker},
 };
 
@@ -42,6 +42,23 @@ impl Model {
             target.knowledge == Knowledge::Seen && self.sends.reaches(seq, &taker(target, Tid(target.key.number.0)))
         };
         let targets: Vec<ProcKey> = self.processes().filter(reached).filter(may).map(|target| target.key).collect();
+        for target in targets {
+            self.tell_kill(cx, (sender, open.call, seq), target);
+        }
+    }
+
+    /// A process dies of SIGKILL: a call that sent it may not have returned yet.
+    pub(super) fn dies_of_kill(&mut self, cx: &mut Cx, key: ProcKey) {
+        if self.taken.is_none() {
+            return;
+        }
+        let Some(process) = self.processes.get(&key) else { return };
+        if let Some(send) = self.sends.last(Signal::KILL, &taker(process, Tid(key.number.0))) {
+            self.tell_kill(cx, send, key);
+        }
+    }
+
+    fn tell_kill(&mut self, cx: &mut Cx, (sender, call, seq): (ProcKey, Call, Seq), target: ProcKey) {
         let signal = SignalGenerated {
             signal: Signal::KILL,
             origin: SignalOrigin::Info(0),
@@ -51,10 +68,9 @@ impl Model {
             blocked: false,
             at_delivery: true,
         };
-        for target in targets {
-            let path = self.path_of_call(open.call, seq, sender, target);
-            cx.push(Change::SignalSent { target, signal, path, dropped: None });
-        }
+        self.sends.reached(seq, target);
+        let path = self.path_of_call(call, seq, sender, target);
+        cx.push(Change::SignalSent { target, signal, path, dropped: None });
     }
 
     /// The exit of a process orphaned these groups, each with a stopped member.

@@ -58,9 +58,20 @@ impl Sends {
         self.0.retain(|send| send.entered != entered);
     }
 
-    /// Whether the call with this ENTER is aimed at a process.
+    /// Whether the call with this ENTER is aimed at a process of which it was not said yet.
     pub fn reaches(&self, entered: Seq, taker: &Taker) -> bool {
-        self.0.iter().any(|send| send.entered == entered && reaches(send, taker))
+        self.0.iter().any(|send| send.entered == entered && !send.taken.contains(&taker.key) && reaches(send, taker))
+    }
+
+    /// Says of the call with this ENTER that it reached a process.
+    pub fn reached(&mut self, entered: Seq, target: ProcKey) {
+        self.0.iter_mut().filter(|send| send.entered == entered).for_each(|send| send.taken.push(target));
+    }
+
+    /// The last call that is aimed at a process, and of which that was not said yet: its caller, itself, its ENTER.
+    pub fn last(&self, signal: Signal, taker: &Taker) -> Option<(ProcKey, Call, Seq)> {
+        let possible = |send: &&Send| send.signal == signal && !send.taken.contains(&taker.key) && reaches(send, taker);
+        self.0.iter().rev().find(possible).map(|send| (send.sender, send.call, send.entered))
     }
 
     /// The call that sent the signal which is being taken, when there is only one that can have.

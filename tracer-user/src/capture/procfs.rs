@@ -135,6 +135,10 @@ pub(super) fn parse_stat(bytes: &[u8]) -> Option<State> {
     let start = BootNs((number(22)? as u64).saturating_mul(TICK_NS));
     let session = number(6)? as u32;
     let threads = number(20)?;
+    if threads == 0 {
+        // It is being released, so that group, session and terminal are shown as none (fs/proc/array.c, `do_task_stat`).
+        return None;
+    }
     let run_state = field(3)?;
     let exit_state = match run_state {
         "Z" => EXIT_ZOMBIE,

@@ -68,7 +68,7 @@ fn run(kind: Kind) -> Result<()> {
     match kind {
         Kind::Bash => {
             shell.dies_of(Signal::SIGHUP)?;
-            sleep.dies_of(Signal::SIGHUP)
+            Child::left_or_reaped(pid, "sleep", Signal::SIGHUP)
         }
         Kind::Dash => {
             shell.dies_of(Signal::SIGHUP)?;
@@ -77,7 +77,7 @@ fn run(kind: Kind) -> Result<()> {
         }
         Kind::Zsh => {
             shell.exits(1)?;
-            sleep.dies_of(Signal::SIGHUP)
+            Child::left_or_reaped(pid, "sleep", Signal::SIGHUP)
         }
     }
 }
