@@ -99,7 +99,10 @@ impl Model {
             return Some(how);
         }
         let leader = self.sessions.get(&session)?.leader.and_then(|leader| self.processes.get(&leader))?;
-        leader.book.calls.values().find_map(|open| how(&open.call))
+        let open = leader.book.calls.values().find_map(|open| how(&open.call));
+        // A tracer sees no open, but every ioctl: a leader whom it traces can have got its terminal in no other way
+        // (drivers/tty/tty_io.c, `tty_open_proc_set_tty`).
+        open.or((self.taken.is_some() && leader.followed).then_some(TtyChange::Open))
     }
 
     /// A process has its terminal no more.
