@@ -16,7 +16,7 @@ fn users() -> Vec<Option<u32>> {
 fn a_life_is_seen_from_fork_to_reap() {
     for (options, user) in BOTH.into_iter().flat_map(|options| users().into_iter().map(move |user| (options, user))) {
         let Some(mut capture) = Capture::open(options) else { return };
-        let mut stage = Stage::new(&options, user, &["sh", "-c", "setsid sh -c 'exit 3'; true | cat; exit 4"]);
+        let mut stage = Stage::new(options, user, &["sh", "-c", "setsid sh -c 'exit 3'; true | cat; exit 4"]);
         let root = stage.root;
         capture.source.follow(&[root]).unwrap();
         stage.release();

@@ -9,5 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod attach;
+mod hard;
 mod life;
 mod stage;

@@ -6,6 +6,7 @@ use std::{
     fs::File,
     io::Read as _,
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -44,7 +45,12 @@ pub struct Stage {
 
 impl Stage {
     /// Forks both. The command runs as `user`, if that is given.
-    pub fn new(options: &Options, user: Option<u32>, words: &[&str]) -> Self {
+    pub fn new(options: Options, user: Option<u32>, words: &[&str]) -> Self {
+        Self::on(options, user, words, None)
+    }
+
+    /// Forks both; the command has these as standard input and output.
+    pub fn on(options: Options, user: Option<u32>, words: &[&str], stdio: Option<(OwnedFd, OwnedFd)>) -> Self {
         let words: Vec<CString> = words.iter().map(|word| CString::new(*word).unwrap()).collect();
         let mut pointers: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
         pointers.push(std::ptr::null());
@@ -69,6 +75,10 @@ impl Stage {
                     if let Some(user) = user {
                         assert!(libc::setgid(user) == 0 && libc::setuid(user) == 0);
                     }
+                    if let Some((input, output)) = &stdio {
+                        libc::dup2(input.as_raw_fd(), 0);
+                        libc::dup2(output.as_raw_fd(), 1);
+                    }
                     libc::write(status.as_raw_fd(), b"redy".as_ptr().cast(), 4);
                     let mut byte = 0_u8;
                     if libc::read(went.as_raw_fd(), (&raw mut byte).cast(), 1) != 1 {
@@ -81,9 +91,9 @@ impl Stage {
                     libc::_exit(126);
                 }
             }
-            report_states(root, &status);
+            report_states(root, status.as_raw_fd());
         }
-        drop((status, went));
+        drop((status, went, stdio));
         let mut word = [0; 8];
         statuses.read_exact(&mut word).unwrap();
         // The parent's word and the child's, in either order.
@@ -95,6 +105,11 @@ impl Stage {
     /// Lets the command run.
     pub fn release(&mut self) {
         nix::unistd::write(self.go.take().unwrap(), b"!").unwrap();
+    }
+
+    /// The command's parent.
+    pub fn parent(&self) -> Pid {
+        Pid(self.parent as u32)
     }
 
     /// The next state of the command that its parent was told of.
@@ -117,16 +132,20 @@ impl Drop for Stage {
 }
 
 /// The command's parent: tells every state change of it.
-fn report_states(root: i32, status: &OwnedFd) -> ! {
+fn report_states(root: i32, status: i32) -> ! {
+    const STATUS: i32 = 3;
     // SAFETY: system calls only, with memory that lives.
     unsafe {
-        libc::write(status.as_raw_fd(), (&raw const root).cast(), 4);
+        // Nothing else is to be held open by it.
+        libc::dup2(status, STATUS);
+        libc::syscall(libc::SYS_close_range, STATUS + 1, u32::MAX, 0);
+        libc::write(STATUS, (&raw const root).cast(), 4);
         loop {
             let mut word = 0;
             if libc::waitpid(root, &raw mut word, libc::WUNTRACED | libc::WCONTINUED) != root {
                 libc::_exit(1);
             }
-            libc::write(status.as_raw_fd(), (&raw const word).cast(), 4);
+            libc::write(STATUS, (&raw const word).cast(), 4);
             if libc::WIFEXITED(word) || libc::WIFSIGNALED(word) {
                 libc::_exit(0);
             }
@@ -185,11 +204,24 @@ impl Capture {
 
     /// Polls until this process has exited, and what followed is there too.
     pub fn until_dead(&mut self, pid: Pid) {
-        self.until("the end of the command", |events| {
-            events
-                .iter()
-                .any(|event| event.kind == EventKind::Dead && subject(event).is_some_and(|of| of.id.pid == pid))
-        });
+        let over = |event: &Event| event.kind == EventKind::Dead && subject(event).is_some_and(|of| of.exit_state != 0);
+        self.until("the end of the command", |events| events.iter().any(|event| over(event) && is_of(event, pid)));
+    }
+
+    /// Waits, without taking anything, until nothing more is added.
+    pub fn wait_until_full(&mut self) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut last = self.source.last_seq();
+        loop {
+            // Long enough for many events, should there be room.
+            std::thread::sleep(Duration::from_millis(50));
+            let now = self.source.last_seq();
+            if now == last && now.0 > 1000 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "it never fills");
+            last = now;
+        }
     }
 
     /// Ends the capture; whoever is traced still is let go of, or has ended when this returns.
@@ -213,6 +245,37 @@ pub fn subject(event: &Event) -> Option<&State> {
 /// The return of a call that satisfies a condition.
 pub fn leave(event: &Event, test: impl Fn(&Call) -> bool) -> Option<&Leave> {
     if let EventKind::Leave(leave) = &event.kind { Some(leave).filter(|leave| test(&leave.call)) } else { None }
+}
+
+/// Whether an event is about this process.
+pub fn is_of(event: &Event, pid: Pid) -> bool {
+    subject(event).is_some_and(|of| of.id.pid == pid)
+}
+
+/// The example `act`, built with the tests.
+pub fn act(name: &str) -> Vec<String> {
+    let tests = std::env::current_exe().unwrap();
+    let act = tests.parent().and_then(Path::parent).unwrap().join("examples/act");
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/act.rs");
+    assert!(
+        act.exists() && modified(&act) >= modified(&source),
+        "examples/act is old or missing: cargo build -p tracer-user --examples"
+    );
+    vec![act.to_str().unwrap().to_owned(), name.to_owned()]
+}
+
+/// Runs an act to its end under capture, and checks its status.
+pub fn perform(options: Options, name: &str, status: i32) -> Option<(Capture, Stage)> {
+    let mut capture = Capture::open(options)?;
+    let words = act(name);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut stage = Stage::new(options, None, &words);
+    capture.source.follow(&[stage.root]).unwrap();
+    stage.release();
+    capture.until_dead(stage.root);
+    assert_eq!(stage.next_state(), status, "{name} went as untraced, {options:?}\n{}", list(&capture.events));
+    Some((capture, stage))
 }
 
 /// A line for each event, for people.

@@ -22,6 +22,9 @@ pub(super) enum Watched {
     Waitid,
     Prctl,
     Vhangup,
+    /// Sends children to another pid namespace.
+    Unshare,
+    Setns,
     Read,
     Write,
 }
@@ -44,7 +47,7 @@ const NONE: u32 = u32::MAX;
 pub(super) const X32_BIT: u32 = 0x4000_0000;
 
 /// Call, and its numbers on `x86_64`, `i386` and `aarch64` (`arch/x86/entry/syscalls/`, `include/uapi/asm-generic/unistd.h`).
-const NUMBERS: [(Watched, u32, u32, u32); 16] = [
+const NUMBERS: [(Watched, u32, u32, u32); 18] = [
     (Watched::Setpgid, 109, 57, 154),
     (Watched::Setsid, 112, 66, 157),
     (Watched::Kill, 62, 37, 129),
@@ -59,6 +62,8 @@ const NUMBERS: [(Watched, u32, u32, u32); 16] = [
     (Watched::Waitid, 247, 284, 95),
     (Watched::Prctl, 157, 172, 167),
     (Watched::Vhangup, 153, 111, 58),
+    (Watched::Unshare, 272, 310, 97),
+    (Watched::Setns, 308, 346, 268),
     (Watched::Read, 0, 3, 63),
     (Watched::Write, 1, 4, 64),
 ];
@@ -130,6 +135,8 @@ impl Watched {
             | Self::Waitpid
             | Self::Waitid
             | Self::Vhangup
+            | Self::Unshare
+            | Self::Setns
             | Self::Read
             | Self::Write => None,
         }
@@ -138,5 +145,89 @@ impl Watched {
     /// Watched only with [`super::Options::tty_io`].
     pub fn is_io(self) -> bool {
         matches!(self, Self::Read | Self::Write)
+    }
+}
+
+/// Where the registers that a call was made with are: the words of its number and of its first argument.
+const I386_REGISTERS: (usize, usize) = (11, 0);
+/// In 64-bit words: `orig_rax`, `rdi` and `rbx`.
+const X86_64_NUMBER: usize = 15;
+const X86_64_FIRST: usize = 14;
+const X86_64_RBX: usize = 5;
+/// Words of the registers of a 32-bit program.
+const I386_LENGTH: usize = 17;
+/// `x8` and `x0`.
+const AARCH64_REGISTERS: (usize, usize) = (8, 0);
+
+/// How a process was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cloning {
+    /// With these flags.
+    Flags(u64),
+    /// With the flags in the first word at this address (clone3).
+    FlagsAt(u64),
+}
+
+impl Cloning {
+    /// What the registers of a thread say that is in fork, vfork, clone or clone3. `None` when it is in none of these, as far
+    /// as they tell.
+    pub fn of(arch: u32, words: &[u32]) -> Option<Self> {
+        let half = |index: usize| words.get(index).copied().map(u64::from);
+        let whole = |index: usize| Some(half(2 * index)? | half(2 * index + 1)? << 32);
+        let abi = Abi::of_audit(arch)?;
+        let (number, first) = match abi {
+            Abi::I386 if words.len() == I386_LENGTH => (half(I386_REGISTERS.0)?, half(I386_REGISTERS.1)?),
+            // Through `int $0x80` from a 64-bit program.
+            Abi::I386 => (whole(X86_64_NUMBER)?, whole(X86_64_RBX)? & u64::from(u32::MAX)),
+            Abi::X86_64 => (whole(X86_64_NUMBER)? & !u64::from(X32_BIT), whole(X86_64_FIRST)?),
+            Abi::Aarch64 => (whole(AARCH64_REGISTERS.0)?, whole(AARCH64_REGISTERS.1)?),
+        };
+        // fork, vfork, clone, clone3.
+        let numbers: [u64; 4] = match abi {
+            Abi::X86_64 => [57, 58, 56, 435],
+            Abi::I386 => [2, 190, 120, 435],
+            Abi::Aarch64 => [u64::MAX, u64::MAX, 220, 435],
+        };
+        match numbers.iter().position(|known| *known == number)? {
+            0 => Some(Self::Flags(0)),
+            1 => Some(Self::Flags(CLONE_VFORK | CLONE_VM)),
+            // The lowest byte is the signal of its end.
+            2 => Some(Self::Flags(first & 0xffff_ff00)),
+            _ => Some(Self::FlagsAt(first)),
+        }
+    }
+}
+
+/// Flags of clone (include/uapi/linux/sched.h).
+const CLONE_VM: u64 = 0x100;
+pub(super) const CLONE_VFORK: u64 = 0x4000;
+pub(super) const CLONE_PARENT: u64 = 0x8000;
+pub(super) const CLONE_NEWPID: u64 = 0x2000_0000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_of_a_clone_are_where_each_convention_puts_them() {
+        let mut words = vec![0_u32; 54];
+        let mut set = |index: usize, value: u64| {
+            (words[2 * index], words[2 * index + 1]) = (value as u32, (value >> 32) as u32);
+        };
+        set(X86_64_NUMBER, 56);
+        set(X86_64_FIRST, 0x2000_8011);
+        set(X86_64_RBX, 0x7fff_0000_4011);
+        let (native, compat) = (Abi::X86_64.audit(), Abi::I386.audit());
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(Cloning::of(native, &words), Some(Cloning::Flags(0x2000_8000)));
+            assert_eq!(Cloning::of(compat, &words), None, "56 is another call there");
+            (words[2 * X86_64_NUMBER], words[2 * X86_64_NUMBER + 1]) = (120, 0);
+            assert_eq!(Cloning::of(compat, &words), Some(Cloning::Flags(0x4000)));
+            let mut short = vec![0; I386_LENGTH];
+            (short[I386_REGISTERS.0], short[I386_REGISTERS.1]) = (435, 0x1000);
+            assert_eq!(Cloning::of(compat, &short), Some(Cloning::FlagsAt(0x1000)));
+        }
+        assert_eq!(Cloning::of(0, &words), None);
+        assert_eq!(Cloning::of(native, &[]), None);
     }
 }

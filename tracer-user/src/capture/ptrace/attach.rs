@@ -56,6 +56,8 @@ impl Tracer {
 
     /// Seizes a process with all its threads, then its children in the same way.
     fn seize(&mut self, pid: Pid) -> Result<(), Errno> {
+        // A thread that is stopped for job control shows another state once it is traced.
+        let stopped = procfs::read_stat(pid).is_some_and(|state| state.is_stopped());
         let mut threads = Vec::new();
         // Until a pass finds none that is new: a thread that was not seized yet can make more.
         loop {
@@ -73,8 +75,8 @@ impl Tracer {
                 threads.push(tid);
             }
         }
-        let Some(state) = procfs::read(pid) else { return Err(Errno::ESRCH) };
-        let stopped = state.signal_flags & SIGNAL_STOP_STOPPED != 0;
+        let Some(mut state) = procfs::read(pid) else { return Err(Errno::ESRCH) };
+        state.signal_flags = if stopped { SIGNAL_STOP_STOPPED } else { 0 };
         let mut process = found(&state);
         process.parent = self.table.identity(state.parent.pid);
         process.threads = threads.iter().copied().filter(|tid| self.attached.contains(tid)).collect();

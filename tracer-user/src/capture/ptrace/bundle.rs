@@ -36,27 +36,14 @@ pub(super) struct Surroundings {
 impl Table {
     /// The state of a process, seen as one of its threads.
     pub fn state(&mut self, around: Surroundings, pid: Pid, tid: Tid) -> Option<State> {
-        let parent = self.processes.get(&pid)?.parent.pid;
-        let parent_traced = self.traces(parent);
+        let must_read = self.must_read(pid);
         let process = self.processes.get_mut(&pid)?;
-        if !must_read(process, parent_traced) {
+        if !must_read {
             process.stat = None;
             process.pgrp = sys::pgid(pid).unwrap_or(process.pgrp);
             process.session = sys::sid(pid).unwrap_or(process.session);
-        } else if let Some(read) = read_stat(process) {
-            process.pgrp = read.pgrp.number;
-            process.session = read.session.number;
-            process.forked = read.not_yet_execed();
-            process.comm = read.comm;
-            process.stale = false;
-            process.tty = read.tty;
-            if read.parent.pid != parent {
-                if !self.traces(read.parent.pid) {
-                    self.meet(read.parent.pid);
-                }
-                let parent = self.identity(read.parent.pid);
-                self.set_parent(pid, parent);
-            }
+        } else if let Some(read) = self.read_stat(pid) {
+            self.take(pid, read);
         }
         if self.processes.get(&pid)?.namespace.is_some() {
             // What it is called in there may have changed with its group and its session.
@@ -64,6 +51,69 @@ impl Table {
         }
         let exiting = self.threads.get(&tid).is_some_and(|thread| thread.exiting);
         self.processes.get(&pid).map(|process| describe(process, around, tid, exiting))
+    }
+
+    /// What `/proc/PID/stat` says, taken over.
+    fn take(&mut self, pid: Pid, read: State) {
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        process.pgrp = read.pgrp.number;
+        process.session = read.session.number;
+        process.forked = read.not_yet_execed();
+        process.comm = read.comm;
+        process.stale = false;
+        process.tty = read.tty;
+        if read.parent.pid != process.parent.pid {
+            if !self.traces(read.parent.pid) {
+                self.meet(read.parent.pid);
+            }
+            let parent = self.identity(read.parent.pid);
+            self.set_parent(pid, parent);
+        }
+    }
+
+    /// Whether something may have changed that only `/proc` shows. A terminal is got by a session leader and by nobody else.
+    pub fn must_read(&mut self, pid: Pid) -> bool {
+        let Some(process) = self.processes.get(&pid) else { return false };
+        let leads = process.session == pid.0;
+        let (stale, zombie, parent) = (process.stale, process.zombie, process.parent.pid);
+        let may_change = process.tty.is_some() || leads;
+        stale || !zombie && (may_change || !self.traces(parent) && !self.is_there(parent))
+    }
+
+    /// Whether a parent that is not traced is there for certain, as it was when this was first asked. The first time the
+    /// answer is no: it may have exited before its descriptor was opened.
+    fn is_there(&mut self, parent: Pid) -> bool {
+        // Nobody is adopted from process 1.
+        if parent.0 <= 1 {
+            return true;
+        }
+        if let Some(pidfd) = self.guardians.get(&parent) {
+            let there = !sys::has_exited(pidfd);
+            if !there {
+                self.guardians.remove(&parent);
+            }
+            return there;
+        }
+        if let Some(pidfd) = sys::pidfd(parent) {
+            self.guardians.insert(parent, pidfd);
+        }
+        false
+    }
+
+    /// Reads `/proc/PID/stat` through a descriptor that is kept. When there are no more descriptors, that of another process
+    /// is closed.
+    fn read_stat(&mut self, pid: Pid) -> Option<State> {
+        let open = || File::open(format!("/proc/{pid}/stat"));
+        let mut bytes = [0; BUFFER];
+        if self.processes.get(&pid)?.stat.is_none() {
+            let file = open().or_else(|_| {
+                self.processes.values_mut().find_map(|process| process.stat.take());
+                open()
+            });
+            self.processes.get_mut(&pid)?.stat = file.ok();
+        }
+        let length = self.processes.get(&pid)?.stat.as_ref()?.read_at(&mut bytes, 0).ok()?;
+        procfs::parse_stat(bytes.get(..length)?)
     }
 
     /// A process by its number: as it is known, or as `/proc` has it.
@@ -74,14 +124,6 @@ impl Table {
         let start = procfs::read(pid).map_or(BootNs(0), |state| state.id.start);
         RawTask { pid, tid: Tid(pid.0), start }
     }
-}
-
-/// Whether something may have changed that only `/proc` shows. A terminal is got by a session leader and by nobody else; the
-/// parent of a process whose parent is process 1 is never another again.
-fn must_read(process: &Process, parent_traced: bool) -> bool {
-    let leads = process.session == process.id.pid.0;
-    let may_change = process.tty.is_some() || leads || !parent_traced && process.parent.pid.0 > 1;
-    process.stale || may_change && !process.zombie
 }
 
 fn describe(process: &Process, around: Surroundings, tid: Tid, thread_exiting: bool) -> State {
@@ -122,15 +164,6 @@ fn describe(process: &Process, around: Surroundings, tid: Tid, thread_exiting: b
         comm: process.comm.clone(),
         ..State::default()
     }
-}
-
-fn read_stat(process: &mut Process) -> Option<State> {
-    if process.stat.is_none() {
-        process.stat = File::open(format!("/proc/{}/stat", process.id.pid)).ok();
-    }
-    let mut bytes = [0; BUFFER];
-    let length = process.stat.as_ref()?.read_at(&mut bytes, 0).ok()?;
-    procfs::parse_stat(bytes.get(..length)?)
 }
 
 /// The process of a thread, from `/proc/TID/status`.

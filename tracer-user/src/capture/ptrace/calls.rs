@@ -9,44 +9,57 @@ use tracer_model::{
 
 use super::{
     bundle,
-    decode::{self, Begun, Returned},
+    decode::{self, Begun, Quiet, Returned},
     sys::{self, SyscallStop},
     table::{Open, Subject},
     tracer::Tracer,
 };
 use crate::capture::{boot_now, procfs};
 
+/// `-EACCES`.
+const EACCES: i64 = -13;
+
 impl Tracer {
     /// A thread is at the entry to a call or at its return. With the filter only watched ones stop, and these at the return
     /// only if it was asked for.
     pub fn called(&mut self, tid: Tid) {
-        let asked = match sys::syscall_stop(tid) {
+        match sys::syscall_stop(tid) {
             Ok(SyscallStop::Entry { arch, number, args }) => {
-                let renaming = decode::renames(arch, number, args);
-                if let Some(thread) = self.table.threads.get_mut(&tid) {
-                    thread.renaming = renaming;
+                if let Some(quiet) = Quiet::of(arch, number, args) {
+                    self.quietly(tid, quiet);
+                } else if let Some(begun) = decode::begun(arch, number, args, tid) {
+                    self.entered(tid, begun);
+                } else {
+                    self.run_on(tid, 0);
                 }
-                let begun = decode::begun(arch, number, args, tid);
-                renaming || begun.is_some_and(|begun| self.entered(tid, begun))
             }
-            Ok(SyscallStop::Exit { ret }) => {
-                self.left(tid, ret);
-                false
-            }
+            Ok(SyscallStop::Exit { ret }) => self.left(tid, ret),
             // Killed meanwhile.
-            Ok(SyscallStop::Neither) | Err(_) => false,
-        };
-        if asked {
-            // To its return.
-            let _ = sys::syscall(tid, 0);
-        } else {
-            self.run_on(tid, 0);
+            Ok(SyscallStop::Neither) | Err(_) => self.run_on(tid, 0),
         }
     }
 
-    /// A watched call begins. Says whether its return matters.
-    fn entered(&mut self, tid: Tid, begun: Begun) -> bool {
-        let Some(caller) = self.table.process_of(tid) else { return false };
+    /// A call begins that is no event.
+    fn quietly(&mut self, tid: Tid, quiet: Quiet) {
+        match quiet {
+            Quiet::Renames => {
+                if let Some(thread) = self.table.threads.get_mut(&tid) {
+                    thread.renaming = true;
+                }
+                self.run_to_return(tid);
+            }
+            Quiet::SendsChildrenAway => {
+                if let Some(process) = self.table.process_of_mut(tid) {
+                    process.children_away = true;
+                }
+                self.run_on(tid, 0);
+            }
+        }
+    }
+
+    /// A watched call begins. What it changes is looked at before it goes on.
+    fn entered(&mut self, tid: Tid, begun: Begun) {
+        let Some(caller) = self.table.process_of(tid) else { return self.run_on(tid, 0) };
         let pid = caller.id.pid;
         let subject = if let Call::Setpgid { pid: number, .. } = begun.call
             && number != 0
@@ -59,8 +72,8 @@ impl Tracer {
         } else {
             Subject::Caller
         };
-        if decode::is_transfer(&begun.call) && !self.is_background(pid, tid) {
-            return false;
+        if decode::is_transfer(&begun.call) {
+            return self.transfers(pid, tid, begun);
         }
         if matches!(begun.call, Call::TtyIoctl { .. })
             && let (around, Some(process)) = (self.around, self.table.processes.get_mut(&pid))
@@ -68,52 +81,74 @@ impl Tracer {
             // Whether SIGTTOU is ignored or blocked decides how it ends.
             bundle::read_status(process, around, tid);
         }
-        let emitted = !decode::is_transfer(&begun.call);
-        let entered = if emitted {
-            let (state, target_unknown) = self.subject(pid, tid, subject);
-            let kind = EventKind::Enter { call: begun.call, target_unknown };
-            self.emit_call(pid, tid, state, kind)
-        } else {
-            (self.queue.last(), boot_now())
-        };
-        if let Some(thread) = self.table.threads.get_mut(&tid) {
-            thread.open = Some(Open { begun, entered, emitted, subject });
+        let early = !decode::changes(&begun.call) && !self.table.must_read(pid);
+        if early {
+            self.run_to_return(tid);
         }
-        true
+        let (state, target_unknown) = self.subject(pid, tid, subject);
+        if !early {
+            self.run_to_return(tid);
+        }
+        let kind = EventKind::Enter { call: begun.call, target_unknown };
+        let entered = self.emit_call(pid, tid, state, kind);
+        if let Some(thread) = self.table.threads.get_mut(&tid) {
+            thread.open = Some(Open { begun, entered, emitted: true, subject });
+        }
     }
 
-    /// A call returns.
+    /// A read or a write begins. From the background of a terminal it may be refused.
+    fn transfers(&mut self, pid: Pid, tid: Tid, begun: Begun) {
+        if !self.is_background(pid, tid) {
+            return self.run_on(tid, 0);
+        }
+        let entered = (self.queue.last(), boot_now());
+        if let Some(thread) = self.table.threads.get_mut(&tid) {
+            thread.open = Some(Open { begun, entered, emitted: false, subject: Subject::Caller });
+        }
+        self.run_to_return(tid);
+    }
+
+    /// A call returns. The thread goes on as soon as what it could change is read: its group and session it cannot, for that
+    /// takes another call.
     fn left(&mut self, tid: Tid, ret: i64) {
-        let Some(thread) = self.table.threads.get_mut(&tid) else { return };
-        if std::mem::take(&mut thread.renaming)
-            && let Some(process) = self.table.process_of_mut(tid)
-        {
+        let Some(thread) = self.table.threads.get_mut(&tid) else { return self.run_on(tid, 0) };
+        let (pid, renamed, open) = (thread.pid, std::mem::take(&mut thread.renaming), thread.open.take());
+        if renamed && let Some(process) = self.table.processes.get_mut(&pid) {
             process.stale = true;
-            return;
         }
-        let Some(thread) = self.table.threads.get_mut(&tid) else { return };
-        let (pid, Some(open)) = (thread.pid, thread.open.take()) else { return };
-        if decode::is_transfer(&open.begun.call) && !decode::was_refused(ret) {
-            return;
+        let matters = |open: &Open| !decode::is_transfer(&open.begun.call) || decode::was_refused(ret);
+        let Some(open) = open.filter(matters) else { return self.run_on(tid, 0) };
+        let call = decode::answered(&open.begun, ret, tid);
+        let returned = decode::returned(&open.begun, ret, tid);
+        let early = !self.table.must_read(pid);
+        if early {
+            self.run_on(tid, 0);
         }
-        if let Call::SetSubreaper { on } = open.begun.call
-            && ret == 0
-            && let Some(process) = self.table.processes.get_mut(&pid)
+        self.returned(pid, tid, &open, call, ret, returned);
+        if !early {
+            self.run_on(tid, 0);
+        }
+    }
+
+    fn returned(&mut self, pid: Pid, tid: Tid, open: &Open, call: Call, ret: i64, returned: Option<Returned>) {
+        if let Some(process) = self.table.processes.get_mut(&pid).filter(|_| ret == 0)
+            && let Call::SetSubreaper { on } = call
         {
             process.facts.subreaper = on != 0;
         }
-        let waited = decode::returned(&open.begun, ret, tid).map(|returned| self.waited(pid, returned));
+        if let Subject::Other(target) = open.subject
+            && ret == EACCES
+            && let Some(target) = self.table.processes.get_mut(&target)
+        {
+            // It has executed a program, which may not have been reported yet.
+            target.stale = true;
+        }
+        let waited = returned.map(|returned| self.waited(pid, returned));
         let (state, target_unknown) = self.subject(pid, tid, open.subject);
-        let leave = Leave {
-            call: decode::answered(&open.begun, ret, tid),
-            ret,
-            entered: Some(open.entered),
-            enter_emitted: open.emitted,
-            target_unknown,
-            waited,
-        };
+        let (entered, enter_emitted) = (Some(open.entered), open.emitted);
+        let leave = Leave { call, ret, entered, enter_emitted, target_unknown, waited };
         self.emit_call(pid, tid, state, EventKind::Leave(leave));
-        if decode::is_wait(&open.begun.call) {
+        if decode::is_wait(&call) {
             let ended = |status| matches!(status, WaitStatus::Exited(_) | WaitStatus::Killed { .. });
             let known = |status| ended(status) || matches!(status, WaitStatus::Unknown { .. });
             let reaped = waited.filter(|waited| known(waited.status) && !waited.left_waitable);
@@ -138,10 +173,6 @@ impl Tracer {
         let other = match subject {
             Subject::Caller => return (self.table.state(self.around, pid, tid), false),
             Subject::Other(target) if self.table.processes.contains_key(&target) => {
-                if let Some(target) = self.table.processes.get_mut(&target) {
-                    // It runs: what it has just executed decides how the call ends, and may not have been reported yet.
-                    target.stale = true;
-                }
                 self.table.state(self.around, target, Tid(target.0))
             }
             Subject::Other(target) => self.outsider(target),

@@ -68,7 +68,7 @@ pub(super) fn begun(arch: u32, number: u64, args: [u64; 6], tid: Tid) -> Option<
         }
         Watched::Prctl if word(a) == PR_SET_CHILD_SUBREAPER => Call::SetSubreaper { on: b },
         Watched::Prctl if word(a) == PR_SET_PDEATHSIG => Call::SetParentDeathSignal { signal: word(b) },
-        Watched::Prctl => return None,
+        Watched::Prctl | Watched::Unshare | Watched::Setns => return None,
         Watched::Vhangup => Call::Vhangup,
         Watched::Read => Call::Read { fd: int(a) },
         Watched::Write => Call::Write { fd: int(a) },
@@ -77,10 +77,24 @@ pub(super) fn begun(arch: u32, number: u64, args: [u64; 6], tid: Tid) -> Option<
     Some(Begun { call, answer, wide: (!x32).then_some(abi != Abi::I386) })
 }
 
-/// Whether the call gives its thread another name: no event, but the bundle is another one afterwards.
-pub(super) fn renames(arch: u32, number: u64, args: [u64; 6]) -> bool {
-    let watched = Abi::of_audit(arch).and_then(|abi| abi.watched(number));
-    watched == Some(Watched::Prctl) && args[0] as u32 == PR_SET_NAME
+/// Calls that are no events, but after which something is not as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quiet {
+    /// The thread gets another name.
+    Renames,
+    /// The children to come may be in another pid namespace.
+    SendsChildrenAway,
+}
+
+impl Quiet {
+    pub fn of(arch: u32, number: u64, args: [u64; 6]) -> Option<Self> {
+        let watched = Abi::of_audit(arch)?.watched(number)?;
+        if watched == Watched::Prctl && args[0] as u32 == PR_SET_NAME {
+            Some(Self::Renames)
+        } else {
+            matches!(watched, Watched::Unshare | Watched::Setns).then_some(Self::SendsChildrenAway)
+        }
+    }
 }
 
 /// Whether a read or a write that ended like this was refused or will be restarted.
@@ -91,6 +105,29 @@ pub(super) fn was_refused(ret: i64) -> bool {
 /// Whether the call only matters by how it ends.
 pub(super) fn is_transfer(call: &Call) -> bool {
     matches!(call, Call::Read { .. } | Call::Write { .. })
+}
+
+/// Whether the call can change a group, a session, a terminal or what a bundle says besides.
+pub(super) fn changes(call: &Call) -> bool {
+    match call {
+        Call::Setpgid { .. }
+        | Call::Setsid
+        | Call::TtyIoctl { .. }
+        | Call::SetSubreaper { .. }
+        | Call::Vhangup
+        | Call::Open => true,
+        Call::Kill { .. }
+        | Call::Tkill { .. }
+        | Call::Tgkill { .. }
+        | Call::Sigqueue { .. }
+        | Call::Tgsigqueue { .. }
+        | Call::PidfdSendSignal { .. }
+        | Call::Wait4 { .. }
+        | Call::Waitid { .. }
+        | Call::SetParentDeathSignal { .. }
+        | Call::Read { .. }
+        | Call::Write { .. } => false,
+    }
 }
 
 /// Whether the call waits for children.

@@ -7,41 +7,53 @@ use std::collections::BTreeSet;
 use libc::c_int;
 
 use tracer_model::{
-    event::{Comm, Coverage, EXIT_DEAD, EventKind, Facts, RawId, RawTask, State},
+    event::{CLONE_THREAD, Comm, Coverage, EXIT_DEAD, EventKind, Facts, RawId, RawTask, State},
     ids::{BootNs, Pid, Seq, Signal, Tid},
 };
 
 use super::{
+    abi::{CLONE_NEWPID, CLONE_PARENT, CLONE_VFORK, Cloning},
     bundle, sys,
     table::{Process, Thread},
     tracer::Tracer,
 };
 use crate::capture::{boot_now, procfs, strings};
 
-/// `CLONE_VFORK`, `CLONE_PARENT` (include/uapi/linux/sched.h).
-const CLONE_VFORK: u64 = 0x4000;
-const CLONE_PARENT: u64 = 0x8000;
-
 /// Bytes of a command line that are recorded.
 const ARGUMENTS: usize = 512;
 
+/// What is known of a fork from the thread that made it.
+#[derive(Clone, Copy, Debug)]
+struct Fork {
+    by: Tid,
+    flags: Option<u64>,
+    vfork: bool,
+    /// It was later than this.
+    not_before: BootNs,
+}
+
 impl Tracer {
-    /// A thread made another, or a process.
+    /// A thread made another, or a process. It goes on at once: the new one cannot do anything of interest before its first
+    /// stop is handled.
     pub fn forked(&mut self, tid: Tid, vfork: bool) {
-        if let Ok(child) = sys::message(tid) {
-            self.born(Tid(child as u32), Some(tid), vfork);
-        }
+        let child = sys::message(tid).map(|child| Tid(child as u32));
+        let flags = clone_flags(tid);
+        let not_before = self.table.threads.get(&tid).map_or(BootNs(0), |thread| thread.resumed);
         self.run_on(tid, 0);
+        if let Ok(child) = child {
+            self.born(child, Some(Fork { by: tid, flags, vfork, not_before }));
+        }
     }
 
-    /// A thread that was not known is. Nobody has said who made it if `forker` is missing.
-    fn born(&mut self, child: Tid, forker: Option<Tid>, vfork: bool) {
+    /// A thread that was not known is. Nobody has said who made it if `fork` is missing.
+    fn born(&mut self, child: Tid, fork: Option<Fork>) {
         if self.table.threads.contains_key(&child) {
             return;
         }
-        let forker = forker.and_then(|tid| Some(self.table.process_of(tid)?.task(tid)));
-        let pid = match forker {
-            Some(forker) if sys::is_thread_of(forker.pid, child) => forker.pid,
+        let fork = fork.filter(|fork| self.table.threads.contains_key(&fork.by));
+        let pid = match fork.and_then(|fork| Some((fork.flags, self.table.process_of(fork.by)?.id.pid))) {
+            Some((Some(flags), pid)) if flags & CLONE_THREAD != 0 => pid,
+            Some((None, pid)) if sys::is_thread_of(pid, child) => pid,
             Some(_) => Pid(child.0),
             None => bundle::process_of(child).unwrap_or(Pid(child.0)),
         };
@@ -49,56 +61,84 @@ impl Tracer {
         if let Some(process) = self.table.processes.get_mut(&pid).filter(|_| pid.0 != child.0) {
             process.threads.insert(child);
         } else {
-            self.process_born(pid, forker, vfork);
+            self.process_born(pid, fork);
         }
         for word in self.table.early.remove(&child).unwrap_or_default() {
             self.handle(child, word);
         }
     }
 
-    fn process_born(&mut self, pid: Pid, forker: Option<RawTask>, vfork: bool) {
+    fn process_born(&mut self, pid: Pid, fork: Option<Fork>) {
+        let known = fork.and_then(|fork| self.child_of(pid, &fork));
         // It waits for us: only one that was killed at once can be without.
-        let read = procfs::read_stat(pid).unwrap_or_default();
-        let forker = forker.unwrap_or_else(|| self.table.identity(read.parent.pid));
-        let parent = if read.parent.pid.0 == 0 {
-            RawTask { tid: Tid(forker.pid.0), ..forker }
-        } else {
-            self.table.identity(read.parent.pid)
-        };
-        let model = self.table.processes.get(&forker.pid);
-        let (facts, uid, namespace) = model.map(|model| (model.facts, model.uid, model.namespace)).unwrap_or_default();
-        let comm = model.map(|model| model.comm.clone()).unwrap_or_default();
-        // `/proc` has the start in steps of 10 ms, within which a number can be used again. It was before this moment.
-        let latest = if read.id.start.0 == 0 { u64::MAX } else { read.id.start.0 + procfs::TICK_NS - 1 };
-        let start = BootNs(boot_now().0.min(latest));
-        let mut process = Process {
+        let mut child = known.unwrap_or_else(|| self.child_in_proc(pid, fork.as_ref()));
+        let by = fork.and_then(|fork| Some(self.table.process_of(fork.by)?.task(fork.by)));
+        let by = by.unwrap_or(child.parent);
+        let maker = self.table.processes.get(&by.pid);
+        let comm = maker.map(|maker| maker.comm.clone()).unwrap_or_default();
+        let away = maker.is_none_or(|maker| maker.children_away || maker.namespace.is_some());
+        let flags = fork.and_then(|fork| fork.flags).unwrap_or_else(|| {
+            let vfork = if fork.is_some_and(|fork| fork.vfork) { CLONE_VFORK } else { 0 };
+            vfork | if child.parent.pid == by.pid { 0 } else { CLONE_PARENT }
+        });
+        let asked = fork.is_none_or(|fork| fork.flags.is_none());
+        if (away || asked || flags & CLONE_NEWPID != 0)
+            && procfs::pid_namespace(pid).is_some_and(|inum| inum != self.around.namespace)
+        {
+            bundle::read_status(&mut child, self.around, Tid(pid.0));
+        }
+        self.table.insert(child);
+        let state = self.table.state(self.around, pid, Tid(pid.0));
+        self.emit(by, comm, state, EventKind::NewTask { flags });
+    }
+
+    /// What a fork makes of the process that forks, if all of it is known.
+    fn child_of(&self, pid: Pid, fork: &Fork) -> Option<Process> {
+        let parent = self.table.process_of(fork.by).filter(|parent| parent.id.tid == fork.by)?;
+        let flags = fork.flags?;
+        // `/proc` has the start in steps of 10 ms: only where these are one can we do without it.
+        let start = Some(boot_now()).filter(|now| procfs::same_tick(*now, fork.not_before))?;
+        Some(Process {
             id: RawTask { pid, tid: Tid(pid.0), start },
+            parent: if flags & CLONE_PARENT != 0 { parent.parent } else { parent.id },
+            pgrp: parent.pgrp,
+            session: parent.session,
+            tty: parent.tty,
+            comm: parent.comm.clone(),
+            uid: parent.uid,
+            namespace: parent.namespace,
+            // prctl(2): a child does not inherit it.
+            facts: Facts { subreaper: false, ..parent.facts },
+            forked: true,
+            ..Process::new(pid)
+        })
+    }
+
+    /// A new process as `/proc` shows it.
+    fn child_in_proc(&self, pid: Pid, fork: Option<&Fork>) -> Process {
+        let read = procfs::read_stat(pid).unwrap_or_default();
+        let forker = fork.and_then(|fork| self.table.process_of(fork.by));
+        let parent = match forker {
+            Some(forker) if read.parent.pid.0 == 0 => forker.id,
+            Some(_) | None => self.table.identity(read.parent.pid),
+        };
+        let model = forker.or_else(|| self.table.processes.get(&parent.pid));
+        let (facts, uid, namespace) = model.map(|model| (model.facts, model.uid, model.namespace)).unwrap_or_default();
+        // In steps of 10 ms, within which a number can be used again. It was before this moment.
+        let latest = if read.id.start.0 == 0 { u64::MAX } else { read.id.start.0 + procfs::TICK_NS - 1 };
+        Process {
+            id: RawTask { pid, tid: Tid(pid.0), start: BootNs(boot_now().0.min(latest)) },
             parent,
             pgrp: read.pgrp.number,
             session: read.session.number,
             tty: read.tty,
-            stat: None,
-            stale: false,
             comm: read.comm,
             uid,
             namespace,
-            // prctl(2): a child does not inherit it.
             facts: Facts { subreaper: false, ..facts },
             forked: true,
-            stopped: None,
-            threads: BTreeSet::from([Tid(pid.0)]),
-            exiting: 0,
-            exit_code: 0,
-            zombie: false,
-        };
-        let outside = procfs::pid_namespace(pid).is_some_and(|inum| inum != self.around.namespace);
-        if outside {
-            bundle::read_status(&mut process, self.around, Tid(pid.0));
+            ..Process::new(pid)
         }
-        self.table.insert(process);
-        let flags = if vfork { CLONE_VFORK } else { 0 } | if parent.pid == forker.pid { 0 } else { CLONE_PARENT };
-        let state = self.table.state(self.around, pid, Tid(pid.0));
-        self.emit(forker, comm, state, EventKind::NewTask { flags });
     }
 
     /// A program was executed. Of several threads the one that did so is left; it bears the leader's number from now on.
@@ -130,8 +170,16 @@ impl Tracer {
     /// A thread begins to exit.
     pub fn exiting(&mut self, tid: Tid) {
         let code = sys::message(tid).map_or(0, |code| code as i32);
+        let pid = self.table.threads.get(&tid).map(|thread| thread.pid);
+        // Its group and session are to be had until we wait for it; a terminal is not.
+        let early = !pid.is_some_and(|pid| self.table.must_read(pid) || !self.table.is_fork(pid));
+        if early {
+            self.run_on(tid, 0);
+        }
         self.begin_exit(tid, code);
-        self.run_on(tid, 0);
+        if !early {
+            self.run_on(tid, 0);
+        }
     }
 
     fn begin_exit(&mut self, tid: Tid, code: i32) {
@@ -141,8 +189,8 @@ impl Tracer {
         let pid = thread.pid;
         let Some(process) = self.table.processes.get_mut(&pid) else { return };
         process.exiting += 1;
-        // Written to `/proc/PID/comm`, a new name is seen here at the latest.
-        process.stale = true;
+        // Written to `/proc/PID/comm`, a new name is seen here at the latest. A child that executes nothing has hardly one.
+        process.stale |= !process.forked;
         let group_dead = process.is_exiting();
         if group_dead || code & 0x7f != 0 {
             process.exit_code = code;
@@ -168,7 +216,7 @@ impl Tracer {
         // Whoever it forked last could not say so.
         let orphans: Vec<Tid> = self.table.early.keys().copied().collect();
         for orphan in orphans {
-            self.born(orphan, None, false);
+            self.born(orphan, None);
         }
     }
 
@@ -176,7 +224,7 @@ impl Tracer {
         let Some(process) = self.table.processes.get_mut(&pid) else { return };
         self.table.exits.remove(&pid);
         process.zombie = true;
-        process.stale = true;
+        process.stale |= process.tty.is_some();
         process.exit_code = word;
         process.stopped = None;
         process.threads.clear();
@@ -292,23 +340,32 @@ fn arguments(pid: Pid) -> (Vec<Vec<u8>>, bool) {
 
 /// For a process that is shown as it is found.
 pub(super) fn found(state: &State) -> Process {
+    let pid = state.id.pid;
     Process {
-        id: RawTask { tid: Tid(state.id.pid.0), ..state.id },
+        id: RawTask { tid: Tid(pid.0), ..state.id },
         parent: state.parent,
         pgrp: state.pgrp.number,
         session: state.session.number,
         tty: state.tty,
-        stat: None,
-        stale: false,
         comm: state.comm.clone(),
         uid: state.uid,
         namespace: state.namespace,
         facts: state.facts,
         forked: state.not_yet_execed(),
-        stopped: None,
         threads: BTreeSet::new(),
-        exiting: 0,
         exit_code: state.exit_code,
         zombie: state.exit_state != 0,
+        // What it has done before is not known.
+        children_away: true,
+        ..Process::new(pid)
+    }
+}
+
+/// The flags of the clone that a thread is in.
+fn clone_flags(tid: Tid) -> Option<u64> {
+    let (arch, words) = sys::registers(tid).ok()?;
+    match Cloning::of(arch, &words)? {
+        Cloning::Flags(flags) => Some(flags),
+        Cloning::FlagsAt(address) => sys::read_memory(tid, address).map(u64::from_ne_bytes),
     }
 }

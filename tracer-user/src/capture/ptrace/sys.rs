@@ -5,12 +5,15 @@
 
 use std::{
     mem::MaybeUninit,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
     ptr,
 };
 
 use libc::{c_int, c_long, c_uint, c_void, pid_t};
-use nix::errno::Errno;
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
 
 use tracer_model::ids::{Pid, Tid};
 
@@ -91,15 +94,19 @@ pub(super) enum SyscallStop {
     Neither,
 }
 
-/// `PTRACE_GET_SYSCALL_INFO` (5.3 and later).
-pub(super) fn syscall_stop(tid: Tid) -> Result<SyscallStop, Errno> {
+fn syscall_info(tid: Tid) -> Result<libc::ptrace_syscall_info, Errno> {
     let mut info = MaybeUninit::<libc::ptrace_syscall_info>::zeroed();
     let size = size_of::<libc::ptrace_syscall_info>();
     // SAFETY: the kernel writes at most `size` bytes to `info`.
     let result = unsafe { libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, tid.0 as pid_t, size, info.as_mut_ptr()) };
     Errno::result(result)?;
     // SAFETY: plain numbers, zeroed before.
-    let info = unsafe { info.assume_init() };
+    Ok(unsafe { info.assume_init() })
+}
+
+/// `PTRACE_GET_SYSCALL_INFO` (5.3 and later).
+pub(super) fn syscall_stop(tid: Tid) -> Result<SyscallStop, Errno> {
+    let info = syscall_info(tid)?;
     let arch = info.arch;
     Ok(match info.op {
         // SAFETY: `op` says which member is meant; all are numbers.
@@ -114,6 +121,22 @@ pub(super) fn syscall_stop(tid: Tid) -> Result<SyscallStop, Errno> {
         libc::PTRACE_SYSCALL_INFO_EXIT => unsafe { SyscallStop::Exit { ret: info.u.exit.sval } },
         _ => SyscallStop::Neither,
     })
+}
+
+/// Words of the general registers that are asked for: more than any architecture here has.
+const REGISTERS: usize = 64;
+
+/// `AUDIT_ARCH_*` of a thread, and its general registers (`PTRACE_GETREGSET`), as 32-bit words.
+pub(super) fn registers(tid: Tid) -> Result<(u32, Vec<u32>), Errno> {
+    const NT_PRSTATUS: usize = 1;
+    let arch = syscall_info(tid)?.arch;
+    let mut words = vec![0_u32; 2 * REGISTERS];
+    let mut area = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: size_of_val(&*words) };
+    // SAFETY: the kernel writes at most `iov_len` bytes to `words`, and how many to `area`.
+    let result = unsafe { libc::ptrace(libc::PTRACE_GETREGSET, tid.0 as pid_t, NT_PRSTATUS, &raw mut area) };
+    Errno::result(result)?;
+    words.truncate(area.iov_len / size_of::<u32>());
+    Ok((arch, words))
 }
 
 /// Reads memory of a traced process. `None` when not all of it can be read.
@@ -177,6 +200,11 @@ pub(super) fn is_reaped(pidfd: &OwnedFd) -> bool {
     // SAFETY: signal 0 is sent to nobody; no memory is passed.
     let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), 0, no_info, 0) };
     sent < 0 && Errno::last() == Errno::ESRCH
+}
+
+/// Whether the process of this descriptor has exited, reaped or not.
+pub(super) fn has_exited(pidfd: &OwnedFd) -> bool {
+    poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// The calling thread's number.

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fs::File,
+    os::fd::OwnedFd,
 };
 
 use tracer_model::{
@@ -27,11 +28,13 @@ pub(super) struct Thread {
     pub exiting: bool,
     /// It is in a call that gives it another name.
     pub renaming: bool,
+    /// When it was last let run: what it does now, it did later.
+    pub resumed: BootNs,
 }
 
 impl Thread {
     pub fn new(pid: Pid) -> Self {
-        Self { pid, open: None, stopped: false, exiting: false, renaming: false }
+        Self { pid, open: None, stopped: false, exiting: false, renaming: false, resumed: BootNs(0) }
     }
 }
 
@@ -58,6 +61,7 @@ pub(super) enum Subject {
 
 /// A traced process, until it is reaped.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct Process {
     /// Its leader thread.
     pub id: RawTask,
@@ -75,6 +79,8 @@ pub(super) struct Process {
     pub facts: Facts,
     /// It has not executed a program since it was forked.
     pub forked: bool,
+    /// Its children may be in another pid namespace than itself.
+    pub children_away: bool,
     /// The signal of the group stop that it is in; every thread has stopped.
     pub stopped: Option<Signal>,
     /// Its living threads.
@@ -88,6 +94,30 @@ pub(super) struct Process {
 }
 
 impl Process {
+    /// One of which nothing is known but its number; with one thread.
+    pub fn new(pid: Pid) -> Self {
+        Self {
+            id: RawTask { pid, tid: Tid(pid.0), start: BootNs(0) },
+            parent: RawTask::default(),
+            pgrp: 0,
+            session: 0,
+            tty: None,
+            stat: None,
+            stale: false,
+            comm: Comm::default(),
+            uid: Uid::default(),
+            namespace: None,
+            facts: Facts::default(),
+            forked: false,
+            children_away: false,
+            stopped: None,
+            threads: BTreeSet::from([Tid(pid.0)]),
+            exiting: 0,
+            exit_code: 0,
+            zombie: false,
+        }
+    }
+
     /// Every thread has begun to exit.
     pub fn is_exiting(&self) -> bool {
         self.exiting >= self.threads.len()
@@ -112,8 +142,12 @@ pub(super) struct Table {
     pub early: BTreeMap<Tid, Vec<i32>>,
     /// Who was reaped last, oldest first: a signal of theirs can come later.
     reaped: VecDeque<RawTask>,
-    /// Processes that are not traced and whose number was met: whether they were shown.
-    strangers: BTreeMap<Pid, bool>,
+    /// Processes that are not traced and whose number was met.
+    strangers: BTreeSet<Pid>,
+    /// Those of them who have not been shown yet.
+    not_shown: Vec<Pid>,
+    /// Parents that are not traced: each tells when it has exited, and its children have another parent.
+    pub guardians: BTreeMap<Pid, OwnedFd>,
 }
 
 /// How many of those who were reaped are remembered.
@@ -165,21 +199,19 @@ impl Table {
 
     /// Notes that a process which is not traced was met.
     pub fn meet(&mut self, stranger: Pid) {
-        if stranger.0 != 0 {
-            self.strangers.entry(stranger).or_insert(false);
+        if stranger.0 != 0 && self.strangers.insert(stranger) {
+            self.not_shown.push(stranger);
         }
     }
 
     /// Notes that a process was shown.
     pub fn note_shown(&mut self, pid: Pid) {
-        self.strangers.insert(pid, true);
+        self.strangers.insert(pid);
     }
 
     /// Those who were met and not shown yet.
     pub fn not_shown(&mut self) -> Vec<Pid> {
-        let fresh: Vec<Pid> = self.strangers.iter().filter(|(_, shown)| !**shown).map(|(pid, _)| *pid).collect();
-        self.strangers.values_mut().for_each(|shown| *shown = true);
-        fresh
+        std::mem::take(&mut self.not_shown)
     }
 
     /// A process has another parent.
@@ -216,6 +248,11 @@ impl Table {
     /// Whether a process is traced and alive.
     pub fn traces(&self, pid: Pid) -> bool {
         self.processes.get(&pid).is_some_and(|process| !process.zombie)
+    }
+
+    /// Whether a process is traced and has executed nothing since it was forked.
+    pub fn is_fork(&self, pid: Pid) -> bool {
+        self.processes.get(&pid).is_some_and(|process| process.forked)
     }
 
     /// Whether a process has exited and is not known to be reaped.

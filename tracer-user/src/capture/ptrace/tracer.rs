@@ -189,9 +189,23 @@ impl Tracer {
     }
 
     /// Lets a thread run on, with a signal (0 for none). One that was killed meanwhile will say so by itself.
-    pub fn run_on(&self, tid: Tid, signal: c_int) {
+    pub fn run_on(&mut self, tid: Tid, signal: c_int) {
+        self.note_resumed(tid);
         let everywhere = !self.options.seccomp && self.mode == Mode::Capturing;
         let _ = if everywhere { sys::syscall(tid, signal) } else { sys::cont(tid, signal) };
+    }
+
+    /// Lets a thread run to the return of the call that it is in.
+    pub fn run_to_return(&mut self, tid: Tid) {
+        self.note_resumed(tid);
+        // As above.
+        let _ = sys::syscall(tid, 0);
+    }
+
+    fn note_resumed(&mut self, tid: Tid) {
+        if let Some(thread) = self.table.threads.get_mut(&tid) {
+            thread.resumed = boot_now();
+        }
     }
 
     /// Adds to what `/proc` says of a process what it says of others.

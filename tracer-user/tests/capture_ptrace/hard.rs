@@ -1,0 +1,256 @@
+//! What shells do not do: threads, odd clones, restarted calls, 32-bit calls, ends out of the blue.
+
+use std::collections::BTreeSet;
+
+use nix::{
+    sys::signal::{Signal as NixSignal, kill},
+    unistd::Pid as NixPid,
+};
+use tracer_model::{
+    event::{Call, EXIT_DEAD, EventKind, SignalOrigin, SignalOutcome, WaitStatus},
+    ids::Signal,
+};
+
+use crate::stage::{BOTH, Capture, FILTERED, Stage, act, is_of, leave, list, perform, subject};
+
+/// `CLONE_VFORK`, `CLONE_PARENT`.
+const CLONE_VFORK: u64 = 0x4000;
+const CLONE_PARENT: u64 = 0x8000;
+
+/// Exited with this status, as wait(2) has it.
+const fn exited(status: i32) -> i32 {
+    status << 8
+}
+
+#[test]
+fn a_thread_that_executes_takes_the_place_of_its_process() {
+    for options in BOTH {
+        let Some((capture, stage)) = perform(options, "exec_in_thread", 0) else { return };
+        let exec = capture.find(
+            0,
+            "exec by another thread",
+            |event| matches!(event.kind, EventKind::Exec { old_tid, .. } if old_tid.0 != stage.root.0),
+        );
+        let state = subject(&capture.events[exec]).unwrap();
+        assert_eq!((state.id.pid, state.id.tid.0, state.live), (stage.root, stage.root.0, 1));
+        assert_eq!(state.comm.0, b"true");
+        let last = |event: &&tracer_model::event::Event| matches!(event.kind, EventKind::Exit { group_dead: true });
+        assert_eq!(capture.events.iter().filter(last).count(), 1, "{}", list(&capture.events));
+        capture.end();
+    }
+}
+
+#[test]
+fn a_process_outlives_its_leader_thread() {
+    for options in BOTH {
+        let Some((capture, stage)) = perform(options, "leader_first", exited(7)) else { return };
+        let leader = capture.find(0, "exit of the leader thread", |event| {
+            is_of(event, stage.root) && event.kind == EventKind::Exit { group_dead: false }
+        });
+        assert_eq!(capture.events[leader].actor.tid.0, stage.root.0);
+        let call = capture.find(leader, "setpgid by the other thread", |event| {
+            leave(event, |call| matches!(call, Call::Setpgid { .. })).is_some_and(|leave| leave.ret == 0)
+        });
+        assert_ne!(capture.events[call].actor.tid.0, stage.root.0);
+        assert_eq!(subject(&capture.events[call]).unwrap().pgrp.number, stage.root.0);
+        let end = capture.find(call, "end", |event| event.kind == EventKind::Exit { group_dead: true });
+        assert_ne!(capture.events[end].actor.tid.0, stage.root.0);
+        capture.end();
+    }
+}
+
+#[test]
+fn children_of_any_kind_are_followed() {
+    for options in BOTH {
+        for (name, flag) in [("vfork", CLONE_VFORK), ("clone_parent", CLONE_PARENT)] {
+            let Some((mut capture, stage)) = perform(options, name, 0) else { return };
+            let born = capture.find(0, "birth", |event| matches!(event.kind, EventKind::NewTask { .. }));
+            assert_eq!(capture.events[born].kind, EventKind::NewTask { flags: flag });
+            assert_eq!(capture.events[born].actor.pid, stage.root);
+            let child = subject(&capture.events[born]).unwrap().clone();
+            let parent = if flag == CLONE_PARENT { stage.parent() } else { stage.root };
+            assert_eq!(child.parent.pid, parent);
+            // With CLONE_PARENT nobody waits for it.
+            capture.until_dead(child.id.pid);
+            capture.find(born, "setpgid", |event| {
+                is_of(event, child.id.pid) && leave(event, |call| matches!(call, Call::Setpgid { .. })).is_some()
+            });
+            capture.end();
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn calls_through_the_32_bit_entry_are_seen() {
+    for options in BOTH {
+        let Some((capture, stage)) = perform(options, "call32", 0) else { return };
+        let call = capture.find(0, "setpgid", |event| {
+            leave(event, |call| *call == Call::Setpgid { pid: 0, pgid: 0 }).is_some_and(|leave| leave.ret == 0)
+        });
+        assert_eq!(subject(&capture.events[call]).unwrap().pgrp.number, stage.root.0);
+        let kill = Call::Kill { target: stage.root.0 as i32, signal: 0 };
+        capture.find(call, "kill", |event| leave(event, |call| *call == kill).is_some_and(|leave| leave.ret == 0));
+        capture.end();
+    }
+}
+
+#[test]
+fn a_restarted_wait_begins_again() {
+    for options in BOTH {
+        let Some((capture, stage)) = perform(options, "restart", 0) else { return };
+        let wait = |call: &Call| matches!(call, Call::Wait4 { .. });
+        let interrupted =
+            capture.find(0, "interrupted wait", |event| leave(event, wait).is_some_and(|it| it.ret == -512));
+        let entered = leave(&capture.events[interrupted], wait).unwrap().entered.unwrap().0;
+        let taken = capture.find(interrupted, "signal", |event| {
+            is_of(event, stage.root)
+                && matches!(event.kind, EventKind::SignalDelivered { signal, .. } if signal.0 == 10)
+        });
+        let returned =
+            capture.find(taken, "wait that returns", |event| leave(event, wait).is_some_and(|it| it.ret > 0));
+        let again = leave(&capture.events[returned], wait).unwrap();
+        assert!(again.entered.unwrap().0 > entered, "an ENTER of its own");
+        assert_eq!(again.waited.unwrap().status, WaitStatus::Exited(0));
+        capture.end();
+    }
+}
+
+#[test]
+fn a_child_that_reaps_itself_is_seen_to_have_done_so() {
+    for options in BOTH {
+        let Some((capture, _stage)) = perform(options, "auto_reap", 0) else { return };
+        let born = capture.find(0, "birth", |event| matches!(event.kind, EventKind::NewTask { .. }));
+        let child = subject(&capture.events[born]).unwrap().id;
+        let dead = capture.find(born, "end", |event| event.kind == EventKind::Dead && is_of(event, child.pid));
+        let freed = capture.find(dead, "release", |event| event.kind == EventKind::Freed { task: child });
+        let wait = |call: &Call| matches!(call, Call::Wait4 { .. });
+        let refused = capture.find(dead, "wait", |event| leave(event, wait).is_some_and(|leave| leave.ret == -10));
+        assert!(freed < refused || subject(&capture.events[dead]).unwrap().exit_state != EXIT_DEAD);
+        capture.end();
+    }
+}
+
+#[test]
+fn a_look_with_waitid_is_no_reap() {
+    for options in BOTH {
+        let Some((capture, _stage)) = perform(options, "wait_twice", 0) else { return };
+        let waited =
+            |event: &_| leave(event, |call| matches!(call, Call::Waitid { .. })).and_then(|leave| leave.waited);
+        let looks: Vec<_> = capture.events.iter().filter_map(waited).collect();
+        let status = WaitStatus::Exited(6);
+        assert_eq!(
+            looks.iter().map(|it| (it.status, it.left_waitable)).collect::<Vec<_>>(),
+            [(status, true), (status, false)]
+        );
+        assert_eq!(looks[0].child, looks[1].child);
+        assert!(looks[0].child.start.0 != 0);
+        capture.end();
+    }
+}
+
+#[test]
+fn a_stop_reaches_the_parent_and_ends_with_its_continue() {
+    for options in BOTH {
+        let Some(mut capture) = Capture::open(options) else { return };
+        let words = act("stop_threads");
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut stage = Stage::new(options, None, &words);
+        let root = stage.root;
+        capture.source.follow(&[root]).unwrap();
+        stage.release();
+        assert_eq!(stage.next_state(), libc::SIGTSTP << 8 | 0x7f, "stopped");
+        capture.until("the stop of all", |events| {
+            events.iter().any(|event| {
+                matches!(event.kind, EventKind::Stopped { .. })
+                    && subject(event).is_some_and(tracer_model::event::State::is_stopped)
+            })
+        });
+        let stops: Vec<_> =
+            capture.events.iter().filter(|event| event.kind == EventKind::Stopped { signal: Signal::TSTP }).collect();
+        let threads: BTreeSet<_> = stops.iter().map(|event| event.actor.tid).collect();
+        assert_eq!((stops.len(), threads.len()), (3, 3), "{}", list(&capture.events));
+        let whole: Vec<_> = stops.iter().map(|event| subject(event).unwrap().is_stopped()).collect();
+        assert_eq!(whole, [false, false, true], "the process stops with its last thread");
+
+        kill(NixPid::from_raw(root.0 as i32), NixSignal::SIGCONT).unwrap();
+        assert_eq!(stage.next_state(), 0xffff, "continued");
+        let continued = |event: &tracer_model::event::Event| matches!(&event.kind, EventKind::SignalGenerated(sent) if sent.signal == Signal::CONT);
+        capture.until("SIGCONT", |events| events.iter().any(continued));
+        kill(NixPid::from_raw(root.0 as i32), NixSignal::SIGTERM).unwrap();
+        capture.until_dead(root);
+        assert_eq!(stage.next_state(), libc::SIGTERM);
+        let continued = capture.find(0, "SIGCONT", continued);
+        let event = &capture.events[continued];
+        assert_eq!(event.actor.pid.0, std::process::id(), "the sender");
+        assert!(!subject(event).unwrap().is_stopped());
+        capture.end();
+    }
+}
+
+#[test]
+fn a_kill_in_the_middle_of_a_call_is_an_end_like_any_other() {
+    for options in BOTH {
+        let Some((mut capture, stage)) = perform(options, "killed", 0) else { return };
+        let born = capture.find(0, "birth", |event| matches!(event.kind, EventKind::NewTask { .. }));
+        let child = subject(&capture.events[born]).unwrap().id;
+        let dead = capture.find(born, "end", |event| event.kind == EventKind::Dead && is_of(event, child.pid));
+        assert_eq!(subject(&capture.events[dead]).unwrap().wait_status(), libc::SIGKILL);
+        let wait = |call: &Call| matches!(call, Call::Wait4 { .. });
+        let entered = |event: &tracer_model::event::Event| {
+            event.actor.pid == child.pid && matches!(&event.kind, EventKind::Enter { call, .. } if wait(call))
+        };
+        capture.find(born, "the call that it was in", entered);
+        assert!(!capture.events.iter().any(|event| event.actor.pid == child.pid && leave(event, wait).is_some()));
+        let grandchild = capture.events.iter().filter(|event| matches!(event.kind, EventKind::NewTask { .. })).nth(1);
+        let grandchild = subject(grandchild.unwrap()).unwrap().id.pid;
+        kill(NixPid::from_raw(grandchild.0 as i32), NixSignal::SIGKILL).unwrap();
+        capture.until_dead(grandchild);
+        assert_ne!(stage.root, grandchild);
+        capture.end();
+    }
+}
+
+#[test]
+fn signals_are_told_as_they_are_taken() {
+    for options in BOTH {
+        let Some((capture, stage)) = perform(options, "signals", 0) else { return };
+        let sent: Vec<_> = capture
+            .events
+            .iter()
+            .filter_map(|event| {
+                let EventKind::SignalGenerated(sent) = &event.kind else { return None };
+                assert_eq!(event.actor.pid, stage.root);
+                Some((sent.signal.0 as i32, sent.origin, sent.outcome))
+            })
+            .collect();
+        let (user, queue) = (SignalOrigin::Info(0), SignalOrigin::Info(-1));
+        let expected = [
+            (libc::SIGHUP, user, SignalOutcome::Delivered),
+            (libc::SIGTERM, user, SignalOutcome::Ignored),
+            (libc::SIGWINCH, user, SignalOutcome::Ignored),
+            (libc::SIGRTMIN() + 3, queue, SignalOutcome::Delivered),
+        ];
+        assert_eq!(sent, expected);
+        capture.end();
+    }
+}
+
+#[test]
+fn a_slow_consumer_slows_the_command_and_loses_nothing() {
+    const CHILDREN: usize = 3000;
+    let Some(mut capture) = Capture::open(FILTERED) else { return };
+    let words = act("many");
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut stage = Stage::new(FILTERED, None, &words);
+    capture.source.follow(&[stage.root]).unwrap();
+    stage.release();
+    capture.wait_until_full();
+    let state = std::fs::read_to_string(format!("/proc/{}/stat", stage.root)).unwrap();
+    assert!(!state.contains(") Z "), "it waits for us: {state}");
+    capture.until_dead(stage.root);
+    assert_eq!(stage.next_state(), 0);
+    let born = capture.events.iter().filter(|event| matches!(event.kind, EventKind::NewTask { .. })).count();
+    assert_eq!(born, CHILDREN);
+    capture.end();
+}
