@@ -72,6 +72,57 @@ fn both_forms_are_shown_alike_and_converted_back() {
 }
 
 #[test]
+fn every_golden_recording_is_replayed_alike_from_either_form() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+    let mut cases = 0;
+    for case in fs::read_dir(folder).expect("golden recordings") {
+        let case = case.expect("a case").file_name().into_string().expect("UTF-8");
+        let lines = golden(&case);
+        let both = tempfile::tempdir().expect("a folder");
+        let compact = both.path().join("rec.sesstrace");
+        ok(&["convert", text(&lines), text(&compact)]);
+        let shown = |path: &Path| {
+            let output = sesstrace(&["replay", text(path)]);
+            (output.status.code(), output.stdout, output.stderr)
+        };
+        assert!(shown(&compact) == shown(&lines), "{case}");
+        cases += 1;
+    }
+    assert!(cases > 50, "{cases}");
+}
+
+#[test]
+fn recordings_of_this_version_stay_readable() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/compatibility");
+    let mut versions = 0;
+    for version in fs::read_dir(folder).expect("recordings of each version") {
+        let version = version.expect("a version").path();
+        for compact in fs::read_dir(&version).expect("recordings").map(|it| it.expect("a recording").path()) {
+            if compact.extension().is_none_or(|extension| extension != "sesstrace") {
+                continue;
+            }
+            let lines = compact.with_extension("jsonl");
+            let events = ok(&["replay", "--json", text(&compact)]);
+            let events: Vec<_> = events.lines().skip(1).filter(|line| !line.contains("\"kind\":\"finding\"")).collect();
+            let there = fs::read_to_string(&lines).expect("lines");
+            assert!(there.lines().skip(1).eq(events), "{}", compact.display());
+            assert!(ok(&["replay", text(&compact)]) == ok(&["replay", text(&lines)]), "{}", compact.display());
+            versions += 1;
+        }
+    }
+    assert!(versions > 0);
+}
+
+#[test]
+fn an_unfinished_recording_is_pointed_at() {
+    let both = Both::new("daemon");
+    fs::rename(&both.compact, both.beside("rec.sesstrace.part")).expect("renamed");
+    let refused = sesstrace(&["replay", text(&both.compact)]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("rec.sesstrace: ENOENT") && said.contains("rec.sesstrace.part    is there"), "{said}");
+}
+
+#[test]
 fn a_part_is_a_recording_that_begins_with_the_state() {
     let both = Both::new("bash-pipeline");
     let whole = ok(&["replay", text(&both.lines)]);

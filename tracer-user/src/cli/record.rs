@@ -22,8 +22,8 @@ pub struct RecordArgs {
     capture: CaptureArgs,
     #[command(flatten)]
     command_args: CommandArgs,
-    /// The recording
-    #[arg(short, long, value_name = "REC", default_value = "sesstrace.jsonl")]
+    /// The recording: NAME.sesstrace is compact, any other name is JSON Lines
+    #[arg(short, long, value_name = "REC", default_value = "recording.sesstrace")]
     output: PathBuf,
     #[command(flatten)]
     rotation: RotationArgs,

@@ -16,7 +16,9 @@ use crate::{
 
 /// How many unnamed recordings are kept, the new one included.
 const KEPT: usize = 10;
-const SUFFIX: &str = ".jsonl";
+const SUFFIX: &str = ".sesstrace";
+/// What the names of those that are there may end with: as above, not finished, of an earlier release.
+const SUFFIXES: [&str; 3] = [SUFFIX, ".sesstrace.part", ".jsonl"];
 
 /// The directory of unnamed recordings (XDG base directory specification): `None` without `XDG_STATE_HOME` and `HOME`.
 fn directory(state_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
@@ -76,7 +78,8 @@ fn users_directory() -> Option<PathBuf> {
 
 fn is_ours(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let Some((time, pid)) = name.strip_suffix(SUFFIX).and_then(|stem| stem.split_once('-')) else { return false };
+    let stem = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix));
+    let Some((time, pid)) = stem.and_then(|stem| stem.split_once('-')) else { return false };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     time.len() == 12 && digits(time) && digits(pid)
 }
@@ -99,7 +102,9 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let state = temporary.path().join("a/b");
         fs::create_dir_all(&state).unwrap();
-        fs::write(state.join("notes.jsonl"), "mine").unwrap();
+        fs::write(state.join("notes.sesstrace"), "mine").unwrap();
+        fs::write(state.join("000000000000-41.jsonl"), "of an earlier release").unwrap();
+        fs::write(state.join("000000000000-42.sesstrace.part"), "of a run that was killed").unwrap();
         for second in 0..15 {
             let path = next(&state, second, 42).unwrap();
             fs::write(&path, "x").unwrap();
@@ -108,8 +113,8 @@ mod tests {
             fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         assert_eq!(names.len(), 11);
-        assert_eq!(names[0], "000000000005-42.jsonl");
-        assert_eq!(names[10], "notes.jsonl");
-        assert_eq!(last(&state).unwrap(), Some(state.join("000000000014-42.jsonl")));
+        assert_eq!(names[0], "000000000005-42.sesstrace");
+        assert_eq!(names[10], "notes.sesstrace");
+        assert_eq!(last(&state).unwrap(), Some(state.join("000000000014-42.sesstrace")));
     }
 }

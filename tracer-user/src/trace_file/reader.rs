@@ -74,7 +74,13 @@ impl ReadError {
             Self::Open { path, source } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some(format!("sudo sesstrace replay {}    recordings are for their owner's eyes only", path.display()))
             }
-            Self::Open { .. } => None,
+            Self::Open { path, .. } => {
+                let mut part = path.as_os_str().to_owned();
+                part.push(".part");
+                let part = PathBuf::from(part);
+                let unfinished = "    is there: its capture goes on, or was killed";
+                part.is_file().then(|| format!("sesstrace replay {}{unfinished}", part.display()))
+            }
             Self::Directory { .. } => Some("name a recording in it".to_owned()),
             Self::Empty { .. } | Self::Foreign { .. } => {
                 Some("sesstrace record -o FILE -- COMMAND    makes a recording".to_owned())

@@ -92,7 +92,7 @@ pub(crate) fn how_to_create(path: &Path, error: &io::Error) -> String {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENOENT) => format!("mkdir -p {}", folder.display()),
-        Some(Errno::EISDIR) => format!("name a file in it, as {}", path.join("sesstrace.jsonl").display()),
+        Some(Errno::EISDIR) => format!("name a file in it, as {}", path.join("recording.sesstrace").display()),
         Some(Errno::ENOSPC) => format!("df -h {}", folder.display()),
         Some(_) | None => format!("ls -ld {}", folder.display()),
     }
