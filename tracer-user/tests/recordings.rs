@@ -352,3 +352,26 @@ fn rules_explain_themselves() {
     assert_eq!(code, Some(2));
     assert!(err.contains("there is no rule JC999\n  fix    sesstrace explain"), "{err}");
 }
+
+#[test]
+fn one_process_is_explained_at_an_instant_and_at_its_end() {
+    let recording = Recording::of(PIPELINE_RACE);
+    let ask = |verb: &str, pid: &str, args: &[&str]| {
+        let output = sesstrace().args([verb, pid]).arg(&recording.path).args(args).output().expect("sesstrace");
+        said(&output)
+    };
+    let (zombie, err, code) = ask("why", "11", &["--at", "5.05"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    assert!(zombie.starts_with("11 echo is a zombie, for 50 µs: it exited with 0\n"), "{zombie}");
+    assert!(zombie.contains("  because    its parent 10 bash has not waited for it\n"), "{zombie}");
+    let (ended, _, _) = ask("why", "11", &[]);
+    assert!(
+        ended.starts_with("11 echo exited with 0 at 5.000 ms\n  by         nobody: it ended by itself\n"),
+        "{ended}"
+    );
+    assert_eq!(ask("who-killed", "11", &[]).0, ended);
+    assert!(ask("who-killed", "10", &[]).0.starts_with("10 bash has not died"));
+    let (_, err, code) = ask("why", "4711", &[]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("no process 4711 is in"), "{err}");
+}

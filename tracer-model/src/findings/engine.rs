@@ -71,6 +71,11 @@ impl Findings {
         self.run(None, &Delta::default(), model, Step::End);
     }
 
+    /// What the rules see when nothing happens.
+    pub(super) fn now<'a>(&'a self, delta: &'a Delta, model: &'a Model) -> Now<'a> {
+        Now { event: None, delta, model, memory: &self.memory, at: self.at, seq: self.seq }
+    }
+
     /// What was decided since this was last asked.
     pub fn take(&mut self) -> Vec<Finding> {
         std::mem::take(&mut self.decided)

@@ -4,6 +4,7 @@
 //! file and one row of [`RULES`]; the doc comment of the file is its manual page. A rule judges by the state after a call and
 //! never by the errno alone. Where records were lost that a rule depends on, its finding is undecided and says so.
 
+mod answer;
 mod background;
 mod engine;
 mod evidence;
@@ -21,7 +22,7 @@ mod waiters;
 mod waiting;
 pub mod words;
 
-pub use self::{engine::Findings, evidence::Evidence, rules::RULES, words::Words};
+pub use self::{answer::Answer, engine::Findings, evidence::Evidence, rules::RULES, words::Words};
 use self::{memory::Memory, words::Word};
 use crate::{
     delta::{Bounds, Change, Delta, Refusal},

@@ -299,6 +299,17 @@ impl Limit {
         self.lead(first) > RESOLUTION_NS && (start > RESOLUTION_NS || matches!(self.at, At::Event(_)))
     }
 
+    /// The instant by the boot clock; `None` for that of an event.
+    #[must_use]
+    pub fn instant(&self) -> Option<BootNs> {
+        let ns = match self.at {
+            At::Event(_) | At::Ago(_) => return None,
+            At::Since(ns) => i128::from(self.start.0) + i128::from(ns),
+            At::Wall(ns) => i128::from(ns) - self.offset,
+        };
+        u64::try_from(ns).ok().map(BootNs)
+    }
+
     /// Whether an event before this place was later than the instant.
     #[must_use]
     pub fn is_passed(&self, place: &Place) -> bool {

@@ -27,6 +27,7 @@ mod store;
 mod target;
 mod tree;
 mod verify;
+mod why;
 mod window;
 
 use std::{
@@ -62,6 +63,10 @@ enum Verb {
     Live(live::LiveArgs),
     /// Print what `run` printed, from its recording
     Replay(replay::ReplayArgs),
+    /// Say why a process is as it is: stopped, waiting, a zombie, gone; and what would change that
+    Why(why::WhyArgs),
+    /// Say who killed a process, along which path, and who else got the signal
+    WhoKilled(why::WhyArgs),
     /// Say what went wrong in a recording, and why
     Report(report::ReportArgs),
     /// Print the manual page of a rule, or list the rules
@@ -99,6 +104,8 @@ pub fn main() -> ExitCode {
         Verb::Record(args) => record::run(&args),
         Verb::Live(args) => live::run(&args, color),
         Verb::Replay(args) => replay::run(&args, color),
+        Verb::Why(args) => why::why(&args, color),
+        Verb::WhoKilled(args) => why::who_killed(&args, color),
         Verb::Report(args) => report::run(&args, color),
         Verb::Explain(args) => explain::run(&args),
         Verb::Ps(args) => ps::run(&args, color),

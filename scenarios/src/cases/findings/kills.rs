@@ -69,10 +69,12 @@ fn wrapper(group: bool) -> Result<()> {
         }
         sh.dies_of(Signal::SIGTERM)
     })?;
-    let sleep = Child::adopted(number.hear()?, "sleep")?;
+    let sleep = number.hear()?;
     if group {
-        return sleep.dies_of(Signal::SIGTERM);
+        // Whether its shell has time to reap it before it dies is open.
+        return proc::until_ended(sleep);
     }
+    let sleep = Child::adopted(sleep, "sleep")?;
     let_pass(GRACE_MS);
     sleep.end()
 }

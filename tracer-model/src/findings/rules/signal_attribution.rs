@@ -9,8 +9,10 @@
 //!
 //! Source: signal(7); `kernel/signal.c`, `__send_signal_locked`.
 
-use super::{super::memory::Received, prelude::*};
-use crate::findings::memory::Life;
+use super::{
+    super::{answer::others, memory::Received},
+    prelude::*,
+};
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::new(Attribution)
@@ -37,30 +39,6 @@ impl Watch for Attribution {
             out.push(draft.why(say![path, others]).fix(fix).seen([received.evidence.clone()]));
         }
     }
-}
-
-/// Who else got the signal of the same call or the same key, and what it did with it.
-fn others(now: &Now<'_>, process: ProcKey, mine: &Received) -> Words {
-    const TOGETHER: u64 = MS;
-    let Some(group) = mine.group else { return Words::default() };
-    let same = |theirs: &&Received| {
-        let close = theirs.evidence.at.since(mine.evidence.at).max(mine.evidence.at.since(theirs.evidence.at));
-        theirs.path == mine.path && theirs.signal.signal == mine.signal.signal && close <= TOGETHER
-    };
-    if matches!(mine.path, SignalPath::KillProcess { .. }) {
-        return Words::default();
-    }
-    let got = |life: &Life| {
-        let theirs = life.received.iter().rev().find(same)?;
-        let fate = match theirs.signal.disposition {
-            _ if theirs.signal.blocked => " (blocked)",
-            Disposition::Ignored => " (ignored)",
-            Disposition::Handler => " (handled)",
-            Disposition::Default => "",
-        };
-        Some(say![now.name(life.key), fate])
-    };
-    Words::list(now.memory.once_in(group).filter(|life| life.key != process).filter_map(got))
 }
 
 fn fix(now: &Now<'_>, process: ProcKey, received: Option<&Received>) -> Words {
