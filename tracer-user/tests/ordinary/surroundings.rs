@@ -1,6 +1,16 @@
 //! What works without any set-up, whatever the surroundings.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Output};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Output, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 use crate::{
     place::{NOBODY, Place},
@@ -151,12 +161,12 @@ fn set_user_id_programs_gain_privilege_where_it_is_said_that_they_do() {
     fs::copy("/usr/bin/id", &program).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
     let id = program.to_str().unwrap();
-    let euid = |mut command: std::process::Command| {
+    let euid = |mut command: Command| {
         let output = command.arg("-u").output().unwrap();
         assert!(output.status.success(), "{}", place.said(&output));
         (String::from_utf8_lossy(&output.stdout).trim().to_owned(), stderr(&output))
     };
-    let mut untraced = std::process::Command::new(NOBODY[0]);
+    let mut untraced = Command::new(NOBODY[0]);
     untraced.args(&NOBODY[1..]).arg(id);
     assert_eq!(euid(untraced).0, "0", "set-user-ID programs work in {id}");
     for options in [&["run", "--", id][..], &["run", "--no-seccomp", "--", id]] {
@@ -201,4 +211,30 @@ fn the_waiter_returns_at_once_and_what_is_left_behind_is_served() {
         };
         (!crate::proc::processes().iter().any(runs)).then_some(())
     });
+}
+
+#[test]
+fn a_process_that_runs_already_is_followed_and_let_go_of() {
+    let place = Place::new();
+    let script = "while :; do sleep 0.01; echo >> beats; done";
+    let mut target = Command::new("sh").args(["-c", script]).current_dir(place.path(".")).spawn().unwrap();
+    let pid = target.id().to_string();
+    let mut live = place.through(&[]);
+    live.args(["live", "-b", "ptrace", "-p", &pid]).stdout(Stdio::piped());
+    let mut live = live.spawn().unwrap();
+    let mut lines = BufReader::new(live.stdout.take().unwrap());
+    let mut seen = String::new();
+    while !seen.contains("exec sleep 0.01") {
+        assert_ne!(lines.read_line(&mut seen).unwrap(), 0, "{seen}");
+    }
+    kill(Pid::from_raw(live.id() as i32), Signal::SIGINT).unwrap();
+    let rest = std::io::read_to_string(lines).unwrap();
+    assert_eq!(live.wait().unwrap().code(), Some(0), "{seen}{rest}");
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    assert!(status.contains("TracerPid:\t0\n"), "{status}");
+    let beats = || fs::metadata(place.path("beats")).map_or(0, |file| file.len());
+    let before = beats();
+    crate::pty::eventually("signs of life", || (beats() > before + 2).then_some(()));
+    target.kill().unwrap();
+    target.wait().unwrap();
 }
