@@ -45,9 +45,6 @@ fn parse_line(line: &str) -> Result<Line<'_>> {
 #[must_use]
 pub fn find(recorded: &Recorded) -> Vec<Finding> {
     let (mut model, mut rules) = (recorded.model(), Findings::new());
-    if let Some(root) = recorded.followed {
-        model.follow(root);
-    }
     for event in &recorded.events {
         rules.advance(event.at, &model);
         let delta = model.apply(event);

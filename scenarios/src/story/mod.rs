@@ -39,6 +39,9 @@ impl Recorded {
         if self.by_tracer {
             model.seen_by_tracer();
         }
+        if let Some(root) = self.followed {
+            model.follow(root);
+        }
         model
     }
 }
