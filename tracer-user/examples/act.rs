@@ -29,6 +29,7 @@ fn main() {
         Some("leader_first") => leader_first(),
         Some("vfork") => clone_child(libc::CLONE_VFORK),
         Some("clone_parent") => clone_child(libc::CLONE_PARENT),
+        Some("clone_untraced") => clone_untraced(),
         Some("call32") => call32(),
         Some("restart") => restart(),
         Some("auto_reap") => auto_reap(),
@@ -83,6 +84,19 @@ fn clone_child(flags: i32) {
     // With CLONE_PARENT it is the child of our parent.
     let expected = if flags == libc::CLONE_PARENT { Err(Errno::ECHILD) } else { Ok(WaitStatus::Exited(child, 0)) };
     assert_eq!(waited, expected);
+}
+
+/// A child that no tracer is to have. Its status is 1 if it may not call setpgid.
+fn clone_untraced() {
+    // SAFETY: without CLONE_VM this is fork(2).
+    let child = unsafe {
+        libc::syscall(libc::SYS_clone, i64::from(libc::CLONE_UNTRACED | libc::SIGCHLD), 0_i64, 0_i64, 0_i64, 0_i64)
+    };
+    if child == 0 {
+        exit(i32::from(setpgid(Pid::from_raw(0), Pid::from_raw(0)) == Err(Errno::ENOSYS)));
+    }
+    let Ok(WaitStatus::Exited(_, status)) = waitpid(Pid::from_raw(child as i32), None) else { exit(9) };
+    exit(status);
 }
 
 /// `setpgid` and `kill` through the 32-bit entry.

@@ -11,7 +11,7 @@ use tracer_model::{
     ids::Signal,
 };
 
-use crate::stage::{BOTH, Capture, FILTERED, Stage, act, is_of, leave, list, perform, subject};
+use crate::stage::{BOTH, Capture, FILTERED, Stage, UNFILTERED, act, is_of, leave, list, perform, subject};
 
 /// `CLONE_VFORK`, `CLONE_PARENT`.
 const CLONE_VFORK: u64 = 0x4000;
@@ -77,6 +77,15 @@ fn children_of_any_kind_are_followed() {
             });
             capture.end();
         }
+    }
+}
+
+#[test]
+fn an_untraced_child_is_not_seen_and_under_the_filter_not_served() {
+    for (options, status) in [(FILTERED, exited(1)), (UNFILTERED, 0)] {
+        let Some((capture, _stage)) = perform(options, "clone_untraced", status) else { return };
+        assert!(!capture.events.iter().any(|event| matches!(event.kind, EventKind::NewTask { .. })));
+        capture.end();
     }
 }
 

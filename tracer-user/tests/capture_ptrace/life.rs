@@ -1,8 +1,15 @@
 //! Births, execs, ends, and the calls that change groups and sessions.
 
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
 use tracer_model::event::{Call, EventKind, WaitStatus};
 
-use crate::stage::{BOTH, Capture, Stage, leave, subject};
+use crate::stage::{BOTH, Capture, Stage, act, leave, subject};
 
 /// An ordinary user.
 const NOBODY: u32 = 65534;
@@ -10,6 +17,28 @@ const NOBODY: u32 = 65534;
 /// The users that this test can run a command as.
 fn users() -> Vec<Option<u32>> {
     if nix::unistd::geteuid().is_root() { vec![None, Some(NOBODY)] } else { vec![None] }
+}
+
+/// Everything once more, as somebody without any privilege.
+#[test]
+fn an_ordinary_user_needs_no_privilege() {
+    if !nix::unistd::geteuid().is_root() {
+        // This one is.
+        return;
+    }
+    // Where the user may read it.
+    let folder = tempfile::tempdir().unwrap();
+    let copy = |from: &Path, to: PathBuf| {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, &to).unwrap();
+        fs::set_permissions(&to, fs::Permissions::from_mode(0o755)).unwrap();
+        to
+    };
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let tests = copy(&std::env::current_exe().unwrap(), folder.path().join("deps/tests"));
+    copy(Path::new(&act("none")[0]), folder.path().join("examples/act"));
+    let run = Command::new(tests).uid(NOBODY).gid(NOBODY).current_dir("/").output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
 }
 
 #[test]
