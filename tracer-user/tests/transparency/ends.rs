@@ -13,7 +13,7 @@ use crate::{
     observation::Observation,
     proc::lives,
     pty::eventually,
-    session::{CTRL_Z, Session},
+    session::{CTRL_C, CTRL_Z, INNER, OUTER, Session},
     stage::Stage,
 };
 
@@ -205,7 +205,10 @@ fn any() {
 }
 
 fn ordinary_user(mode: Mode) -> Observation {
-    let mut session = Session::in_bash(mode, Stage::new());
+    let stage = Stage::new();
+    stage.open_to_all();
+    stage.tool("inner", "/bin/sh", &format!("PS1='{INNER}' exec dash -i"));
+    let mut session = Session::in_bash(mode, stage);
     session.topic("privileges");
     let become_nobody = if geteuid().is_root() { "setpriv --reuid 65534 --regid 65534 --clear-groups" } else { "env" };
     session.run(&format!("U='{become_nobody}'"));
@@ -214,6 +217,23 @@ fn ordinary_user(mode: Mode) -> Observation {
     session.run("$U $T sudo -n true 2>$OUT/sudo; echo status $?");
     let said = session.stage.text("sudo");
     session.note("setuid", said);
+    session.topic("jobs");
+    session.line("$U $T inner");
+    session.prompts_with(INNER);
+    session.prompt();
+    session.begin("cat");
+    session.through_cat("one");
+    session.press(CTRL_Z);
+    session.run("sleep 1h | sleep 2h & runs 2 sleep; jobs");
+    session.list("ps");
+    session.run("slay sleep; jobs");
+    session.fg("cat");
+    session.press(CTRL_C);
+    session.run("echo status $?");
+    session.line("exit 3");
+    session.prompts_with(OUTER);
+    session.prompt();
+    session.run("echo status $?");
     session.line("exit");
     session.ended()
 }

@@ -15,19 +15,29 @@ use crate::{
     pty::eventually,
 };
 
+/// The states of the processes of this terminal with a name, for the tools below; cheaper than ps, which tracing makes slow.
+const STATES: &str = r#"sub slurp { open my $file, "<", $_[0] or return ""; local $/; <$file> // "" }
+sub stat_of { slurp("/proc/$_[0]/stat") =~ /\((.*)\) (\S) \S+ \S+ \S+ (\S+)/s ? ($1, $2, $3) : () }
+my $tty = (stat_of($$))[2];
+sub pids {
+    my $name = shift;
+    opendir my $proc, "/proc" or die;
+    grep { my @stat = stat_of($_); @stat && $stat[0] eq $name && $stat[2] == $tty } grep /^\d/, readdir $proc;
+}
+sub states { map { (stat_of($_))[1] // () } pids(@_) }
+sub until_true { my $condition = shift; select undef, undef, undef, 0.005 until $condition->() }
+"#;
 /// Returns when the process of this terminal with that name is stopped. The kernel shows a stopped tracee as `t`, and one that
 /// is held for a moment, too.
-const STOPPED: &str = r#"left=3; while [ $left -gt 0 ]; do
-    if ps -o stat=,comm= | grep -q "^[Tt][^ ]* *$1\$"; then left=$((left - 1)); else left=3; fi
-done"#;
+const STOPPED: &str = "my $row = 0; until_true(sub { $row = grep(/t/i, states($ARGV[0])) ? $row + 1 : 0; $row == 3 });";
 /// Returns when none with that name is left, not even a zombie.
-const GONE: &str = r#"while ps -o comm= | grep -q "^$1\( <defunct>\)\?\$"; do :; done"#;
+const GONE: &str = "until_true(sub { !pids($ARGV[0]) });";
 /// Returns when so many processes of this terminal have that name.
-const RUNS: &str = r#"until [ $(ps -o comm= | grep -c "^$2\$") = $1 ]; do :; done"#;
-/// Returns when this file in `$OUT` has been written to.
-const FILLED: &str = r#"until [ -s "$OUT/$1" ]; do :; done"#;
+const RUNS: &str = "until_true(sub { $ARGV[0] == grep { $_ ne 'Z' } states($ARGV[1]) });";
 /// Kills the processes of this terminal with that name, and returns when they are gone.
-const SLAY: &str = r#"pkill -KILL -t "$(ps -o tty= -p $$)" -x "$1"; exec gone "$1""#;
+const SLAY: &str = "kill 'KILL', pids($ARGV[0]); until_true(sub { !pids($ARGV[0]) });";
+/// Returns when this file in `$OUT` has been written to.
+const FILLED: &str = r#"until_true(sub { -s "$ENV{OUT}/$ARGV[0]" });"#;
 /// Lists the processes of this terminal, when three lists in a row were the same: nothing is on its way any more.
 const LIST: &str = r#"left=2; : > "$OUT/$1.last"
 while [ $left -gt 0 ]; do
@@ -61,11 +71,9 @@ impl Stage {
         for name in ["bin", "out", "home"] {
             fs::create_dir(stage.path(name)).unwrap();
         }
-        stage.tool("stopped", "/bin/sh", STOPPED);
-        stage.tool("gone", "/bin/sh", GONE);
-        stage.tool("runs", "/bin/sh", RUNS);
-        stage.tool("filled", "/bin/sh", FILLED);
-        stage.tool("slay", "/bin/sh", SLAY);
+        for (name, text) in [("stopped", STOPPED), ("gone", GONE), ("runs", RUNS), ("slay", SLAY), ("filled", FILLED)] {
+            stage.tool(name, "/usr/bin/perl", &format!("{STATES}{text}"));
+        }
         stage.tool("list", "/bin/sh", &LIST.replace("PS", listing::PS));
         for name in WITNESSES {
             stage.tool(name, "/usr/bin/perl", WITNESS);
@@ -78,6 +86,13 @@ impl Stage {
         let path = self.path("bin").join(name);
         fs::write(&path, format!("#!{interpreter}\n{text}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Lets other users work here, too.
+    pub fn open_to_all(&self) {
+        for path in [self.directory.path().to_owned(), self.out(), self.home()] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
