@@ -539,3 +539,25 @@ fn an_instant_before_anybody_was_followed_is_said_to_be_one() {
         assert_eq!(place.said(&output), format!("{warning}exit status: 0\n"), "{at}");
     }
 }
+
+#[test]
+fn what_a_command_leaves_behind_is_told_and_can_fail_a_build() {
+    let place = Place::new();
+    let leftovers = |options: &[&str], script: &str| {
+        let command = [&["leftovers", "-b", "ptrace"], options, &["--", "sh", "-c", script]].concat();
+        place.said(&place.sesstrace().env("TMPDIR", place.folder.path()).args(command).output().unwrap())
+    };
+    let left = leftovers(&[], "sleep 0.5 & exit 3");
+    assert!(left.starts_with("warning JC403 leftover-after-root-exit  1 process left behind by "), "{left}");
+    assert!(left.contains("sleep (in the command's group; got no signal)\n"), "{left}");
+    assert!(left.ends_with("exit status: 3\n"), "{left}");
+    let failed = leftovers(&["--fail"], "sleep 0.5 &");
+    assert!(failed.ends_with("exit status: 1\n"), "{failed}");
+    let daemon = leftovers(&["--fail"], "setsid -f sleep 0.5; exit 4");
+    assert!(daemon.starts_with("info JC403") && daemon.ends_with("exit status: 4\n"), "{daemon}");
+    assert_eq!(leftovers(&["--fail"], "true"), "sesstrace: nothing is left behind\nexit status: 0\n");
+    // No folder of the recording stays behind either.
+    let other = |name: &OsStr| name != "sesstrace";
+    let names = fs::read_dir(place.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.filter(|name| other(name)).collect::<Vec<_>>(), Vec::<std::ffi::OsString>::new());
+}

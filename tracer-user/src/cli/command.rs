@@ -24,7 +24,7 @@ use super::{
 use crate::{
     capture::ebpf::Mode,
     live::LiveError,
-    placement::{CaptureSide, Preparation, Root, launch},
+    placement::{CaptureSide, CommandStatus, Preparation, Root, launch},
     sink::Sink,
     trace_file::{self, Rotation, Scope, Unwritten},
 };
@@ -63,6 +63,18 @@ pub fn trace(
     destination: &Destination,
     make_sinks: MakeSinks,
 ) -> anyhow::Result<ExitCode> {
+    Ok(observe(command, capture, command_args, recording, destination, make_sinks)?.pass_on())
+}
+
+/// Runs a command under capture. Returns its status, to be passed on later.
+pub fn observe(
+    command: &[OsString],
+    capture: &CaptureArgs,
+    command_args: &CommandArgs,
+    recording: &Recording,
+    destination: &Destination,
+    make_sinks: MakeSinks,
+) -> anyhow::Result<CommandStatus> {
     let choice = capture.choice(Mode::Follow, true)?;
     let to_launch = command_args.launch(command, choice.filter())?;
     to_launch.check().map_err(ExpectedError::from)?;
@@ -86,7 +98,7 @@ pub fn trace(
         }
     })
     .map_err(ExpectedError::from)?;
-    Ok(status.pass_on())
+    Ok(status)
 }
 
 /// Error and remedy in one text, as the waiter prints it after `sesstrace: `.

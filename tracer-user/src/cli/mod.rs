@@ -13,6 +13,7 @@ mod doctor;
 mod engine;
 pub mod exit;
 mod explain;
+mod leftovers;
 mod live;
 mod progress;
 mod ps;
@@ -67,6 +68,8 @@ enum Verb {
     Why(why::WhyArgs),
     /// Say who killed a process, along which path, and who else got the signal
     WhoKilled(why::WhyArgs),
+    /// Run a command and say what it left behind; --fail makes that a failure
+    Leftovers(leftovers::LeftoversArgs),
     /// Say what went wrong in a recording, and why
     Report(report::ReportArgs),
     /// Print the manual page of a rule, or list the rules
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         Verb::Replay(args) => replay::run(&args, color),
         Verb::Why(args) => why::why(&args, color),
         Verb::WhoKilled(args) => why::who_killed(&args, color),
+        Verb::Leftovers(args) => leftovers::run(&args, color),
         Verb::Report(args) => report::run(&args, color),
         Verb::Explain(args) => explain::run(&args),
         Verb::Ps(args) => ps::run(&args, color),

@@ -42,10 +42,13 @@ pub struct WhyArgs {
 }
 
 /// What a recording shows up to an instant.
-struct History {
-    model: Model,
-    findings: Findings,
-    base: BootNs,
+pub struct History {
+    /// The state at its end.
+    pub model: Model,
+    /// The rules after it.
+    pub findings: Findings,
+    /// Time 0.
+    pub base: BootNs,
     warnings: Vec<String>,
 }
 
@@ -79,7 +82,7 @@ fn answer_with(
 }
 
 /// Reads a recording up to an instant.
-fn read(path: &Path, at: Option<At>) -> Result<History, ExpectedError> {
+pub fn read(path: &Path, at: Option<At>) -> Result<History, ExpectedError> {
     let mut reader = Reader::open(path)?;
     let (mut model, mut findings) = (reader.header().model(), Findings::new());
     if let Scope::Tree { root, .. } = reader.header().scope {

@@ -49,13 +49,7 @@ fn piece(word: &Word, base: BootNs, style: Style) -> String {
 }
 
 /// Writes a finding in several lines.
-pub(super) fn write(
-    finding: &Finding,
-    again: &[BootNs],
-    base: BootNs,
-    style: Style,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+pub fn write(finding: &Finding, again: &[BootNs], base: BootNs, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let Finding { rule, severity, undecided, fact, cause, fix, evidence, .. } = finding;
     let say = |words: &Words| sentence(words, base, style);
     let head = format!("{} {} {}", severity.name(), rule.id, rule.name);

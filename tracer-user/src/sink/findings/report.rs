@@ -58,13 +58,15 @@ impl Report {
             write(finding, &again, base, style, &mut **out)?;
             writeln!(out)?;
         }
-        for finding in findings.iter().filter(|finding| finding.severity == Severity::Info) {
+        let notes = folded(findings, Severity::Info);
+        for (finding, again) in notes.iter().filter(|(finding, _)| finding.severity == Severity::Info) {
             let head = format!("{} {}", finding.severity.name(), finding.rule.id);
             let undecided = if finding.undecided.is_some() { "undecided: " } else { "" };
             let fact = sentence(&finding.fact, base, style);
             let cause = sentence(&finding.cause, base, style);
             let at = time::ms(finding.at, base);
-            writeln!(out, "{}  {at} ms  {undecided}{fact}: {cause}", style.paint(Tone::Heading, &head))?;
+            let more = if again.is_empty() { String::new() } else { format!(" ({} more of this kind)", again.len()) };
+            writeln!(out, "{}  {at} ms  {undecided}{fact}: {cause}{more}", style.paint(Tone::Heading, &head))?;
         }
         writeln!(out, "findings  {}", counts(findings).join(", "))?;
         writeln!(out, "{}", losses(lost, summary, base, style))
