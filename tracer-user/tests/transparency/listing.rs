@@ -66,8 +66,8 @@ pub fn facts(name: &str, listing: &str, starter: u32) -> Facts {
         note("sid", group(row.sid));
         note("tpgid", group(row.tpgid));
         note("tty", row.tty.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned());
-        // Whether one that is not stopped runs at the moment is chance.
-        note("stat", row.stat.replace(['R', 'D'], "S").replace('+', ""));
+        // Whether one that is not stopped runs at the moment is chance, and how long fish keeps an idle thread, too (`l`).
+        note("stat", row.stat.replace(['R', 'D'], "S").replace(['+', 'l'], ""));
         note("in the foreground", row.stat.contains('+').to_string());
         note("comm", row.comm.to_owned());
         if row.pid == command.pid {
