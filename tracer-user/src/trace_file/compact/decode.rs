@@ -27,7 +27,8 @@ pub(super) enum Malformed {
 /// What a message said.
 #[derive(Debug)]
 pub(super) enum Decoded {
-    Event(Box<Event>),
+    /// An event, which is where [`Decoder::decode`] was told to put it.
+    Event,
     /// An event of a kind, or with a number in it, that this release does not know.
     Unknown,
     Header(Vec<u8>),
@@ -40,7 +41,6 @@ pub(super) enum Decoded {
 struct Told {
     task: RawTask,
     comm: Comm,
-    state: Option<State>,
     entered: Option<(Seq, BootNs, record::Call)>,
 }
 
@@ -51,6 +51,13 @@ pub(super) struct Decoder {
     at: u64,
     cpu: u16,
     actor: u32,
+    tables: Tables,
+    /// The last bundle of each task.
+    states: Vec<Option<State>>,
+}
+
+#[derive(Default)]
+struct Tables {
     strings: Vec<Vec<u8>>,
     tasks: Vec<Told>,
     ids: Vec<RawId>,
@@ -66,48 +73,78 @@ fn sum(from: u32, difference: i64) -> Result<u32, Malformed> {
 }
 
 impl Decoder {
-    /// The meaning of the next message.
-    pub(super) fn decode(&mut self, message: &[u8]) -> Result<Decoded, Malformed> {
+    /// The meaning of the next message. Events are large: they are made where they are to be.
+    pub(super) fn decode(&mut self, message: &[u8], event: &mut Option<Event>) -> Result<Decoded, Malformed> {
         let mut record = Record::decode(message)?;
         Ok(match record.content.take() {
             Some(Content::Header(json)) => Decoded::Header(json),
             Some(Content::Keyframe(keyframe)) => Decoded::Keyframe(keyframe),
             Some(Content::End(end)) => Decoded::End(end),
             Some(Content::Check(_)) => Decoded::Check,
-            content => self.event(record, content)?.map_or(Decoded::Unknown, |event| Decoded::Event(Box::new(event))),
+            content => {
+                self.event(record, content, event)?;
+                if event.is_some() { Decoded::Event } else { Decoded::Unknown }
+            }
         })
     }
 
-    fn event(&mut self, record: Record, content: Option<Content>) -> Result<Option<Event>, Malformed> {
+    fn event(&mut self, record: Record, content: Option<Content>, out: &mut Option<Event>) -> Result<(), Malformed> {
         let seq = Seq(plus(self.seq.wrapping_add(1), record.seq));
         let at = BootNs(plus(self.at, record.at));
         (self.seq, self.at) = (seq.0, at.0);
         if let Some(cpu) = record.cpu {
             self.cpu = u16::try_from(cpu).map_err(|_| Malformed::Number)?;
         }
-        self.define(&record)?;
-        self.strings.extend(record.strings);
+        self.tables.define(&record, self.at)?;
+        self.states.resize_with(self.tables.tasks.len(), || None);
+        self.tables.strings.extend(record.strings);
         self.actor = record.actor.unwrap_or(self.actor);
         if let Some(comm) = record.actor_comm {
-            let comm = Comm(self.string(comm)?.to_vec());
-            self.told(self.actor)?.comm = comm;
+            let comm = Comm(self.tables.string(comm)?.to_vec());
+            self.tables.told(self.actor)?.comm = comm;
         }
         let subject = (!record.no_subject).then(|| record.subject.unwrap_or(self.actor));
-        let subject = subject.map(|task| self.subject(task, record.state.as_ref())).transpose()?;
-        let actor = self.told(self.actor)?;
+        if let Some(subject) = subject {
+            self.subject(subject, record.state.as_ref())?;
+        }
+        let actor = self.tables.told(self.actor)?;
         let (actor, actor_comm, cpu) = (actor.task, actor.comm.clone(), self.cpu);
         let kind = match content {
             Some(content) => self.kind(content, actor, seq, at)?,
             None => None,
         };
-        Ok(kind.map(|kind| Event { seq, at, cpu, actor, actor_comm, subject, kind }))
+        let Some(kind) = kind else { return Ok(()) };
+        let subject = subject.and_then(|task| self.states.get(task as usize)).cloned().flatten();
+        *out = Some(Event { seq, at, cpu, actor, actor_comm, subject, kind });
+        Ok(())
     }
 
+    /// Sets the bundle of a subject: what it was, with the changes.
+    fn subject(&mut self, task: u32, changes: Option<&Changes>) -> Result<(), Malformed> {
+        let Self { tables, states, .. } = self;
+        let id = tables.task(task)?;
+        let known = states.get(task as usize).is_some_and(Option::is_some);
+        let first = match changes.and_then(|changes| changes.like) {
+            _ if known => None,
+            None => Some(State::default()),
+            Some(like) => states.get(like as usize).cloned().flatten(),
+        };
+        let place = states.get_mut(task as usize).ok_or(Malformed::Dangling("a task"))?;
+        let state = match first {
+            Some(first) => place.insert(first),
+            None => place.as_mut().ok_or(Malformed::Dangling("a bundle"))?,
+        };
+        state.id = id;
+        changes.map_or(Ok(()), |changes| tables.change(state, changes))
+    }
+}
+
+impl Tables {
     /// New entries of the tables.
-    fn define(&mut self, record: &Record) -> Result<(), Malformed> {
+    fn define(&mut self, record: &Record, at: u64) -> Result<(), Malformed> {
         for task in &record.tasks {
             let pid = sum(self.tasks.last().map_or(0, |last| last.task.pid.0), task.pid)?;
-            let start = BootNs(plus(self.at, task.start));
+            let start = BootNs(plus(at, task.start));
             let task = RawTask { pid: Pid(pid), tid: Tid(task.tid.unwrap_or(pid)), start };
             self.tasks.push(Told { task, ..Told::default() });
         }
@@ -145,22 +182,6 @@ impl Decoder {
 
     fn id(&self, id: u32) -> Result<RawId, Malformed> {
         self.ids.get(id as usize).copied().ok_or(Malformed::Dangling("an id"))
-    }
-
-    /// The bundle of a subject: what it was, with the changes.
-    fn subject(&mut self, task: u32, changes: Option<&Changes>) -> Result<State, Malformed> {
-        let id = self.task(task)?;
-        let mut state = match (self.told(task)?.state.take(), changes.and_then(|changes| changes.like)) {
-            (Some(state), _) => state,
-            (None, Some(like)) => self.told(like)?.state.clone().ok_or(Malformed::Dangling("a bundle"))?,
-            (None, None) => State::default(),
-        };
-        state.id = id;
-        if let Some(changes) = changes {
-            self.change(&mut state, changes)?;
-        }
-        self.told(task)?.state = Some(state.clone());
-        Ok(state)
     }
 
     fn change(&self, state: &mut State, changes: &Changes) -> Result<(), Malformed> {
@@ -204,21 +225,23 @@ impl Decoder {
         }
         Ok(())
     }
+}
 
+impl Decoder {
     /// What happened; `None` when a number in it is newer than this release.
     fn kind(&mut self, content: Content, actor: RawTask, seq: Seq, at: BootNs) -> Result<Option<EventKind>, Malformed> {
         Ok(Some(match content {
             Content::NewTask(new) => EventKind::NewTask { flags: new.flags },
             Content::Exec(exec) => EventKind::Exec {
                 old_tid: exec.old_tid.map_or(actor.tid, Tid),
-                args: self.strings(&exec.args)?,
+                args: self.tables.strings(&exec.args)?,
                 truncated: exec.truncated,
             },
             Content::Exit(group_dead) => EventKind::Exit { group_dead },
             Content::Dead(_) => EventKind::Dead,
             Content::Stopped(signal) => EventKind::Stopped { signal: Signal(signal) },
             Content::Continued(_) => EventKind::Continued,
-            Content::Freed(task) => EventKind::Freed { task: self.task(task)? },
+            Content::Freed(task) => EventKind::Freed { task: self.tables.task(task)? },
             Content::SignalGenerated(signal) => return Ok(generated(signal)),
             Content::SignalDelivered(signal) => {
                 let Some(disposition) = numbers::to_disposition(signal.disposition) else { return Ok(None) };
@@ -226,12 +249,12 @@ impl Decoder {
             }
             Content::Enter(enter) => {
                 let call = enter.call.unwrap_or_default();
-                self.told(self.actor)?.entered = Some((seq, at, call));
+                self.tables.told(self.actor)?.entered = Some((seq, at, call));
                 let Some(call) = numbers::to_call(call) else { return Ok(None) };
                 EventKind::Enter { call, target_unknown: enter.target_unknown }
             }
             Content::Leave(leave) => return self.leave(leave, seq, at),
-            Content::Snapshot(snapshot) => EventKind::Snapshot { args: self.strings(&snapshot.args)? },
+            Content::Snapshot(snapshot) => EventKind::Snapshot { args: self.tables.strings(&snapshot.args)? },
             Content::SnapshotEnd(end) => {
                 let Some(coverage) = numbers::to_coverage(end.coverage) else { return Ok(None) };
                 EventKind::SnapshotEnd { from: Seq(plus(seq.0, end.from)), coverage }
@@ -252,7 +275,7 @@ impl Decoder {
     }
 
     fn leave(&mut self, leave: record::Leave, seq: Seq, at: BootNs) -> Result<Option<EventKind>, Malformed> {
-        let enter = self.told(self.actor)?.entered;
+        let enter = self.tables.told(self.actor)?.entered;
         let last = || enter.ok_or(Malformed::Dangling("a call"));
         let call = leave.call.map_or_else(|| last().map(|enter| enter.2), Ok)?;
         let entered = match (leave.paired, leave.entered) {
@@ -267,7 +290,7 @@ impl Decoder {
             None => None,
             Some(waited) => {
                 let Some(status) = numbers::to_status(waited.status, waited.value) else { return Ok(None) };
-                Some(Waited { child: self.task(waited.child)?, status, left_waitable: waited.left_waitable })
+                Some(Waited { child: self.tables.task(waited.child)?, status, left_waitable: waited.left_waitable })
             }
         };
         let Some(call) = numbers::to_call(call) else { return Ok(None) };

@@ -47,7 +47,8 @@ pub(in super::super) struct Reader<'a> {
     damaged: bool,
     /// Records that were lost to damage and become a gap before the next event.
     missing: u64,
-    held: Option<Event>,
+    /// The event that was read and not yet given.
+    event: Option<Event>,
     ended: bool,
 }
 
@@ -66,7 +67,7 @@ impl<'a> Reader<'a> {
         let (mut batches, mut decoder) = (Batches::new().map_err(error)?, Decoder::default());
         batches.begin().map_err(error)?;
         let json = match batches.fill(&mut tape) {
-            Ok(_) => batches.message().map(|message| decoder.decode(message)),
+            Ok(_) => batches.message().map(|message| decoder.decode(message, &mut None)),
             Err(Damage::Read(source)) => return Err(error(source)),
             Err(why) => return Err(foreign(&format!("its header is damaged: {why}"))),
         };
@@ -91,7 +92,7 @@ impl<'a> Reader<'a> {
             frame: Some(0),
             damaged: false,
             missing: 0,
-            held: None,
+            event: None,
             ended: false,
         };
         // To the end of the header's frame.
@@ -123,7 +124,7 @@ impl<'a> Reader<'a> {
         self.next_frame().ok()?;
         self.batches.fill(&mut self.tape).ok()?;
         let message = self.batches.message()?;
-        self.decoder.decode(message).ok()
+        self.decoder.decode(message, &mut None).ok()
     }
 
     pub(in super::super) fn header(&self) -> &Header {
@@ -140,45 +141,46 @@ impl<'a> Reader<'a> {
 
     /// The next event.
     pub(in super::super) fn next(&mut self) -> Option<Event> {
-        let event = self.held.take().or_else(|| self.advance())?;
-        self.summary.count(&event);
-        Some(event)
+        if self.event.is_none() {
+            self.advance();
+        }
+        let event = match self.gap_before_event() {
+            None => self.event.take(),
+            gap => gap,
+        };
+        self.summary.count(event.as_ref()?);
+        event
     }
 
-    fn advance(&mut self) -> Option<Event> {
-        while !self.ended {
-            match self.step() {
-                Ok(Some(event)) => return Some(self.behind_gap(event)),
-                Ok(None) => {}
-                Err(damage) => self.damage(&damage),
+    /// Reads until there is an event, or nothing more.
+    fn advance(&mut self) {
+        while !self.ended && self.event.is_none() {
+            if let Err(damage) = self.step() {
+                self.damage(&damage);
             }
         }
-        self.gap(self.last.map(|last| last.1))
     }
 
     /// Goes on by a message, a batch or a frame.
-    fn step(&mut self) -> Result<Option<Event>, Damage> {
+    fn step(&mut self) -> Result<(), Damage> {
         if let Some(message) = self.batches.message() {
-            let decoded = self.decoder.decode(message)?;
-            return Ok(self.take(decoded));
+            let decoded = self.decoder.decode(message, &mut self.event)?;
+            self.take(&decoded);
+            return Ok(());
         }
         if self.frame.is_some() {
             if !self.batches.fill(&mut self.tape)? {
                 self.frame = None;
                 self.tape.keep();
             }
-            return Ok(None);
+            return Ok(());
         }
-        self.next_frame()?;
-        Ok(None)
+        self.next_frame()
     }
 
-    fn take(&mut self, decoded: Decoded) -> Option<Event> {
-        match decoded {
-            Decoded::Event(event) => {
-                self.place.pass(&event);
-                return Some(*event);
-            }
+    fn take(&mut self, decoded: &Decoded) {
+        match *decoded {
+            Decoded::Event => self.event.iter().for_each(|event| self.place.pass(event)),
             Decoded::Unknown => {
                 self.place.events += 1;
                 self.warnings.unknown_kind("newer than this sesstrace".to_owned(), self.frame.unwrap_or_default());
@@ -186,7 +188,6 @@ impl<'a> Reader<'a> {
             Decoded::End(End { events, lost, complete }) => self.end(events, lost, complete),
             Decoded::Header(_) | Decoded::Keyframe(_) | Decoded::Check => {}
         }
-        None
     }
 
     /// The recording ended here, with so many events.
@@ -320,22 +321,15 @@ impl<'a> Reader<'a> {
         self.warnings.ending(what + INCOMPLETE);
     }
 
-    /// Returns the gap before `event`, which then waits, or the event when nothing is missing before it.
-    fn behind_gap(&mut self, event: Event) -> Event {
-        let gap = self.gap(Some(event.at));
-        self.last = Some((event.seq, event.at));
-        match gap {
-            None => event,
-            Some(gap) => {
-                self.held = Some(event);
-                gap
-            }
-        }
-    }
-
-    fn gap(&mut self, until: Option<BootNs>) -> Option<Event> {
+    /// The gap for what is missing before the event that was read.
+    fn gap_before_event(&mut self) -> Option<Event> {
+        let until = self.event.as_ref().map(|event| event.at).or(self.last.map(|last| last.1));
         let lost = std::mem::take(&mut self.missing);
-        (lost > 0).then(|| malformed_gap(self.header.boot_ns, self.last, until, lost))
+        let gap = (lost > 0).then(|| malformed_gap(self.header.boot_ns, self.last, until, lost));
+        if let Some(event) = &self.event {
+            self.last = Some((event.seq, event.at));
+        }
+        gap
     }
 }
 
