@@ -151,11 +151,11 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         for process in self.processes() {
-            // The capture processes end by themselves when those they follow have ended.
-            if process.name != "sesstrace" || std::thread::panicking() {
-                // SAFETY: kill has no memory arguments.
-                unsafe { libc::kill(process.pid, libc::SIGKILL) };
-            }
+            // sesstrace ends by itself when what it follows has ended; a waiter that stopped with it has to be continued.
+            let is_ours = process.name == "sesstrace" && !std::thread::panicking();
+            let signal = if is_ours { libc::SIGCONT } else { libc::SIGKILL };
+            // SAFETY: kill has no memory arguments.
+            unsafe { libc::kill(process.pid, signal) };
         }
     }
 }
