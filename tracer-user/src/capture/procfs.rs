@@ -109,6 +109,13 @@ pub fn read_stat(pid: Pid) -> Option<State> {
     parse_stat(&whole(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// Whether the children that a process forks are in its own pid namespace.
+pub(super) fn keeps_children(pid: Pid) -> bool {
+    let link = |name: &str| fs::read_link(format!("/proc/{pid}/ns/{name}")).ok();
+    let own = link("pid");
+    own.is_some() && own == link("pid_for_children")
+}
+
 /// Inode of the pid namespace of a process. `None` for those who may not trace the process, and when it is gone.
 #[must_use]
 pub fn pid_namespace(pid: Pid) -> Option<u32> {

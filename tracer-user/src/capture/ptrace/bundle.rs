@@ -40,8 +40,7 @@ impl Table {
         let process = self.processes.get_mut(&pid)?;
         if !must_read {
             process.stat = None;
-            process.pgrp = sys::pgid(pid).unwrap_or(process.pgrp);
-            process.session = sys::sid(pid).unwrap_or(process.session);
+            self.settle(pid);
         } else if let Some(read) = self.read_stat(pid) {
             self.take(pid, read);
         }
@@ -50,7 +49,29 @@ impl Table {
             read_status(self.processes.get_mut(&pid)?, around, tid);
         }
         let exiting = self.threads.get(&tid).is_some_and(|thread| thread.exiting);
-        self.processes.get(&pid).map(|process| describe(process, around, tid, exiting))
+        let place = self.place(self.processes.get(&pid)?.parent.pid);
+        self.processes.get(&pid).map(|process| describe(process, around, tid, exiting, place))
+    }
+
+    /// Asks for group and session, unless they are what they were.
+    fn settle(&mut self, pid: Pid) {
+        let Some(parent) = self.processes.get(&pid).map(|process| process.parent.pid) else { return };
+        let parent_traced = self.traces(parent);
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        if !process.is_settled(parent_traced) {
+            process.pgrp = sys::pgid(pid).unwrap_or(process.pgrp);
+            process.session = sys::sid(pid).unwrap_or(process.session);
+            process.unsure = process.unsettled != 0;
+        }
+    }
+
+    /// Group and session of a process, traced or not.
+    pub fn place(&mut self, pid: Pid) -> (u32, u32) {
+        self.settle(pid);
+        match self.processes.get(&pid) {
+            Some(process) => (process.pgrp, process.session),
+            None => (sys::pgid(pid).unwrap_or(0), sys::sid(pid).unwrap_or(0)),
+        }
     }
 
     /// What `/proc/PID/stat` says, taken over.
@@ -61,6 +82,7 @@ impl Table {
         process.forked = read.not_yet_execed();
         process.comm = read.comm;
         process.stale = false;
+        process.unsure = process.unsettled != 0;
         process.tty = read.tty;
         if read.parent.pid != process.parent.pid {
             if !self.traces(read.parent.pid) {
@@ -77,7 +99,12 @@ impl Table {
         let leads = process.session == pid.0;
         let (stale, zombie, parent) = (process.stale, process.zombie, process.parent.pid);
         let may_change = process.tty.is_some() || leads;
-        stale || !zombie && (may_change || !self.traces(parent) && !self.is_there(parent))
+        let adopted = !zombie && !self.traces(parent) && !self.is_there(parent);
+        if let Some(process) = self.processes.get_mut(&pid).filter(|_| adopted) {
+            // Until it is read.
+            process.stale = true;
+        }
+        stale || adopted || !zombie && may_change
     }
 
     /// Whether a parent that is not traced is there for certain, as it was when this was first asked. The first time the
@@ -86,6 +113,9 @@ impl Table {
         // Nobody is adopted from process 1.
         if parent.0 <= 1 {
             return true;
+        }
+        if !self.asked.insert(parent) {
+            return self.guardians.contains_key(&parent);
         }
         if let Some(pidfd) = self.guardians.get(&parent) {
             let there = !sys::has_exited(pidfd);
@@ -97,6 +127,8 @@ impl Table {
         if let Some(pidfd) = sys::pidfd(parent) {
             self.guardians.insert(parent, pidfd);
         }
+        // Not in this round.
+        self.asked.remove(&parent);
         false
     }
 
@@ -126,7 +158,13 @@ impl Table {
     }
 }
 
-fn describe(process: &Process, around: Surroundings, tid: Tid, thread_exiting: bool) -> State {
+fn describe(
+    process: &Process,
+    around: Surroundings,
+    tid: Tid,
+    thread_exiting: bool,
+    parent_place: (u32, u32),
+) -> State {
     let over = process.zombie;
     let ended = over || process.is_exiting();
     let signalled = process.exit_code & 0x7f != 0;
@@ -135,8 +173,8 @@ fn describe(process: &Process, around: Surroundings, tid: Tid, thread_exiting: b
     State {
         id: process.task(tid),
         parent: process.parent,
-        parent_pgrp: RawId { number: sys::pgid(process.parent.pid).unwrap_or(0), ino: 0 },
-        parent_session: Sid(sys::sid(process.parent.pid).unwrap_or(0)),
+        parent_pgrp: RawId { number: parent_place.0, ino: 0 },
+        parent_session: Sid(parent_place.1),
         pgrp: RawId { number: process.pgrp, ino: 0 },
         session: RawId { number: process.session, ino: 0 },
         tty: process.tty.map(|mut tty| {

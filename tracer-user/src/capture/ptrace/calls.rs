@@ -91,9 +91,7 @@ impl Tracer {
         }
         let kind = EventKind::Enter { call: begun.call, target_unknown };
         let entered = self.emit_call(pid, tid, state, kind);
-        if let Some(thread) = self.table.threads.get_mut(&tid) {
-            thread.open = Some(Open { begun, entered, emitted: true, subject });
-        }
+        self.table.open_call(tid, Open { begun, entered, emitted: true, subject });
     }
 
     /// A read or a write begins. From the background of a terminal it may be refused.
@@ -102,9 +100,7 @@ impl Tracer {
             return self.run_on(tid, 0);
         }
         let entered = (self.queue.last(), boot_now());
-        if let Some(thread) = self.table.threads.get_mut(&tid) {
-            thread.open = Some(Open { begun, entered, emitted: false, subject: Subject::Caller });
-        }
+        self.table.open_call(tid, Open { begun, entered, emitted: false, subject: Subject::Caller });
         self.run_to_return(tid);
     }
 
@@ -112,7 +108,8 @@ impl Tracer {
     /// takes another call.
     fn left(&mut self, tid: Tid, ret: i64) {
         let Some(thread) = self.table.threads.get_mut(&tid) else { return self.run_on(tid, 0) };
-        let (pid, renamed, open) = (thread.pid, std::mem::take(&mut thread.renaming), thread.open.take());
+        let (pid, renamed) = (thread.pid, std::mem::take(&mut thread.renaming));
+        let open = self.table.close_call(tid);
         if renamed && let Some(process) = self.table.processes.get_mut(&pid) {
             process.stale = true;
         }

@@ -185,8 +185,8 @@ impl Tracer {
     fn begin_exit(&mut self, tid: Tid, code: i32) {
         let Some(thread) = self.table.threads.get_mut(&tid).filter(|thread| !thread.exiting) else { return };
         thread.exiting = true;
-        thread.open = None;
         let pid = thread.pid;
+        self.table.close_call(tid);
         let Some(process) = self.table.processes.get_mut(&pid) else { return };
         process.exiting += 1;
         // Written to `/proc/PID/comm`, a new name is seen here at the latest. A child that executes nothing has hardly one.
@@ -221,6 +221,8 @@ impl Tracer {
     }
 
     fn process_ended(&mut self, pid: Pid, word: c_int) {
+        // First of all: a parent that waits needs a moment to reap it, but one that reaps itself is gone at once.
+        let gone = sys::pgid(pid).is_none();
         let Some(process) = self.table.processes.get_mut(&pid) else { return };
         self.table.exits.remove(&pid);
         process.zombie = true;
@@ -237,7 +239,6 @@ impl Tracer {
         let Some(mut state) = self.table.state(self.around, pid, Tid(pid.0)) else { return };
         // Whoever adopts one adopts all of them: it was init, so that there is no subreaper on the way to it.
         state.facts.no_subreaper_above = by_init;
-        let gone = sys::pgid(pid).is_none();
         let released = gone && self.table.traces(state.parent.pid) && self.releases_children(state.parent.pid);
         if released {
             // Nobody can have waited for it: it was released by itself.
@@ -355,8 +356,7 @@ pub(super) fn found(state: &State) -> Process {
         threads: BTreeSet::new(),
         exit_code: state.exit_code,
         zombie: state.exit_state != 0,
-        // What it has done before is not known.
-        children_away: true,
+        children_away: !procfs::keeps_children(pid),
         ..Process::new(pid)
     }
 }

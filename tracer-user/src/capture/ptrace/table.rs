@@ -9,7 +9,7 @@ use std::{
 };
 
 use tracer_model::{
-    event::{Comm, Facts, Namespace, RawTask, TtyState},
+    event::{Call, Comm, Facts, Namespace, RawTask, TtyState},
     ids::{BootNs, Pid, Seq, Signal, Tid, Uid},
 };
 
@@ -68,6 +68,10 @@ pub(super) struct Process {
     pub parent: RawTask,
     pub pgrp: u32,
     pub session: u32,
+    /// Calls in progress that can change its group or session.
+    pub unsettled: u32,
+    /// Such a call has ended since its group and session were asked for.
+    pub unsure: bool,
     pub tty: Option<TtyState>,
     /// `/proc/PID/stat`, kept open while it must be read often.
     pub stat: Option<File>,
@@ -101,6 +105,8 @@ impl Process {
             parent: RawTask::default(),
             pgrp: 0,
             session: 0,
+            unsettled: 0,
+            unsure: true,
             tty: None,
             stat: None,
             stale: false,
@@ -116,6 +122,12 @@ impl Process {
             exit_code: 0,
             zombie: false,
         }
+    }
+
+    /// Its group and session are those that were last asked for: every call that changes them stops, its own and those of its
+    /// parent, which has no say after an exec (kernel/sys.c, `setpgid`).
+    pub fn is_settled(&self, parent_traced: bool) -> bool {
+        self.unsettled == 0 && !self.unsure && (parent_traced || !self.forked)
     }
 
     /// Every thread has begun to exit.
@@ -148,6 +160,8 @@ pub(super) struct Table {
     not_shown: Vec<Pid>,
     /// Parents that are not traced: each tells when it has exited, and its children have another parent.
     pub guardians: BTreeMap<Pid, OwnedFd>,
+    /// Those of them that were asked in this round of stops.
+    pub asked: BTreeSet<Pid>,
 }
 
 /// How many of those who were reaped are remembered.
@@ -228,8 +242,41 @@ impl Table {
         self.family.range((pid, Pid(0))..=(pid, Pid(u32::MAX))).map(|(_, child)| *child).collect()
     }
 
+    /// A thread has begun a watched call.
+    pub fn open_call(&mut self, tid: Tid, open: Open) {
+        self.close_call(tid);
+        let Some(thread) = self.threads.get_mut(&tid) else { return };
+        thread.open = Some(open);
+        if let Some(subject) = self.changed_by(tid, &open) {
+            subject.unsettled += 1;
+        }
+    }
+
+    /// A thread is in no watched call any more: the one that it was in.
+    pub fn close_call(&mut self, tid: Tid) -> Option<Open> {
+        let open = self.threads.get_mut(&tid)?.open.take()?;
+        if let Some(subject) = self.changed_by(tid, &open) {
+            subject.unsettled = subject.unsettled.saturating_sub(1);
+            subject.unsure = true;
+        }
+        Some(open)
+    }
+
+    /// Whose group or session a call can change.
+    fn changed_by(&mut self, tid: Tid, open: &Open) -> Option<&mut Process> {
+        if !matches!(open.begun.call, Call::Setpgid { .. } | Call::Setsid) {
+            return None;
+        }
+        match open.subject {
+            Subject::Caller => self.process_of_mut(tid),
+            Subject::Other(pid) => self.processes.get_mut(&pid),
+            Subject::Unknown => None,
+        }
+    }
+
     /// Forgets a thread. Its process is kept.
     pub fn remove_thread(&mut self, tid: Tid) -> Option<Thread> {
+        self.close_call(tid);
         let thread = self.threads.remove(&tid)?;
         if let Some(process) = self.processes.get_mut(&thread.pid)
             && process.threads.remove(&tid)

@@ -159,6 +159,7 @@ impl Tracer {
         {
             batch.push(next);
         }
+        self.table.asked.clear();
         for (tid, word) in batch {
             self.handle(tid, word);
         }
