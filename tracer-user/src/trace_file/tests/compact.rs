@@ -3,7 +3,10 @@
 use std::{io::Write as _, path::PathBuf};
 
 use proptest::{collection::vec, prelude::*};
-use tracer_model::{dsl, state::Model};
+use tracer_model::{
+    dsl, query,
+    state::{Knowledge, Model},
+};
 
 use super::{
     super::compact::{Limits, Writer as Compact},
@@ -112,6 +115,42 @@ fn golden_recordings_are_the_same_in_both_forms() {
         let size = std::fs::metadata(&path).expect("a size").len();
         assert!((bytes.len() as u64) < size / 2, "{}: {size} bytes became {}", path.display(), bytes.len());
     }
+}
+
+/// What `ps -e` shows but for what only the past tells: whether the leader of a group that it led has been reaped.
+fn rows(model: &Model) -> Vec<String> {
+    let row = |row: query::PsRow| {
+        let comm = String::from_utf8_lossy(&row.comm.0).into_owned();
+        format!("{} {} {} {} {} {} {comm}", row.pid, row.ppid, row.pgid, row.sid, row.tpgid, row.state)
+    };
+    query::ps(model).into_iter().map(row).collect()
+}
+
+#[test]
+fn a_snapshot_of_the_state_makes_the_state_again() {
+    let mut compared = 0;
+    for path in golden() {
+        let mut model = Model::new();
+        for (n, event) in Reader::open(&path).expect("a recording").enumerate() {
+            model.apply(&event);
+            if n % 7 != 0 {
+                continue;
+            }
+            let mut again = Model::new();
+            for part in model.to_snapshot(event.seq, event.at) {
+                again.apply(&part);
+            }
+            let seen = |model: &Model| model.processes().filter(|it| it.knowledge == Knowledge::Seen).count();
+            assert_eq!(seen(&again), seen(&model), "{} after event {n}", path.display());
+            // Who is only named by others is named by them again, if they still are there.
+            let (there, here) = (rows(&model), rows(&again));
+            let missing: Vec<_> = there.iter().filter(|row| !here.contains(row)).collect();
+            let unseen = model.processes().filter(|it| it.knowledge != Knowledge::Seen).count();
+            assert!(missing.len() <= unseen, "{} after event {n}: {missing:?}", path.display());
+            compared += here.len();
+        }
+    }
+    assert!(compared > 1000, "{compared}");
 }
 
 /// A file with these bytes.
