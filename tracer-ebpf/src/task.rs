@@ -134,6 +134,12 @@ impl Task {
         own != foreground
     }
 
+    /// `SIGNAL_STOP_STOPPED`: every thread of the process has stopped for job control.
+    #[inline(always)]
+    pub fn is_stopped(self) -> bool {
+        Direct.load::<u32>(self.signal, global!(OFFSETS.signal_flags)) & 1 != 0
+    }
+
     /// `signal->live`: threads of the process that have not begun to exit.
     #[inline(always)]
     pub fn live(self) -> i32 {

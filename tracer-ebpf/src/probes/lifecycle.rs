@@ -19,8 +19,9 @@ use crate::{
 
 /// `CLONE_THREAD` (`include/uapi/linux/sched.h`).
 const CLONE_THREAD: u64 = 0x10000;
-/// `__TASK_STOPPED` and `TASK_DEAD` (`include/linux/sched.h`).
+/// `__TASK_STOPPED`, `__TASK_TRACED` and `TASK_DEAD` (`include/linux/sched.h`).
 const TASK_STOPPED: u32 = 0x4;
+const TASK_TRACED: u32 = 0x8;
 const TASK_DEAD: u32 = 0x80;
 /// Size of [`Exec::args`].
 const ARGS_SIZE: u64 = 512;
@@ -99,10 +100,14 @@ pub fn exit(task: Ptr, group_dead: Option<bool>) {
 #[inline(always)]
 pub fn switch(task: Ptr, state: u32) {
     const { assert!(size_of::<Dead>() == size_of::<Stopped>()) };
-    if state & (TASK_DEAD | TASK_STOPPED) == 0 {
+    if state & (TASK_DEAD | TASK_STOPPED | TASK_TRACED) == 0 {
         return;
     }
     let (task, id) = (Task::new(task), task::id(task));
+    // A task that is traced stops for its tracer, for job control too (`kernel/signal.c`, `do_jobctl_trap`).
+    if state & (TASK_DEAD | TASK_STOPPED) == 0 && !task.is_stopped() {
+        return;
+    }
     if scope::wants(|| scope::follows_subject(task, &id)) {
         // The two kinds have the same fields.
         let kind = if state & TASK_DEAD != 0 { Dead::KIND } else { Stopped::KIND };

@@ -58,6 +58,9 @@ impl Model {
             for session in self.sessions.values_mut() {
                 session.leader_reaped |= session.leader.is_none();
             }
+        }
+        // Of the followed everything is known again; of others nothing is said but what their bundles say.
+        if coverage != Coverage::Some {
             self.gaps.retain(|(seq, _)| *seq >= from);
         }
         self.settle_orphans(cx);

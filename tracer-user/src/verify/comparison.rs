@@ -12,7 +12,7 @@ use tracer_model::{
     state::Model,
 };
 
-use super::{Counts, Divergence, Excuse, HEAL_NS, SETTLE_NS, Whose, run::Run};
+use super::{Counts, Divergence, Excuse, SETTLE_NS, Whose, run::Run};
 use crate::capture::Observation;
 
 /// Nothing happened for so long before a quiet point.
@@ -213,7 +213,7 @@ impl Comparison {
         let before = self.pending.get(&key).copied().filter(|pending| pending.difference == difference);
         if let Some(pending) = before {
             let age = at.since(pending.since);
-            let limit = if pending.excuse == Excuse::Loss { HEAL_NS } else { SETTLE_NS };
+            let limit = pending.excuse.limit();
             if age > limit && !pending.reported {
                 self.diverge(whom.0, difference, (seq, at, quiet), Some((pending.excuse, age)));
                 self.pending.insert(key, Pending { reported: true, ..pending });

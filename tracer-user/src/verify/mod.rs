@@ -33,6 +33,9 @@ use crate::{
 pub const SETTLE_NS: u64 = 100_000_000;
 /// A difference after a loss must be gone by then: the model is resynchronised.
 pub const HEAL_NS: u64 = 1_000_000_000;
+/// So must one that only the release of memory tells of. That waits for an RCU grace period, of which the kernel itself
+/// complains after so long (`rcupdate.rcu_cpu_stall_timeout`).
+pub const RELEASE_NS: u64 = 21_000_000_000;
 
 /// Whose state is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +61,17 @@ pub enum Excuse {
     Release,
     /// Records were lost and the model has not been resynchronised yet.
     Loss,
+}
+
+impl Excuse {
+    /// How long it holds, ns.
+    fn limit(self) -> u64 {
+        match self {
+            Self::Call | Self::Exit | Self::Stop | Self::Record => SETTLE_NS,
+            Self::Loss => HEAL_NS,
+            Self::Release => RELEASE_NS,
+        }
+    }
 }
 
 /// A difference that nothing excuses.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use tracer_model::{dsl, event::Event};
 
-use super::{Counts, Divergence, Excuse, HEAL_NS, SETTLE_NS};
+use super::{Counts, Divergence, Excuse};
 
 /// Differences in flight may be this part of what was compared, in thousandths.
 const MOST_IN_FLIGHT: u64 = 10;
@@ -71,7 +71,6 @@ fn one(text: &mut String, divergence: &Divergence) {
     let _ = writeln!(text, "  model       {}", difference.model);
     let _ = writeln!(text, "  kernel      {}", difference.kernel);
     if let Some((excuse, age)) = excused {
-        let limit = if *excuse == Excuse::Loss { HEAL_NS } else { SETTLE_NS };
         let why = match excuse {
             Excuse::Call => "a call was open",
             Excuse::Exit => "an exit was not complete",
@@ -80,7 +79,12 @@ fn one(text: &mut String, divergence: &Divergence) {
             Excuse::Release => "it was being released",
             Excuse::Loss => "records had been lost",
         };
-        let _ = writeln!(text, "  excuse      {why}, for {} ms; {} ms are allowed", millis(*age), limit / 1_000_000);
+        let _ = writeln!(
+            text,
+            "  excuse      {why}, for {} ms; {} ms are allowed",
+            millis(*age),
+            excuse.limit() / 1_000_000
+        );
     }
     for event in events {
         let _ = writeln!(text, "  event       {}", line(event));

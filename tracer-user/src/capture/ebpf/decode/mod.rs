@@ -196,7 +196,10 @@ fn meaning(record: &Record) -> Option<EventKind> {
         Record::Exit(record) => EventKind::Exit { group_dead: record.group_dead != 0 },
         Record::Dead(_) => EventKind::Dead,
         // JOBCTL_STOP_SIGMASK: the signal of the latest stop (kernel/signal.c, `do_signal_stop`).
-        Record::Stopped(record) => EventKind::Stopped { signal: signal(record.state.jobctl & 0xffff)? },
+        Record::Stopped(record) => {
+            let of_process = record.state.group_exit_code as u32 & 0x7f;
+            EventKind::Stopped { signal: signal(record.state.jobctl & 0xffff).or_else(|| signal(of_process))? }
+        }
         Record::Freed(record) => EventKind::Freed { task: state::task(record.id) },
         Record::SignalGenerated(record) => EventKind::SignalGenerated(SignalGenerated {
             signal: signal(record.signal)?,

@@ -1,0 +1,198 @@
+//! `sesstrace verify` against this machine: it finds nothing where nothing is wrong, and every change that is swallowed. Needs
+//! the probes: without privilege the tests say so on stderr and pass, unless `SESSTRACE_REQUIRE` contains `ebpf`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "helpers of tests; a skip must be seen"
+)]
+
+use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+    os::fd::AsFd as _,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    pty::{OpenptyResult, openpty},
+    unistd::geteuid,
+};
+
+const DEADLINE: Duration = Duration::from_mins(1);
+
+fn probes_are_allowed() -> bool {
+    if geteuid().is_root() {
+        return true;
+    }
+    let required = std::env::var("SESSTRACE_REQUIRE").unwrap_or_default();
+    assert!(!required.split(',').any(|word| word == "ebpf"), "SESSTRACE_REQUIRE=ebpf, but this is not root");
+    eprintln!("SKIPPED: a comparison with the kernel needs root");
+    false
+}
+
+fn verify(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sesstrace"));
+    command.arg("verify").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// What it said and its exit code.
+fn outcome(output: &Output) -> (String, Option<i32>) {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (text + &String::from_utf8_lossy(&output.stderr), output.status.code())
+}
+
+/// The number behind a word at the start of a line.
+fn number(text: &str, word: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(word)).unwrap_or_default();
+    let digits: String = line.trim_start().chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or(0)
+}
+
+/// Forks, moves into groups of their own, orphans and reaps.
+const STORM: &str = "set -m; for i in {1..60}; do (/bin/true &); /bin/true & done; wait; sleep 0.2; :";
+
+#[test]
+fn nothing_differs_while_processes_come_and_go() {
+    if !probes_are_allowed() {
+        return;
+    }
+    let (text, code) = outcome(&verify(&["--every", "1ms", "--", "bash", "-c", STORM]).output().unwrap());
+    assert_eq!(number(&text, "divergences"), 0, "{text}");
+    assert!(number(&text, "checks") > 5 && number(&text, "compared") > 20, "{text}");
+    assert_eq!(code, Some(0), "{text}");
+}
+
+#[test]
+fn nothing_of_the_machine_differs() {
+    if !probes_are_allowed() {
+        return;
+    }
+    let (text, _) = outcome(&verify(&["--all", "--for", "500ms"]).output().unwrap());
+    assert_eq!(number(&text, "divergences"), 0, "{text}");
+    assert!(number(&text, "checks") > 1 && number(&text, "compared") > 20, "{text}");
+}
+
+#[test]
+fn after_a_loss_the_model_is_the_kernels_again_within_a_second() {
+    if !probes_are_allowed() {
+        return;
+    }
+    let script = format!("{STORM} sleep 2; :");
+    let (text, _) = outcome(&verify(&["--ring-bytes", "4096", "--", "bash", "-c", &script]).output().unwrap());
+    assert!(number(&text, "lost") > 0, "a ring of 4 KiB was large enough:\n{text}");
+    assert_eq!(number(&text, "divergences"), 0, "{text}");
+}
+
+#[test]
+fn every_change_that_is_swallowed_is_reported() {
+    if !probes_are_allowed() {
+        return;
+    }
+    // Each command makes the change and lives on for a second, in which it is looked at fifty times.
+    for (kind, script, fact) in [
+        ("setpgid", "set -m; sleep 1 & wait", "process group"),
+        ("reap", "/bin/true; sleep 1; :", "existence"),
+        ("reparenting", "(sleep 1 &); sleep 1; :", "parent"),
+    ] {
+        let output = verify(&["--mutate", kind, "--", "bash", "-c", script]).output().unwrap();
+        let (text, code) = outcome(&output);
+        assert_eq!(code, Some(1), "{kind}: {text}");
+        let told = |line: &str| line.starts_with("divergence ") && line.contains(&format!(", {fact}, at"));
+        assert!(text.lines().any(told), "{kind}: {text}");
+        assert!(text.contains("\n  model  ") && text.contains("\n  kernel ") && text.contains("\n  event  "), "{text}");
+    }
+}
+
+#[test]
+fn another_foreground_group_that_is_swallowed_is_reported() {
+    if !probes_are_allowed() {
+        return;
+    }
+    let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+    let script = ["--mutate", "terminal", "--", "setsid", "-cw", "bash", "--norc", "-ic", "sleep 1; :"];
+    let output = verify(&script).stdin(slave).output().unwrap();
+    drop(master);
+    let (text, code) = outcome(&output);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains(", foreground group, at"), "{text}");
+}
+
+/// A shell at a terminal, below `verify`.
+struct Shell {
+    master: File,
+    seen: String,
+    verify: Child,
+}
+
+impl Shell {
+    fn start() -> Self {
+        let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+        let words = ["--", "setsid", "-cw", "bash", "--norc", "--noprofile", "-i"];
+        let mut command = verify(&words);
+        command.env("PS1", "ready> ").env("TERM", "dumb");
+        command.stdin(slave.try_clone().unwrap()).stdout(slave.try_clone().unwrap()).stderr(slave);
+        Self { master: File::from(master), seen: String::new(), verify: command.spawn().unwrap() }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.master.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Reads until this was shown, and forgets what came before.
+    fn expect(&mut self, what: &str) {
+        let begun = Instant::now();
+        while !self.seen.contains(what) {
+            let left = DEADLINE.saturating_sub(begun.elapsed());
+            assert!(!left.is_zero(), "{what:?} does not come; seen: {:?}", self.seen);
+            let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
+            poll(&mut fds, PollTimeout::try_from(left).unwrap()).unwrap();
+            let mut buffer = [0; 4096];
+            let read = self.master.read(&mut buffer).unwrap();
+            self.seen.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+        self.seen = self.seen.split_once(what).unwrap().1.to_owned();
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // When the test failed. The shell itself goes with its terminal.
+        let _ = self.verify.kill();
+    }
+}
+
+#[test]
+fn nothing_differs_while_a_shell_stops_resumes_and_ends_jobs() {
+    if !probes_are_allowed() {
+        return;
+    }
+    let mut shell = Shell::start();
+    shell.expect("ready> ");
+    // The job says that it runs, in the foreground: the shell has given it the terminal by then.
+    shell.say("sh -c 'echo run''ning; exec sleep 60'\n");
+    shell.expect("running");
+    shell.say("\x1a");
+    shell.expect("Stopped");
+    shell.expect("ready> ");
+    shell.say("bg; echo be''hind\n");
+    shell.expect("behind");
+    shell.expect("ready> ");
+    shell.say("fg\n");
+    shell.expect("sleep 60'");
+    shell.say("\x03");
+    shell.expect("ready> ");
+    shell.say("cat & (sleep 60 &); echo le''ft\n");
+    shell.expect("left");
+    shell.expect("ready> ");
+    // The first one is refused: there is a stopped job.
+    shell.say("exit\nexit\n");
+    shell.expect("checks ");
+    shell.expect("divergences   ");
+    shell.expect("\n");
+    let status = shell.verify.wait().unwrap();
+    assert_eq!(status.code(), Some(0));
+}
