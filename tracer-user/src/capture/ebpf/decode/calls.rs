@@ -87,8 +87,10 @@ fn waited(call: Call, raw: &record::Leave) -> Option<Waited> {
     if returned == 0 && matches!(call, Call::Wait4 { .. }) {
         return None;
     }
-    // Both calls name stops and continues alike; an exit is what wait4 always waits for.
-    let may_be_stop = options & (WSTOPPED | WCONTINUED) != 0;
+    // Both calls name stops and continues alike; an exit is what wait4 always waits for. What a call asked for that began before
+    // the capture is not known.
+    let asks_for_stops = options & (WSTOPPED | WCONTINUED) != 0;
+    let may_be_stop = asks_for_stops || raw.header.flags & FLAG_ENTER_MISSING != 0;
     let child = match raw.waited.tgid {
         // The probes' table does not have it; in the initial namespace the number that the caller got is the process's.
         0 if raw.state.ns_level == 0 => RawTask { pid: Pid(returned), tid: Tid(returned), start: BootNs(0) },
