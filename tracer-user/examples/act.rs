@@ -30,6 +30,7 @@ fn main() {
         Some("vfork") => clone_child(libc::CLONE_VFORK),
         Some("clone_parent") => clone_child(libc::CLONE_PARENT),
         Some("clone_untraced") => clone_untraced(),
+        Some("vfork_stopped") => vfork_stopped(),
         Some("call32") => call32(),
         Some("restart") => restart(),
         Some("auto_reap") => auto_reap(),
@@ -84,6 +85,19 @@ fn clone_child(flags: i32) {
     // With CLONE_PARENT it is the child of our parent.
     let expected = if flags == libc::CLONE_PARENT { Err(Errno::ECHILD) } else { Ok(WaitStatus::Exited(child, 0)) };
     assert_eq!(waited, expected);
+}
+
+/// A child stops while its parent waits for it in vfork(2), where nothing but the end or an exec of the child wakes that.
+fn vfork_stopped() {
+    let flags = i64::from(libc::CLONE_VFORK | libc::SIGCHLD);
+    // SAFETY: without CLONE_VM this is fork(2), after which the parent waits.
+    let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0_i64, 0_i64, 0_i64, 0_i64) };
+    if child == 0 {
+        raise(Signal::SIGSTOP).unwrap();
+        exit(0);
+    }
+    let child = Pid::from_raw(child as i32);
+    assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
 }
 
 /// A child that no tracer is to have. Its status is 1 if it may not call setpgid.

@@ -32,7 +32,7 @@ impl Model {
     /// SIGKILL was sent. No tracer sees anybody take it, but whom it was sent to is what the call says: a process, or the
     /// members of a group as far as the sender may signal them (kernel/signal.c, `check_kill_permission`).
     pub(super) fn killed(&mut self, cx: &mut Cx, open: &OpenCall, sender: ProcKey) {
-        if matches!(open.call, Call::Kill { target: -1, .. } | Call::PidfdSendSignal { .. }) {
+        if !says_whom(open.call) {
             return;
         }
         let uid = self.processes.get(&sender).and_then(|sender| sender.uid);
@@ -53,7 +53,9 @@ impl Model {
             return;
         }
         let Some(process) = self.processes.get(&key) else { return };
-        if let Some(send) = self.sends.last(Signal::KILL, &taker(process, Tid(key.number.0))) {
+        // Of a call that can have meant anybody, or nobody that is seen, it is not known.
+        let last = self.sends.last(Signal::KILL, &taker(process, Tid(key.number.0)));
+        if let Some(send) = last.filter(|(_, call, _)| says_whom(*call)) {
             self.tell_kill(cx, send, key);
         }
     }
@@ -206,6 +208,11 @@ impl Model {
         let mut living = members.iter().filter(|it| self.processes.get(it).is_some_and(|it| it.phase == Phase::Alive));
         living.next().copied().filter(|_| living.next().is_none())
     }
+}
+
+/// Whether a call says whom it signals.
+fn says_whom(call: Call) -> bool {
+    !matches!(call, Call::Kill { target: -1, .. } | Call::PidfdSendSignal { .. })
 }
 
 /// A process as one that takes a signal, in the thread of this number.

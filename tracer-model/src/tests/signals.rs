@@ -2,7 +2,8 @@
 
 use expect_test::expect;
 
-use super::check;
+use super::{check, history};
+use crate::{delta::Change, event::Event, state::Model};
 
 #[test]
 fn kill_to_a_process_a_group_its_own_group_and_all() {
@@ -321,4 +322,22 @@ fn a_signal_that_is_seen_when_it_is_taken_belongs_to_the_one_call_that_can_have_
             #32 SIGRTMIN+0 to 20 by kill of 10 in #29
         "]],
     );
+}
+
+#[test]
+fn nobody_takes_sigkill_so_that_only_a_call_that_says_whom_it_means_is_told() {
+    let told = |call: &str| {
+        let mut model = Model::new();
+        model.seen_by_tracer();
+        let text = format!("10: fork 20\n10: > {call}\n20: exit SIGKILL {{sf=4 gcode=9}}\n");
+        let sent = |event: &Event| {
+            let changes = model.apply(event).changes;
+            changes.iter().any(|change| matches!(change, Change::SignalSent { .. }))
+        };
+        history(&text).iter().any(sent)
+    };
+    assert!(told("kill(20,SIGKILL)"));
+    // Whomever these meant, it may be another one, and this one killed by somebody who is not seen.
+    assert!(!told("pidfd_send_signal(3,SIGKILL,0)"));
+    assert!(!told("kill(-1,SIGKILL)"));
 }

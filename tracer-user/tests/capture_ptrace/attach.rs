@@ -117,6 +117,25 @@ fn what_stops_while_it_is_traced_stays_stopped_when_it_is_let_go_of() {
 }
 
 #[test]
+fn whoever_cannot_be_stopped_is_let_go_of_all_the_same() {
+    let Some(mut capture) = Capture::open(UNFILTERED) else { return };
+    let words = act("vfork_stopped");
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut stage = Stage::new(UNFILTERED, None, &words);
+    capture.source.follow(&[stage.root]).unwrap();
+    stage.release();
+    let stopped = |event: &&tracer_model::event::Event| matches!(event.kind, EventKind::Stopped { .. });
+    capture.until("the stop of the child", |events| events.iter().any(|event| stopped(&event)));
+    let child = capture.events.iter().find(stopped).and_then(subject).unwrap().id.pid;
+    // Would not return before somebody continues the child.
+    capture.end();
+    assert_eq!(lines(stage.root, "TracerPid:"), ["0"]);
+    await_stopped(child);
+    signal(child, NixSignal::SIGCONT);
+    assert_eq!(stage.next_state(), 0);
+}
+
+#[test]
 fn what_is_left_behind_is_served_until_it_ends() {
     let Some(mut capture) = Capture::open(FILTERED) else { return };
     let (input, tell): (OwnedFd, OwnedFd) = pipe2(OFlag::O_CLOEXEC).unwrap();

@@ -36,13 +36,19 @@ impl Tracer {
     /// A thread made another, or a process. It goes on at once: the new one cannot do anything of interest before its first
     /// stop is handled.
     pub fn forked(&mut self, tid: Tid, vfork: bool) {
-        let child = sys::message(tid).map(|child| Tid(child as u32));
+        // The message of another stop, in which it is when it was killed meanwhile, is no number of a thread.
+        let child = sys::message(tid).ok().filter(|_| sys::is_in_fork(tid)).map(|child| Tid(child as u32));
         let flags = clone_flags(tid);
         let not_before = self.table.threads.get(&tid).map_or(BootNs(0), |thread| thread.resumed);
         self.run_on(tid, 0);
-        if let Ok(child) = child {
+        if let Some(child) = child {
             self.born(child, Some(Fork { by: tid, flags, vfork, not_before }));
         }
+    }
+
+    /// A thread is there, and nobody has said who made it.
+    pub fn orphaned(&mut self, child: Tid) {
+        self.born(child, None);
     }
 
     /// A thread that was not known is. Nobody has said who made it if `fork` is missing.
@@ -63,7 +69,7 @@ impl Tracer {
         } else {
             self.process_born(pid, fork);
         }
-        for word in self.table.early.remove(&child).unwrap_or_default() {
+        if let Some((word, _)) = self.table.early.remove(&child) {
             self.handle(child, word);
         }
     }
@@ -144,6 +150,12 @@ impl Tracer {
     /// A program was executed. Of several threads the one that did so is left; it bears the leader's number from now on.
     pub fn executed(&mut self, tid: Tid) {
         let old = sys::message(tid).map_or(tid, |old| Tid(old as u32));
+        self.replaced(tid, old);
+        self.run_on(tid, 0);
+    }
+
+    /// Of a process that has executed a program this is the only thread, which bore another number before.
+    pub fn replaced(&mut self, tid: Tid, old: Tid) {
         let Some(pid) = self.table.threads.get(&tid).map(|thread| thread.pid) else { return };
         let others: Vec<Tid> =
             self.table.processes.get(&pid).map(|it| it.threads.iter().copied().collect()).unwrap_or_default();
@@ -164,12 +176,12 @@ impl Tracer {
         }
         let (args, truncated) = if self.options.capture_arguments { arguments(pid) } else { (Vec::new(), false) };
         self.emit_own(pid, tid, EventKind::Exec { old_tid: old, args, truncated });
-        self.run_on(tid, 0);
     }
 
     /// A thread begins to exit.
     pub fn exiting(&mut self, tid: Tid) {
-        let code = sys::message(tid).map_or(0, |code| code as i32);
+        // It was killed in this stop, or was in it already when it was let go on from the one before. Its end says the code.
+        let Ok(code) = sys::message(tid).map(|code| code as i32) else { return };
         let pid = self.table.threads.get(&tid).map(|thread| thread.pid);
         // Its group and session are to be had until we wait for it; a terminal is not.
         let early = !pid.is_some_and(|pid| self.table.must_read(pid) || !self.table.is_fork(pid));
@@ -212,11 +224,6 @@ impl Tracer {
             state.task_exit_state = EXIT_DEAD;
             let comm = state.comm.clone();
             self.emit(state.id, comm, Some(state), EventKind::Dead);
-        }
-        // Whoever it forked last could not say so.
-        let orphans: Vec<Tid> = self.table.early.keys().copied().collect();
-        for orphan in orphans {
-            self.born(orphan, None);
         }
     }
 

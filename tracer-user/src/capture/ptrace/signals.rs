@@ -73,6 +73,8 @@ impl Tracer {
     pub fn signalled(&mut self, tid: Tid, number: c_int) {
         let signal = Signal(number as u32);
         if let Ok(info) = sys::signal_info(tid)
+            // Otherwise it is in another stop by now, for it was killed.
+            && info.si_signo == number
             && is_watched(signal, info.si_code)
         {
             self.taken(tid, signal, &info);

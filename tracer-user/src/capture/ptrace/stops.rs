@@ -2,11 +2,16 @@
 //!
 //! Must not: emit events.
 
+use std::time::Instant;
+
 use libc::c_int;
 
 use tracer_model::ids::{Signal, Tid};
 
-use super::{sys, tracer::Tracer};
+use super::{
+    sys,
+    tracer::{Mode, Tracer},
+};
 
 /// What a status word says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +63,10 @@ impl Tracer {
     /// A state change of a thread whose events matter.
     pub fn captured(&mut self, tid: Tid, word: c_int) {
         if !self.table.threads.contains_key(&tid) {
-            // Who forked it is going to say so, or dies before it can.
-            return self.table.early.entry(tid).or_default().push(word);
+            // Who forked it is going to say so, or dies before it can. It stays in this stop, unless it is killed.
+            let early = self.table.early.entry(tid).or_insert_with(|| (word, Instant::now()));
+            early.0 = word;
+            return;
         }
         match Stop::of(word) {
             Stop::Ended => self.ended(tid, word),
@@ -71,6 +78,19 @@ impl Tracer {
             Stop::Group(signal) => self.group_stopped(tid, signal),
             Stop::Trap => self.trapped(tid),
             Stop::Other => self.run_on(tid, 0),
+        }
+    }
+
+    /// A state change that another one of the same thread followed before it was handled: the thread was killed, and whatever
+    /// it is asked or told now is about the later stop. Nothing came of what it was about to do, except that it has executed
+    /// a program.
+    pub fn overtaken(&mut self, tid: Tid, word: c_int) {
+        let stop = Stop::of(word);
+        if stop == Stop::Executed && self.mode == Mode::Capturing {
+            self.replaced(tid, tid);
+        } else if stop == Stop::Ended {
+            // Another thread has got the number since.
+            self.handle(tid, word);
         }
     }
 

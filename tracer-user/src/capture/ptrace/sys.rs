@@ -83,6 +83,12 @@ pub(super) fn signal_info(tid: Tid) -> Result<libc::siginfo_t, Errno> {
     Errno::result(result).map(|_| unsafe { info.assume_init() })
 }
 
+/// Whether a thread is in the stop that says that it forked: `si_code` names the event (kernel/signal.c, `ptrace_notify`).
+pub(super) fn is_in_fork(tid: Tid) -> bool {
+    let forks = [libc::PTRACE_EVENT_FORK, libc::PTRACE_EVENT_VFORK, libc::PTRACE_EVENT_CLONE];
+    signal_info(tid).is_ok_and(|info| forks.contains(&(info.si_code >> 8)))
+}
+
 /// A system call in progress: `struct ptrace_syscall_info` (include/uapi/linux/ptrace.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SyscallStop {

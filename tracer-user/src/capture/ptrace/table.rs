@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fs::File,
     os::fd::OwnedFd,
+    time::Instant,
 };
 
 use tracer_model::{
@@ -150,8 +151,8 @@ pub(super) struct Table {
     family: BTreeSet<(Pid, Pid)>,
     /// Processes that have begun to exit and have not ended yet.
     pub exits: BTreeSet<Pid>,
-    /// What was reported of threads before the event that says who forked them.
-    pub early: BTreeMap<Tid, Vec<i32>>,
+    /// What was reported last of threads before the event that says who forked them, and since when they wait for it.
+    pub early: BTreeMap<Tid, (i32, Instant)>,
     /// Who was reaped last, oldest first: a signal of theirs can come later.
     reaped: VecDeque<RawTask>,
     /// Processes that are not traced and whose number was met.
