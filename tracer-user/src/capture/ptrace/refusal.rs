@@ -51,6 +51,8 @@ struct Target {
     /// Number and name of its tracer.
     tracer: Option<(Pid, String)>,
     kernel_thread: bool,
+    /// Its first thread has exited, which the kernel lets nobody trace (kernel/ptrace.c, `ptrace_attach`).
+    over: bool,
     /// Its real user, if that is not this process's: by name or number.
     other_user: Option<String>,
 }
@@ -109,7 +111,8 @@ fn target(pid: Pid, state: &State) -> Target {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let name = |uid: u32| User::from_uid(uid.into()).ok().flatten().map_or(uid.to_string(), |user| user.name);
     let other_user = (state.uid.0 != getuid().as_raw()).then(|| name(state.uid.0));
-    Target { tracer: tracer(&status), kernel_thread: state.task_flags & PF_KTHREAD != 0, other_user }
+    let kernel_thread = state.task_flags & PF_KTHREAD != 0;
+    Target { tracer: tracer(&status), kernel_thread, over: state.exit_state != 0, other_user }
 }
 
 fn judge_filters(attempt: Attempt) -> Result<(), CaptureError> {
@@ -170,6 +173,10 @@ fn judge(what: String, target: &Target, here: &Circumstances) -> CaptureError {
             Some(format!("kill {pid}    ends that tracer; -b ebpf, as root, goes beside it")),
         ),
         (Target { kernel_thread: true, .. }, _) => ("EPERM: it is a thread of the kernel".to_owned(), None),
+        (Target { over: true, .. }, _) => (
+            "EPERM: its first thread has exited, and ptrace begins with that".to_owned(),
+            Some("-b ebpf, as root".to_owned()),
+        ),
         (Target { other_user: Some(user), .. }, _) if !here.privileged => {
             (format!("EPERM: it belongs to user {user}"), Some(as_root.to_owned()))
         }
@@ -253,6 +260,7 @@ mod tests {
         let own = Target::default();
         let traced = Target { tracer: Some((Pid(4711), "strace".to_owned())), ..Target::default() };
         let others = Target { other_user: Some("ada".to_owned()), ..Target::default() };
+        let over = Target { over: true, ..Target::default() };
         let kernel = Target { kernel_thread: true, ..Target::default() };
         for (target, here) in [
             (&traced, ORDINARY),
@@ -263,6 +271,7 @@ mod tests {
             (&own, yama(2)),
             (&own, Circumstances { privileged: true, ..yama(3) }),
             (&kernel, Circumstances { privileged: true, ..root.clone() }),
+            (&over, ORDINARY),
         ] {
             said += &told(&judge("trace process 9 with ptrace".to_owned(), target, &here));
         }
@@ -283,6 +292,8 @@ mod tests {
               fix -b ebpf, or boot with kernel.yama.ptrace_scope=1
             cannot trace process 9 with ptrace: EPERM: it is a thread of the kernel
               fix none
+            cannot trace process 9 with ptrace: EPERM: its first thread has exited, and ptrace begins with that
+              fix -b ebpf, as root
         "]].assert_eq(&said);
     }
 }
