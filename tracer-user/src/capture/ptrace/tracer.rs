@@ -367,9 +367,9 @@ mod tests {
             let mut tracer = tracer(Some(child.0));
             let forked = (libc::PTRACE_EVENT_FORK << 16) | (libc::SIGTRAP << 8) | 0x7f;
             if together {
-                tracer.handle_batch((child.0, forked))
+                tracer.handle_batch((child.0, forked));
             } else {
-                tracer.handle(child.0, forked)
+                tracer.handle(child.0, forked);
             }
             while let Ok(Some((tid, word))) = sys::wait(false) {
                 tracer.handle(tid, word);
