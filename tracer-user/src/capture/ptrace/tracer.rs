@@ -32,8 +32,8 @@ use super::{
 };
 use crate::capture::{CaptureError, boot_now, procfs};
 
-/// Stops that are fetched before the first of them is handled. Without this, whoever stops again at once would keep all
-/// others waiting.
+/// Stops that are fetched before the first of them is handled. If each were handled when it is fetched, whoever stops again at
+/// once would keep all others waiting.
 const BATCH: usize = 64;
 
 /// How often those are asked after whose reap no wait will show, while there is something else to do.
@@ -184,14 +184,16 @@ impl Tracer {
         Ok(())
     }
 
+    /// The first stop at once, and then all that there are by now.
     fn handle_batch(&mut self, first: (Tid, c_int)) {
-        let mut batch = vec![first];
+        self.table.asked.clear();
+        self.handle(first.0, first.1);
+        let mut batch = Vec::new();
         while batch.len() < BATCH
             && let Ok(Some(next)) = sys::wait(true)
         {
             batch.push(next);
         }
-        self.table.asked.clear();
         for (at, (tid, word)) in batch.iter().enumerate() {
             if batch.iter().skip(at + 1).any(|(later, _)| later == tid) {
                 self.overtaken(*tid, *word);
