@@ -36,7 +36,13 @@ impl Model {
             return;
         }
         let uid = self.processes.get(&sender).and_then(|sender| sender.uid);
-        let may = |target: &&Process| uid.is_some_and(|uid| uid.0 == 0) || uid == target.uid;
+        let inside = |process: &Process| process.namespace.map(|namespace| namespace.inum);
+        let from = self.processes.get(&sender).map(inside);
+        // The init of a namespace takes nothing from inside.
+        let immune = |target: &Process| {
+            target.namespace.is_some_and(|namespace| namespace.pid.0 == 1) && from == Some(inside(target))
+        };
+        let may = |target: &&Process| (uid.is_some_and(|uid| uid.0 == 0) || uid == target.uid) && !immune(target);
         let seq = open.entered.seq;
         let reached = |target: &&Process| {
             target.knowledge == Knowledge::Seen && self.sends.reaches(seq, &taker(target, Tid(target.key.number.0)))
@@ -54,8 +60,8 @@ impl Model {
         }
         let Some(process) = self.processes.get(&key) else { return };
         // Of a call that can have meant anybody, or nobody that is seen, it is not known.
-        let last = self.sends.last(Signal::KILL, &taker(process, Tid(key.number.0)));
-        if let Some(send) = last.filter(|(_, call, _)| says_whom(*call)) {
+        let only = self.sends.only(Signal::KILL, &taker(process, Tid(key.number.0)));
+        if let Some(send) = only.filter(|(_, call, _)| says_whom(*call)) {
             self.tell_kill(cx, send, key);
         }
     }

@@ -68,10 +68,13 @@ impl Sends {
         self.0.iter_mut().filter(|send| send.entered == entered).for_each(|send| send.taken.push(target));
     }
 
-    /// The last call that is aimed at a process, and of which that was not said yet: its caller, itself, its ENTER.
-    pub fn last(&self, signal: Signal, taker: &Taker) -> Option<(ProcKey, Call, Seq)> {
+    /// The call that is aimed at a process, and of which that was not said yet: its caller, itself, its ENTER. Of several
+    /// nothing tells which one it was.
+    pub fn only(&self, signal: Signal, taker: &Taker) -> Option<(ProcKey, Call, Seq)> {
         let possible = |send: &&Send| send.signal == signal && !send.taken.contains(&taker.key) && reaches(send, taker);
-        self.0.iter().rev().find(possible).map(|send| (send.sender, send.call, send.entered))
+        let mut candidates = self.0.iter().filter(possible);
+        let found = candidates.next().map(|send| (send.sender, send.call, send.entered));
+        found.filter(|_| candidates.next().is_none())
     }
 
     /// The call that sent the signal which is being taken, when there is only one that can have.

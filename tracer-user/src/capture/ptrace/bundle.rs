@@ -190,7 +190,7 @@ fn describe(
         exit_code: process.exit_code,
         group_exit_code: process.exit_code,
         task_flags: own(process.forked, PF_FORKNOEXEC) | own(thread_exiting || over, PF_EXITING),
-        live: (process.threads.len() - process.exiting) as i32,
+        live: process.threads.len().saturating_sub(process.exiting) as i32,
         facts: Facts {
             session_leader: process.session == process.id.pid.0,
             single_thread: process.threads.len() <= 1,

@@ -312,7 +312,9 @@ impl Tracer {
     fn watch(&mut self, pid: Pid, gone: bool) {
         match sys::pidfd(pid).filter(|_| !gone) {
             Some(pidfd) => self.zombies.watch(pid, pidfd),
-            None => self.freed(pid),
+            None if gone || sys::pgid(pid).is_none() => self.freed(pid),
+            // There are no more descriptors: that it is reaped will not be seen.
+            None => {}
         }
     }
 

@@ -32,7 +32,10 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use nix::errno::Errno;
+use nix::{
+    errno::Errno,
+    sys::resource::{Resource, getrlimit, setrlimit},
+};
 
 use tracer_model::ids::{Pid, Seq};
 
@@ -86,6 +89,7 @@ impl PtraceSource {
         };
         refusal::foresee(options.seccomp)?;
         requests::prepare().map_err(failed("handle SIGURG"))?;
+        allow_many_files();
         let namespace = procfs::pid_namespace(Pid(std::process::id())).unwrap_or_default();
         let around = Surroundings { initial_namespace: namespace == facts::INITIAL_PID_NAMESPACE, namespace };
         let (queue, requests, zombies) =
@@ -112,7 +116,7 @@ impl PtraceSource {
     fn ask(&self, request: Request) -> Result<(), CaptureError> {
         // Who waits for the answer takes nothing from the queue meanwhile.
         self.queue.set_unbounded(true);
-        let reply = self.requests.ask(request);
+        let reply = self.requests.ask(request, || !self.thread.is_finished());
         self.queue.set_unbounded(false);
         reply
     }
@@ -161,6 +165,15 @@ impl Source for PtraceSource {
         let _ = self.ask(request);
         // A panic of the thread has been reported, and nothing is left to do about it.
         let _ = self.thread.join();
+    }
+}
+
+/// Each process with a terminal, and each zombie that is asked after, takes a descriptor. The command has its own limits: it is
+/// forked before this.
+fn allow_many_files() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // Without it fewer are kept open.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }
 

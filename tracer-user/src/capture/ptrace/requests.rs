@@ -52,14 +52,20 @@ impl Requests {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks, and waits for the answer.
-    pub fn ask(&self, request: Request) -> Result<(), CaptureError> {
+    /// Asks, and waits for the answer, as long as there is somebody to give one.
+    pub fn ask(&self, request: Request, is_alive: impl Fn() -> bool) -> Result<(), CaptureError> {
         let mut inner = self.lock();
         inner.request = Some(request);
         self.changed.notify_all();
         loop {
             if let Some(reply) = inner.reply.take() {
                 return reply;
+            }
+            if !is_alive() {
+                return Err(CaptureError::System {
+                    what: "ask the tracing thread: it has ended".to_owned(),
+                    errno: Errno::ESRCH,
+                });
             }
             interrupt(inner.tracer);
             inner = self.changed.wait_timeout(inner, PATIENCE).unwrap_or_else(PoisonError::into_inner).0;

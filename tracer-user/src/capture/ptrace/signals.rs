@@ -171,7 +171,7 @@ impl Tracer {
     }
 
     fn goes_on(&mut self, tid: Tid) {
-        if let Some(thread) = self.table.threads.get_mut(&tid)
+        if let Some(thread) = self.table.threads.get_mut(&tid).filter(|thread| !thread.exiting)
             && std::mem::take(&mut thread.stopped)
             && let Some(process) = self.table.process_of_mut(tid)
         {
