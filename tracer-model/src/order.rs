@@ -7,7 +7,7 @@
 //!
 //! Must not: read a clock (the caller passes `now`), or hold more than the window.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
     event::{Comm, Event, EventKind, Gap, GapCause, RawTask},
@@ -28,8 +28,9 @@ pub struct Reorder {
     waiting: BTreeMap<u64, Option<Event>>,
     /// Events without a number of their own, by that of the record that they go before.
     unnumbered: BTreeMap<u64, Vec<Event>>,
-    /// Since when `next` has been missing.
-    missing_since: Option<BootNs>,
+    /// The last number that had been given out at an instant, for instants in order: what is missing has been missing since
+    /// the first of them at which it had been given out.
+    given_out: VecDeque<(u64, BootNs)>,
     /// Time of the last event that was released: where a gap begins.
     last_at: BootNs,
 }
@@ -43,7 +44,7 @@ impl Reorder {
             next: first.0,
             waiting: BTreeMap::new(),
             unnumbered: BTreeMap::new(),
-            missing_since: None,
+            given_out: VecDeque::new(),
             last_at: begin,
         }
     }
@@ -78,17 +79,20 @@ impl Reorder {
 
     /// Releases into `out` everything that is in order at `now`. `last` is the last number that the probes gave out.
     pub fn release(&mut self, now: BootNs, last: Seq, out: &mut Vec<Event>) {
+        let last = last.0.max(self.waiting.keys().next_back().copied().unwrap_or_default());
+        if self.given_out.back().is_none_or(|(before, _)| *before < last) {
+            self.given_out.push_back((last, now));
+        }
         loop {
             self.release_contiguous(out);
-            if self.waiting.is_empty() && last.0 < self.next {
-                self.missing_since = None;
+            while self.given_out.front().is_some_and(|(given, _)| *given < self.next) {
+                self.given_out.pop_front();
+            }
+            let Some((_, since)) = self.given_out.front() else { return };
+            if now.since(*since) < self.window {
                 return;
             }
-            let since = *self.missing_since.get_or_insert(now);
-            if now.since(since) < self.window {
-                return;
-            }
-            self.give_up(now, last, out);
+            self.give_up(now, Seq(last), out);
         }
     }
 
@@ -106,7 +110,6 @@ impl Reorder {
         self.release_unnumbered(out);
         while let Some(slot) = self.waiting.remove(&self.next) {
             self.next += 1;
-            self.missing_since = None;
             if let Some(event) = slot {
                 self.last_at = self.last_at.max(event.at);
                 out.push(event);
@@ -122,7 +125,6 @@ impl Reorder {
         let lost = end.saturating_sub(self.next);
         out.push(gap(Seq(self.next), self.last_at, until.max(self.last_at), lost, GapCause::MissingSequence));
         self.next = end;
-        self.missing_since = None;
     }
 
     /// Releases the events without a number that belong before `next`.
@@ -220,6 +222,22 @@ mod tests {
         reorder.push(Seq(1), Some(event(1, MS)));
         reorder.release(BootNs(99 * MS), Seq(2), &mut out);
         assert_eq!(shown(&out), "1 2");
+    }
+
+    #[test]
+    fn many_holes_are_waited_for_together() {
+        let (mut reorder, mut out) = (buffer(), Vec::new());
+        for seq in (2..=2000).step_by(2) {
+            reorder.push(Seq(seq), Some(event(seq, seq)));
+        }
+        reorder.release(BootNs(MS), Seq(2000), &mut out);
+        assert_eq!(shown(&out), "");
+        reorder.push(Seq(2002), Some(event(2002, 2002)));
+        reorder.release(BootNs(50 * MS), Seq(2002), &mut out);
+        reorder.release(BootNs(101 * MS), Seq(2002), &mut out);
+        assert_eq!(out.len(), 2000, "those that were missing all the time");
+        reorder.release(BootNs(150 * MS), Seq(2002), &mut out);
+        assert_eq!(out.len(), 2002, "and the one that was missing later");
     }
 
     #[test]

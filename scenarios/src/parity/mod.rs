@@ -80,7 +80,7 @@ fn counted(recorded: &Recorded) -> BTreeMap<String, usize> {
 #[derive(Debug)]
 pub struct Ledger {
     rows: Vec<Row>,
-    used: BTreeSet<(usize, Side)>,
+    used: BTreeSet<(usize, Side, usize)>,
 }
 
 impl Ledger {
@@ -94,23 +94,26 @@ impl Ledger {
     pub fn explains(&mut self, difference: &Difference) -> bool {
         let mut found = false;
         for (number, row) in self.rows.iter().enumerate() {
-            if row.patterns(difference.side).iter().any(|pattern| difference.fits(pattern)) {
-                self.used.insert((number, difference.side));
-                found = true;
+            for (place, pattern) in row.patterns(difference.side).iter().enumerate() {
+                if difference.fits(pattern) {
+                    self.used.insert((number, difference.side, place));
+                    found = true;
+                }
             }
         }
         found
     }
 
-    /// The halves of rows that no difference needed.
+    /// The patterns that no difference needed.
     #[must_use]
     pub fn unused(&self) -> Vec<String> {
         let mut unused = Vec::new();
         for (number, row) in self.rows.iter().enumerate() {
             for side in [Side::Ebpf, Side::Ptrace] {
-                let patterns = row.patterns(side);
-                if !patterns.is_empty() && !self.used.contains(&(number, side)) {
-                    unused.push(format!("{side:?}: {}", patterns.join(" / ")));
+                for (place, pattern) in row.patterns(side).iter().enumerate() {
+                    if !self.used.contains(&(number, side, place)) {
+                        unused.push(format!("{side:?}: {pattern}"));
+                    }
                 }
             }
         }

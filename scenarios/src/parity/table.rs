@@ -9,6 +9,8 @@ use super::Side;
 pub enum Section {
     /// What is said.
     Facts,
+    /// What two runs of a scenario differ in.
+    Chance,
     /// Fields of events.
     Fields,
     /// Lines of expectations that do not hold under ptrace.
@@ -19,6 +21,7 @@ impl Section {
     fn heading(self) -> &'static str {
         match self {
             Self::Facts => "## What is said",
+            Self::Chance => "## Chance",
             Self::Fields => "## Fields of events",
             Self::Expectations => "## Expectations",
         }
