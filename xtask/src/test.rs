@@ -67,6 +67,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let logs = root.join("target/xtask-test");
     fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
     needs::install()?;
+    needs::forget_packages()?;
     let only = arguments.only.as_deref().unwrap_or_default();
     let (mut passed, mut failed) = (0, 0);
     for (number, step) in steps(needs::has_cargo("nextest"), needs::has_cargo("deny")).iter().enumerate() {

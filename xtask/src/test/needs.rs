@@ -1,6 +1,10 @@
 //! What the tests need besides cargo: shells, programs of the terminal, parts of the toolchain. Installs it as root on Debian, else names it.
 
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context as _, bail};
 
@@ -50,6 +54,30 @@ pub fn install() -> anyhow::Result<()> {
         if !has_cargo(command) {
             run(Command::new("rustup").args(["component", "add", component]))
                 .with_context(|| format!("the tests need the component {component}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what cargo keeps of packages of ours that an earlier run made: it knows them by name and version, and would build
+/// the new ones with the old.
+pub fn forget_packages() -> anyhow::Result<()> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    let Some(sources) = home.map(|home| home.join("registry/src")).filter(|sources| sources.exists()) else {
+        return Ok(());
+    };
+    for registry in fs::read_dir(&sources).with_context(|| sources.display().to_string())? {
+        let registry = registry?;
+        // That of a packaging run has no name, only a hash.
+        if !registry.file_name().to_string_lossy().starts_with('-') {
+            continue;
+        }
+        for package in fs::read_dir(registry.path())? {
+            let package = package?;
+            if package.file_name().to_string_lossy().starts_with("tracer-") {
+                fs::remove_dir_all(package.path()).with_context(|| package.path().display().to_string())?;
+            }
         }
     }
     Ok(())
