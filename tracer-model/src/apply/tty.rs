@@ -237,6 +237,13 @@ impl Model {
             to.group = to.group.filter(|_| !state.foreground_empty);
         }
         let by = self.caller_of_tcsetpgrp(cx, tty, state.foreground);
+        let session = self.terminals.get(&tty).and_then(|terminal| terminal.session);
+        let leader = session.and_then(|session| self.sessions.get(&session)?.leader);
+        let leader_exits =
+            leader.and_then(|leader| self.processes.get(&leader)).is_some_and(|leader| leader.phase >= Phase::Exiting);
+        // An exiting leader first takes the foreground away, then the terminal from each member (drivers/tty/tty_jobctrl.c,
+        // `disassociate_ctty`).
+        let given_up = state.foreground.number == 0 && leader_exits;
         let Some(terminal) = self.terminals.get_mut(&tty) else { return };
         let (before, from) = (terminal.foreground_id, terminal.foreground);
         let same = before.number == state.foreground.number && same_ino(before.ino, state.foreground.ino);
@@ -256,7 +263,7 @@ impl Model {
         }
         let gained =
             cx.delta.changes.iter().any(|change| matches!(change, Change::TtyGained { tty: it, .. } if *it == tty));
-        if !same && !gained && !calling && !new {
+        if !same && !gained && !calling && !new && !given_up {
             cx.push(Change::UnseenCall { process: key, what: UnseenChange::Foreground });
         }
         if !new || gained || calling {
