@@ -547,7 +547,9 @@ fn what_a_command_leaves_behind_is_told_and_can_fail_a_build() {
         let command = [&["leftovers", "-b", "ptrace"], options, &["--", "sh", "-c", script]].concat();
         place.said(&place.sesstrace().env("TMPDIR", place.folder.path()).args(command).output().unwrap())
     };
-    let left = leftovers(&[], "sleep 0.5 & exit 3");
+    // The child has its name once it has executed the program.
+    let executed = "while read name < /proc/$!/comm; [ $name != sleep ]; do :; done";
+    let left = leftovers(&[], &format!("sleep 0.5 & {executed}; exit 3"));
     assert!(left.starts_with("warning JC403 leftover-after-root-exit  1 process left behind by "), "{left}");
     assert!(left.contains("sleep (in the command's group; got no signal)\n"), "{left}");
     assert!(left.ends_with("exit status: 3\n"), "{left}");

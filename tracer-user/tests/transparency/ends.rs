@@ -22,8 +22,11 @@ pub const ALL: [&str; 5] = ["any end", "a daemon", "a killed tracer", "any comma
 
 /// Tries what job control needs, when told to by a FIFO, and says how it went.
 const DAEMON: &str = r#"use POSIX ();
-if (($ARGV[0] // "") eq "leave") { exit 4 if fork; }
+pipe(my $heard, my $told);
+if (($ARGV[0] // "") eq "leave" && fork) { close $told; <$heard>; exit 4; }
+$| = 1;
 print "ready\n";
+close $told;
 open my $fifo, "<", "$ENV{OUT}/fifo" or die;
 my $word = <$fifo>;
 open my $file, ">", "$ENV{OUT}/new" or die;
