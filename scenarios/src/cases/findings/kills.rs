@@ -206,20 +206,23 @@ fn stale(own: bool) -> Result<()> {
         nix::unistd::pause();
         Ok(())
     };
-    let (number, taken) = (Gate::new()?, Gate::new()?);
+    let (number, taken, named) = (Gate::new()?, Gate::new()?, Gate::new()?);
+    // It has its name when it says so.
+    let waits = || named.open().and_then(|()| pause());
     let keeper = spawn("keeper", || {
         let child = spawn("child", || Ok(()))?;
         let pid = child.pid();
         child.succeeds()?;
-        let second = if own { Some(spawn_with_number(pid, "second", pause)?) } else { None };
+        let second = if own { Some(spawn_with_number(pid, "second", waits)?) } else { None };
         number.tell(pid)?;
         taken.pass()?;
+        named.pass()?;
         kill(pid, Signal::SIGTERM)?;
         second.map_or(Ok(()), |second| second.dies_of(Signal::SIGTERM))
     })?;
     let pid = number.hear()?;
     let stranger =
-        if own { None } else { Some(spawn_with_number(pid, "stranger", pause).context("the number is free")?) };
+        if own { None } else { Some(spawn_with_number(pid, "stranger", waits).context("the number is free")?) };
     ensure!(own || children(me())?.contains(&pid), "the stranger has the number");
     taken.open()?;
     if let Some(stranger) = stranger {
