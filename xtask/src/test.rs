@@ -36,7 +36,10 @@ fn steps(nextest: bool, deny: bool) -> Vec<Step> {
     // What passing tests say goes into the log: a skip must be seen.
     let test = |name, arguments: &str| {
         let command = if nextest {
-            format!("cargo nextest run --no-fail-fast --success-output immediate --failure-output final {arguments}")
+            // Real shells on real terminals, on a machine that others use: what passes only when it is run again is told.
+            format!(
+                "cargo nextest run --no-fail-fast --retries 2 --success-output immediate --failure-output final {arguments}"
+            )
         } else {
             format!("cargo test --no-fail-fast {arguments} -- --show-output")
         };
@@ -101,8 +104,8 @@ fn one(step: &Step, root: &Path, log: &PathBuf) -> anyhow::Result<bool> {
     let outcome = if status.success() { "ok" } else { "FAILED" };
     say(&format!("{:52} {outcome:6} {:6.1} s", step.name, begin.elapsed().as_secs_f64()))?;
     let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
-    for skip in text.lines().filter(|line| line.contains("SKIPPED")) {
-        say(&format!("    {}", skip.trim()))?;
+    for worth_telling in text.lines().filter(|line| line.contains("SKIPPED") || line.contains("FLAKY")) {
+        say(&format!("    {}", worth_telling.trim()))?;
     }
     if !status.success() {
         let lines: Vec<&str> = text.lines().collect();
