@@ -8,7 +8,7 @@ use crate::{
     apply::Cx,
     delta::{Change, GroupBirth, OrphanCause},
     ids::{PgrpKey, ProcKey},
-    state::{Model, Orphaned, Process, Qualifies, same_ino},
+    state::{Model, Orphaned, Process, Qualifies},
 };
 
 impl Model {
@@ -37,7 +37,8 @@ impl Model {
     fn qualifies_by_own_bundle(&self, process: &Process) -> Qualifies {
         let group = process.group.and_then(|group| self.groups.get(&group));
         let (Some((pgrp, sid)), Some(group)) = (process.book.parent_job, group) else { return Qualifies::Unknown };
-        let same_group = pgrp.pgid() == group.key.number && same_ino(pgrp.ino, group.ino);
+        // Both numbers were read at one instant, at which no two groups have the same.
+        let same_group = pgrp.pgid() == group.key.number;
         if !same_group && sid == group.session.number { Qualifies::Yes } else { Qualifies::No }
     }
 

@@ -77,7 +77,7 @@ fn counts_hold(model: &Model, key: PgrpKey) {
                 return Some((parent.group == member.group, parent.session == member.session));
             }
             let (pgrp, sid) = member.book.parent_job?;
-            let same = pgrp.number == key.number.0 && crate::state::same_ino(pgrp.ino, group.ino);
+            let same = pgrp.number == key.number.0;
             Some((same, sid == group.session.number))
         })
     };
