@@ -25,8 +25,8 @@ impl Model {
         if let Some(signal) = signal_of(call).filter(|signal| *signal != 0) {
             self.sends.entered(caller, process.group, *call, Signal(signal), open.entered.seq);
         }
-        if let Some(taken) = self.taken.as_mut().filter(|_| gives_up(call)) {
-            taken.gave_up.insert(caller);
+        if gives_up(call) {
+            self.note_gave_up(caller);
         }
         let Some(process) = self.processes.get(&caller) else { return };
         if let Some(tty) = process.tty.filter(|_| sets_foreground(call)).and_then(|tty| self.terminals.get_mut(&tty)) {
@@ -45,6 +45,11 @@ impl Model {
             && let Some(open) = &entered
         {
             self.sends.failed(open.entered.seq);
+        }
+        if let Call::SetParentDeathSignal { signal } = leave.call
+            && leave.ret == 0
+        {
+            self.note_asked(caller, signal);
         }
         if let Call::Setpgid { pid, pgid } = leave.call {
             self.leader_race(cx, leave, (pid, pgid), entered);

@@ -2,8 +2,8 @@
 //!
 //! By then the call that sent the signal may have returned, the process whose exit made the kernel send it may be reaped, and
 //! nothing says on whose behalf the kernel acted. What `siginfo` has (`si_code`, `si_pid`) is matched with what was seen
-//! before: the calls of the sender ([`crate::state::sends`]), the groups that an exit orphaned, the foreground groups of session leaders that exited.
-//! Where nothing matches, nothing is claimed. Must not be consulted for events that probes made.
+//! before: the calls of the sender ([`crate::state::sends`]), the groups that an exit orphaned, the foreground groups of
+//! session leaders that exited. Where nothing matches, nothing is claimed. Must not be consulted for events that probes made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,9 @@ pub(crate) struct Taken {
     /// Groups that an exit orphaned while a member was stopped: whose.
     orphaned: BTreeMap<PgrpKey, ProcKey>,
     /// Session leaders that gave up their terminal.
-    pub(super) gave_up: BTreeSet<ProcKey>,
+    gave_up: BTreeSet<ProcKey>,
+    /// Processes that asked for a signal at their parent's death: which.
+    asked: BTreeMap<ProcKey, u32>,
     /// Foreground groups of session leaders that exited, or whose terminal was hung up: whose.
     hung_up: BTreeMap<PgrpKey, (ProcKey, HangupKind)>,
 }
@@ -99,6 +101,24 @@ impl Model {
         }
     }
 
+    /// A call begins by which a session leader gives up its terminal.
+    pub(super) fn note_gave_up(&mut self, leader: ProcKey) {
+        let Self { taken, processes: alive, .. } = self;
+        if let Some(taken) = taken {
+            taken.gave_up.retain(|process| alive.contains_key(process));
+            taken.gave_up.insert(leader);
+        }
+    }
+
+    /// A process has asked for this signal at its parent's death (`PR_SET_PDEATHSIG`).
+    pub(super) fn note_asked(&mut self, process: ProcKey, signal: u32) {
+        let Self { taken, processes: alive, .. } = self;
+        if let Some(taken) = taken {
+            taken.asked.retain(|process, _| alive.contains_key(process));
+            taken.asked.insert(process, signal);
+        }
+    }
+
     /// Along which path a signal came that its target takes now.
     pub(super) fn path_when_taken(
         &mut self,
@@ -132,7 +152,7 @@ impl Model {
         self.lookup(actor).or_else(reaped).map_or(SignalPath::Unknown, |child| SignalPath::ChildStatus { child })
     }
 
-    /// kill and relatives: `si_pid` is the sender. The last of its calls that was aimed at the target is the one.
+    /// kill and relatives: `si_pid` is the sender. Its one call that can have been aimed at the target is the one.
     fn kill_when_taken(
         &mut self,
         cx: &mut Cx,
@@ -141,8 +161,8 @@ impl Model {
         tty_before: Option<TtyKey>,
     ) -> SignalPath {
         let actor = cx.event.actor;
-        let ended = self.recent.process(actor.pid, actor.start, 0).map(|ended| (ended.key, ended.parent));
-        let Some(sender) = self.lookup(actor).or(ended.map(|(key, _)| key)) else {
+        let reaped = self.recent.process(actor.pid, actor.start, 0).map(|ended| ended.key);
+        let Some(sender) = self.lookup(actor).or(reaped) else {
             return self.take_actor(cx).map_or(SignalPath::Unknown, |sender| SignalPath::KillUnseen { sender });
         };
         cx.delta.by = Some(sender);
@@ -153,10 +173,9 @@ impl Model {
             return SignalPath::Hangup { by: Some(sender), kind: HangupKind::GivenUp };
         }
         // The signal that a parent's death sends bears the parent's number (kernel/exit.c, `reparent_leader`).
-        match self.processes.get(&sender) {
-            Some(alive) if alive.phase < Phase::Exiting => SignalPath::KillUnseen { sender },
-            Some(_) | None => SignalPath::ParentDeath { parent: sender },
-        }
+        let asked = self.taken.as_ref().and_then(|taken| taken.asked.get(&target)) == Some(&sent.signal.0);
+        let ends = self.processes.get(&sender).is_none_or(|sender| sender.phase >= Phase::Exiting);
+        if asked && ends { SignalPath::ParentDeath { parent: sender } } else { SignalPath::KillUnseen { sender } }
     }
 
     /// Whether the signal is of a session leader that gave up its terminal: the foreground group gets it in its name

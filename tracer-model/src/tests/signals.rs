@@ -3,7 +3,11 @@
 use expect_test::expect;
 
 use super::{check, history};
-use crate::{delta::Change, event::Event, state::Model};
+use crate::{
+    delta::{Change, SignalPath},
+    event::Event,
+    state::Model,
+};
 
 #[test]
 fn kill_to_a_process_a_group_its_own_group_and_all() {
@@ -340,4 +344,24 @@ fn nobody_takes_sigkill_so_that_only_a_call_that_says_whom_it_means_is_told() {
     // Whomever these meant, it may be another one, and this one killed by somebody who is not seen.
     assert!(!told("pidfd_send_signal(3,SIGKILL,0)"));
     assert!(!told("kill(-1,SIGKILL)"));
+}
+
+#[test]
+fn a_signal_in_the_name_of_a_dead_process_is_its_death_only_for_those_who_asked() {
+    let told = |asks: &str| {
+        let mut model = Model::new();
+        model.seen_by_tracer();
+        let text = format!("10: fork 20\n20: fork 30\n{asks}\n20: exit 0\n20: SIGTERM -> 30 handler taken code=0\n");
+        let path = |change: &Change| if let Change::SignalSent { path, .. } = change { Some(*path) } else { None };
+        let paths: Vec<_> =
+            history(&text).iter().flat_map(|event| model.apply(event).changes).filter_map(|it| path(&it)).collect();
+        match paths.as_slice() {
+            [SignalPath::ParentDeath { .. }] => "death",
+            [SignalPath::KillUnseen { .. }] => "a call that was not seen",
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(told("30: pdeathsig(SIGTERM) = 0"), "death");
+    assert_eq!(told("30: pdeathsig(SIGHUP) = 0"), "a call that was not seen");
+    assert_eq!(told(""), "a call that was not seen");
 }
