@@ -38,7 +38,7 @@ fn steps(nextest: bool, deny: bool) -> Vec<Step> {
         let command = if nextest {
             // Real shells on real terminals, on a machine that others use: what passes only when it is run again is told.
             format!(
-                "cargo nextest run --no-fail-fast --retries 2 --success-output immediate --failure-output final {arguments}"
+                "cargo nextest run --no-fail-fast --retries 2 --success-output immediate --failure-output immediate-final {arguments}"
             )
         } else {
             format!("cargo test --no-fail-fast {arguments} -- --show-output")
