@@ -31,7 +31,7 @@ pub struct Bounds {
 }
 
 /// One change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A process was forked.
     Forked {
@@ -509,6 +509,25 @@ pub enum SignalPath {
     Kernel,
     /// A sender that the model does not know.
     Unknown,
+}
+
+impl SignalPath {
+    /// The process that caused it, or that it is about.
+    #[must_use]
+    pub fn process(self) -> Option<ProcKey> {
+        match self {
+            Self::KillProcess { sender, .. }
+            | Self::KillUnseen { sender }
+            | Self::KillGroup { sender, .. }
+            | Self::KillAll { sender, .. } => Some(sender),
+            Self::TerminalIoctl { by } => Some(by),
+            Self::BackgroundAccess { by } | Self::Hangup { by, .. } => by,
+            Self::OrphanRule { exiting } => Some(exiting),
+            Self::ChildStatus { child } => Some(child),
+            Self::ParentDeath { parent } => Some(parent),
+            Self::TerminalCharacter { .. } | Self::Kernel | Self::Unknown => None,
+        }
+    }
 }
 
 /// What makes the kernel send SIGHUP for a terminal (`drivers/tty/tty_jobctrl.c`, `drivers/tty/tty_io.c`).

@@ -93,6 +93,9 @@ impl Pipeline {
     }
 
     fn tell_findings(&mut self) {
+        if self.findings.is_empty() {
+            return;
+        }
         for finding in self.findings.take() {
             self.worst = self.worst.max(Some(finding.severity));
             tell(&mut self.sinks, &mut self.sink_error, |sink| sink.finding(&finding));

@@ -98,6 +98,11 @@ impl BackgroundStops {
         decided
     }
 
+    /// When the next has lasted too long.
+    pub fn next(&self) -> BootNs {
+        self.waiting.next()
+    }
+
     /// Time has passed; gives the stops that have lasted too long.
     pub fn due(&mut self, now: &Now<'_>) -> Vec<(BackgroundStop, BootNs)> {
         let due = self.waiting.due(now.at).into_iter();

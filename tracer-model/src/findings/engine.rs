@@ -1,10 +1,15 @@
 //! Runs the rules over the events and decides what was lost on the way.
 //!
-//! Must not: know a rule.
+//! A rule hears of an event when it is of a kind that the rule's row names, and of time when its deadline has come. Must not:
+//! know a rule.
 
 use std::collections::VecDeque;
 
-use super::{Draft, Finding, Now, RULES, Rule, Subject, Watch, memory::Memory};
+use super::{
+    Draft, Finding, NEVER, Now, RULES, Rule, Subject, Watch,
+    kinds::{Kind, kinds},
+    memory::Memory,
+};
 use crate::{
     delta::{Bounds, Delta},
     event::{Event, EventKind},
@@ -15,11 +20,20 @@ use crate::{
 /// Gaps that are remembered, oldest forgotten first.
 const GAPS: usize = 256;
 
+/// A bit for each rule, in the order of [`RULES`].
+type Several = u128;
+const ALL: Several = Several::MAX >> (Several::BITS as usize - RULES.len());
+
 /// Every rule at work.
 pub struct Findings {
     watches: Vec<(&'static Rule, Box<dyn Watch>)>,
+    /// The rules that hear of each kind.
+    hearers: [Several; Kind::COUNT],
+    /// No rule has a deadline before this.
+    next: BootNs,
     memory: Memory,
     gaps: VecDeque<(Seq, Bounds)>,
+    drafts: Vec<Draft>,
     decided: Vec<Finding>,
     at: BootNs,
     seq: Seq,
@@ -27,10 +41,21 @@ pub struct Findings {
 
 impl Default for Findings {
     fn default() -> Self {
+        let mut hearers = [0; Kind::COUNT];
+        for (bit, rule) in RULES.iter().enumerate() {
+            for kind in rule.hears {
+                if let Some(hearers) = hearers.get_mut(*kind as usize) {
+                    *hearers |= 1 << bit;
+                }
+            }
+        }
         Self {
             watches: RULES.iter().map(|rule| (rule, (rule.watch)())).collect(),
+            hearers,
+            next: NEVER,
             memory: Memory::default(),
             gaps: VecDeque::new(),
+            drafts: Vec::new(),
             decided: Vec::new(),
             at: BootNs(0),
             seq: Seq(0),
@@ -45,10 +70,19 @@ impl Findings {
         Self::default()
     }
 
+    /// Every rule hears of everything: that must make no difference.
+    #[cfg(test)]
+    pub(super) fn all_ears() -> Self {
+        Self { hearers: [ALL; Kind::COUNT], next: BootNs(0), ..Self::default() }
+    }
+
     /// Says that nothing will come that is older than `at`. `model` is as it was after the last event.
     pub fn advance(&mut self, at: BootNs, model: &Model) {
         self.at = self.at.max(at);
-        self.run(None, &Delta::default(), model, Step::Due);
+        if self.at >= self.next {
+            self.run(ALL, None, &Delta::default(), model, Step::Due);
+            self.next = self.watches.iter().map(|(_, watch)| watch.next()).min().unwrap_or(NEVER);
+        }
     }
 
     /// Takes one event, what it changed, and the model after it.
@@ -60,15 +94,20 @@ impl Findings {
                 self.gaps.pop_front();
             }
         }
-        let now = Now { event: Some(event), delta, model, memory: &self.memory, at: event.at, seq: event.seq };
-        let told: Vec<_> = delta.changes.iter().map(|change| (now.evidence_of(change), change)).collect();
-        self.memory.observe(&told, model);
-        self.run(Some(event), delta, model, Step::Event);
+        for change in delta.changes.iter().filter(|change| Memory::keeps(change)) {
+            let now = Now { event: Some(event), delta, model, memory: &self.memory, at: event.at, seq: event.seq };
+            let evidence = now.evidence_of(change);
+            self.memory.observe(change, evidence, model);
+        }
+        let hear = kinds(event, delta).filter_map(|kind| self.hearers.get(kind as usize)).fold(0, |all, it| all | it);
+        if hear != 0 {
+            self.run(hear, Some(event), delta, model, Step::Event);
+        }
     }
 
     /// Says that the capture has ended.
     pub fn end(&mut self, model: &Model) {
-        self.run(None, &Delta::default(), model, Step::End);
+        self.run(ALL, None, &Delta::default(), model, Step::End);
     }
 
     /// What the rules see when nothing happens.
@@ -76,22 +115,32 @@ impl Findings {
         Now { event: None, delta, model, memory: &self.memory, at: self.at, seq: self.seq }
     }
 
+    /// Nothing was decided since [`Self::take`].
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.decided.is_empty()
+    }
+
     /// What was decided since this was last asked.
     pub fn take(&mut self) -> Vec<Finding> {
         std::mem::take(&mut self.decided)
     }
 
-    fn run(&mut self, event: Option<&Event>, delta: &Delta, model: &Model, step: Step) {
+    fn run(&mut self, rules: Several, event: Option<&Event>, delta: &Delta, model: &Model, step: Step) {
         let now = Now { event, delta, model, memory: &self.memory, at: self.at, seq: self.seq };
-        let mut drafts = Vec::new();
         let first = self.decided.len();
-        for (rule, watch) in &mut self.watches {
+        let mut left = rules;
+        while let Some((rule, watch)) = self.watches.get_mut(left.trailing_zeros() as usize) {
+            left &= left - 1;
             match step {
-                Step::Event => watch.event(&now, &mut drafts),
-                Step::Due => watch.due(&now, &mut drafts),
-                Step::End => watch.end(&now, &mut drafts),
+                Step::Event => {
+                    watch.event(&now, &mut self.drafts);
+                    self.next = self.next.min(watch.next());
+                }
+                Step::Due => watch.due(&now, &mut self.drafts),
+                Step::End => watch.end(&now, &mut self.drafts),
             }
-            for draft in drafts.drain(..).filter(|draft| concerns(draft, &now)) {
+            for draft in self.drafts.drain(..).filter(|draft| concerns(draft, &now)) {
                 let undecided = undecided(&draft, model, &self.gaps);
                 self.decided.push(finding(rule, draft, &now, undecided));
             }

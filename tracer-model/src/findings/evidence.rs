@@ -1,14 +1,15 @@
 //! Events as one-line evidence: who did what, in the words of the timeline.
 //!
+//! A line is put into words when a finding rests on it, which few do: until then it is a change and the names that go with it.
 //! Must not: judge. A line says what one event showed and no more.
 
 use super::{
     Now,
-    words::{Errno, Span, Words, count, say},
+    words::{Errno, Span, Word, Words, count, say},
 };
 use crate::{
     delta::{Change, ForegroundGroup, GroupBirth, HangupKind, OrphanCause, ReapEvidence, SignalPath},
-    event::{Leave, WaitStatus},
+    event::{Comm, Leave, WaitStatus},
     ids::{BootNs, ProcKey, Seq, Signal},
 };
 
@@ -19,19 +20,37 @@ pub struct Evidence {
     pub seq: Seq,
     /// When.
     pub at: BootNs,
+    said: Said,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Said {
+    Words(Words),
+    Change(Told),
+}
+
+impl Evidence {
     /// What it showed.
-    pub text: Words,
+    #[must_use]
+    pub fn text(&self) -> Words {
+        match &self.said {
+            Said::Words(words) => words.clone(),
+            Said::Change(told) => told.text().unwrap_or_default(),
+        }
+    }
 }
 
 impl Now<'_> {
     /// The event at hand as evidence of something.
     pub(super) fn evidence(&self, text: Words) -> Evidence {
-        Evidence { seq: self.seq, at: self.at, text }
+        Evidence { seq: self.seq, at: self.at, said: Said::Words(text) }
     }
 
     /// A change of the event at hand as evidence; `None` for those that nothing rests on.
     pub(super) fn evidence_of(&self, change: &Change) -> Option<Evidence> {
-        self.told(change).map(|text| self.evidence(text))
+        let by = self.delta.by;
+        let names = named(change, by)?.map(|key| key.map(|key| (key, self.comm(key))));
+        Some(Evidence { seq: self.seq, at: self.at, said: Said::Change(Told { change: *change, by, names }) })
     }
 
     /// The return of a call as evidence.
@@ -43,9 +62,64 @@ impl Now<'_> {
         })
     }
 
+    /// The path along which a signal came to its target.
+    pub(super) fn path(&self, path: SignalPath, target: ProcKey, signal: Signal) -> Words {
+        path_text(path, target, signal, &|key| self.name(key))
+    }
+
+    /// `3.1 s before`: from then to now.
+    pub(super) fn since(&self, then: BootNs) -> Span {
+        Span(self.at.since(then))
+    }
+}
+
+/// The processes whose names belong to a change, as far as something rests on it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "changes that nothing rests on have no line")]
+fn named(change: &Change, by: Option<ProcKey>) -> Option<[Option<ProcKey>; 2]> {
+    Some(match *change {
+        Change::Forked { parent, .. } => [Some(parent), None],
+        Change::Executed { process }
+        | Change::Exited { process, .. }
+        | Change::Stopped { process, .. }
+        | Change::Continued { process, .. } => [Some(process), None],
+        Change::Reaped { process, by, .. } => [Some(process), by],
+        Change::GroupBorn { birth: GroupBirth::Found, .. } | Change::Orphaned { cause: OrphanCause::Found, .. } => {
+            return None;
+        }
+        Change::GroupBorn { leader: Some(leader), birth, .. } => match birth {
+            GroupBirth::ByParent { parent, .. } => [Some(leader), Some(parent)],
+            GroupBirth::BySelf | GroupBirth::BySetsid | GroupBirth::Found => [Some(leader), None],
+        },
+        Change::Joined { process, .. } => [Some(process), by],
+        Change::Foreground { by, .. } => [by, None],
+        Change::Orphaned { cause, .. } => match cause {
+            OrphanCause::Exit(by) | OrphanCause::Setpgid(by) | OrphanCause::Setsid(by) => [Some(by), None],
+            OrphanCause::Found => return None,
+        },
+        Change::SignalSent { target, path, .. } => [Some(target), path.process()],
+        Change::WaitReported { child, status: WaitStatus::Stopped(_) } => [Some(child), by],
+        Change::Reparented { process, to, .. } => [Some(process), Some(to)],
+        _ => return None,
+    })
+}
+
+/// A change, and what the processes in it were called then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Told {
+    change: Change,
+    by: Option<ProcKey>,
+    names: [Option<(ProcKey, Comm)>; 2],
+}
+
+impl Told {
+    fn name(&self, key: ProcKey) -> Word {
+        let comm = self.names.iter().flatten().find(|(named, _)| *named == key).map(|(_, comm)| comm);
+        Word::Process(key.number, comm.cloned().unwrap_or_default())
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "changes that nothing rests on have no line")]
-    fn told(&self, change: &Change) -> Option<Words> {
-        Some(match *change {
+    fn text(&self) -> Option<Words> {
+        Some(match self.change {
             Change::Forked { child, parent } => say![self.name(parent), " forks ", child.number.to_string()],
             Change::Executed { process } => say![self.name(process), " executes a program"],
             Change::Exited { process, status } => say![self.name(process), " ", ending(status)],
@@ -64,7 +138,7 @@ impl Now<'_> {
                 GroupBirth::BySetsid => say![self.name(leader), ": setsid, leads new session and group ", group],
                 GroupBirth::Found => return None,
             },
-            Change::Joined { process, group, .. } => match self.delta.by {
+            Change::Joined { process, group, .. } => match self.by {
                 Some(by) if by != process => {
                     say![self.name(by), ": setpgid, puts ", self.name(process), " into group ", group]
                 }
@@ -91,93 +165,89 @@ impl Now<'_> {
                 say![by, " orphans group ", group, stopped]
             }
             Change::SignalSent { target, signal, path, .. } => {
-                say![signal.signal, " to ", self.name(target), ": ", self.path(path, target, signal.signal)]
+                say![
+                    signal.signal,
+                    " to ",
+                    self.name(target),
+                    ": ",
+                    path_text(path, target, signal.signal, &|key| self.name(key))
+                ]
             }
             Change::WaitReported { child, status: WaitStatus::Stopped(signal) } => {
-                let by = self.delta.by.map(|by| self.name(by));
+                let by = self.by.map(|by| self.name(by));
                 say![by, " learns that ", self.name(child), " is stopped by ", signal]
             }
             Change::Reparented { process, to, .. } => say![self.name(process), " is now a child of ", self.name(to)],
             _ => return None,
         })
     }
+}
 
-    /// The path along which a signal came to its target.
-    pub(super) fn path(&self, path: SignalPath, target: ProcKey, signal: Signal) -> Words {
-        match path {
-            SignalPath::KillProcess { sender, .. } if sender == target => say!["sent by itself"],
-            SignalPath::KillProcess { sender, .. } => {
-                say!["sent by ", self.name(sender), ", to this process alone"]
-            }
-            SignalPath::KillGroup { sender, group: Some(group), .. } => {
-                say!["sent by ", self.name(sender), ", to group ", group]
-            }
-            SignalPath::KillGroup { sender, group: None, .. } => say!["sent by ", self.name(sender), ", to its group"],
-            SignalPath::KillAll { sender, .. } => {
-                say!["sent by ", self.name(sender), " with kill(-1), to every process that it may signal"]
-            }
-            SignalPath::TerminalCharacter { tty } => {
-                let key = match signal {
-                    Signal::INT => "Ctrl-C",
-                    Signal::QUIT => "Ctrl-\\",
-                    Signal::TSTP => "Ctrl-Z",
-                    _ => "a character",
-                };
-                let at = tty.map(|tty| say![" at ", tty, ", to its foreground group"]);
-                say![key, " typed", at]
-            }
-            SignalPath::BackgroundAccess { by: Some(by) } if by == target => {
-                say!["from the kernel, because it used its terminal from the background"]
-            }
-            SignalPath::BackgroundAccess { by: None } => {
-                say!["from the kernel, because a process of its group used their terminal from the background"]
-            }
-            SignalPath::BackgroundAccess { by: Some(by) } => {
-                say![
-                    "from the kernel, because ",
-                    self.name(by),
-                    " of its group used their terminal from the background"
-                ]
-            }
-            SignalPath::TerminalIoctl { by } => say!["from the kernel, by an ioctl of ", self.name(by)],
-            SignalPath::Hangup { by, kind } => self.hangup(by, kind),
-            SignalPath::KillUnseen { sender } => {
-                say!["sent by ", self.name(sender), " with a call that was not seen"]
-            }
-            SignalPath::OrphanRule { exiting } => say![
-                "from the kernel, because the exit of ",
-                self.name(exiting),
-                " orphaned its group while a member was stopped"
-            ],
-            SignalPath::ChildStatus { child } => say!["from the kernel, about child ", self.name(child)],
-            SignalPath::ParentDeath { parent } => {
-                say!["from the kernel, asked for by PR_SET_PDEATHSIG: a thread of ", self.name(parent), " ended"]
-            }
-            SignalPath::Kernel => say!["from the kernel"],
-            SignalPath::Unknown => say!["its sender was not seen"],
+/// The path along which a signal came to its target.
+fn path_text(path: SignalPath, target: ProcKey, signal: Signal, name: &dyn Fn(ProcKey) -> Word) -> Words {
+    match path {
+        SignalPath::KillProcess { sender, .. } if sender == target => say!["sent by itself"],
+        SignalPath::KillProcess { sender, .. } => {
+            say!["sent by ", name(sender), ", to this process alone"]
         }
-    }
-
-    fn hangup(&self, by: Option<ProcKey>, kind: HangupKind) -> Words {
-        let by = by.map(|by| self.name(by));
-        match kind {
-            HangupKind::LeaderExit => say!["from the kernel, because session leader ", by, " exited"],
-            HangupKind::LeaderExitAfterHangup => {
-                say!["from the kernel, because session leader ", by, " exited after its terminal had been hung up"]
-            }
-            HangupKind::GivenUp => {
-                say!["from the kernel, because session leader ", by, " gave up the terminal (TIOCNOTTY)"]
-            }
-            HangupKind::Terminal => {
-                let by = by.map(|by| say![" by ", by]);
-                say!["from the kernel, because the terminal was hung up", by]
-            }
+        SignalPath::KillGroup { sender, group: Some(group), .. } => {
+            say!["sent by ", name(sender), ", to group ", group]
         }
+        SignalPath::KillGroup { sender, group: None, .. } => say!["sent by ", name(sender), ", to its group"],
+        SignalPath::KillAll { sender, .. } => {
+            say!["sent by ", name(sender), " with kill(-1), to every process that it may signal"]
+        }
+        SignalPath::TerminalCharacter { tty } => {
+            let key = match signal {
+                Signal::INT => "Ctrl-C",
+                Signal::QUIT => "Ctrl-\\",
+                Signal::TSTP => "Ctrl-Z",
+                _ => "a character",
+            };
+            let at = tty.map(|tty| say![" at ", tty, ", to its foreground group"]);
+            say![key, " typed", at]
+        }
+        SignalPath::BackgroundAccess { by: Some(by) } if by == target => {
+            say!["from the kernel, because it used its terminal from the background"]
+        }
+        SignalPath::BackgroundAccess { by: None } => {
+            say!["from the kernel, because a process of its group used their terminal from the background"]
+        }
+        SignalPath::BackgroundAccess { by: Some(by) } => {
+            say!["from the kernel, because ", name(by), " of its group used their terminal from the background"]
+        }
+        SignalPath::TerminalIoctl { by } => say!["from the kernel, by an ioctl of ", name(by)],
+        SignalPath::Hangup { by, kind } => hangup(by.map(name), kind),
+        SignalPath::KillUnseen { sender } => {
+            say!["sent by ", name(sender), " with a call that was not seen"]
+        }
+        SignalPath::OrphanRule { exiting } => say![
+            "from the kernel, because the exit of ",
+            name(exiting),
+            " orphaned its group while a member was stopped"
+        ],
+        SignalPath::ChildStatus { child } => say!["from the kernel, about child ", name(child)],
+        SignalPath::ParentDeath { parent } => {
+            say!["from the kernel, asked for by PR_SET_PDEATHSIG: a thread of ", name(parent), " ended"]
+        }
+        SignalPath::Kernel => say!["from the kernel"],
+        SignalPath::Unknown => say!["its sender was not seen"],
     }
+}
 
-    /// `3.1 s before`: from then to now.
-    pub(super) fn since(&self, then: BootNs) -> Span {
-        Span(self.at.since(then))
+fn hangup(by: Option<Word>, kind: HangupKind) -> Words {
+    match kind {
+        HangupKind::LeaderExit => say!["from the kernel, because session leader ", by, " exited"],
+        HangupKind::LeaderExitAfterHangup => {
+            say!["from the kernel, because session leader ", by, " exited after its terminal had been hung up"]
+        }
+        HangupKind::GivenUp => {
+            say!["from the kernel, because session leader ", by, " gave up the terminal (TIOCNOTTY)"]
+        }
+        HangupKind::Terminal => {
+            let by = by.map(|by| say![" by ", by]);
+            say!["from the kernel, because the terminal was hung up", by]
+        }
     }
 }
 

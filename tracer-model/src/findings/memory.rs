@@ -122,15 +122,27 @@ impl Memory {
         self.orphaned.get(&group)
     }
 
-    /// Takes one event.
-    pub fn observe(&mut self, changes: &[(Option<Evidence>, &Change)], model: &Model) {
-        for (evidence, change) in changes {
-            self.take(change, evidence.clone(), model);
-        }
+    /// Whether [`Self::observe`] makes anything of a change.
+    pub fn keeps(change: &Change) -> bool {
+        let told = matches!(change, Change::SignalSent { path, .. } if !matches!(path, SignalPath::ChildStatus { .. }));
+        told || matches!(
+            change,
+            Change::Forked { .. }
+                | Change::Found { .. }
+                | Change::Executed { .. }
+                | Change::GroupBorn { .. }
+                | Change::Joined { .. }
+                | Change::Exited { .. }
+                | Change::Reaped { .. }
+                | Change::Orphaned { .. }
+                | Change::NoLongerOrphaned { .. }
+                | Change::GroupEnded { .. }
+        )
     }
 
+    /// Takes a change, and what of it can be evidence.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the changes of one process that are remembered")]
-    fn take(&mut self, change: &Change, evidence: Option<Evidence>, model: &Model) {
+    pub fn observe(&mut self, change: &Change, evidence: Option<Evidence>, model: &Model) {
         match *change {
             Change::Forked { child, parent } => {
                 let Some(parent) = model.process(parent) else { return };

@@ -8,6 +8,7 @@ mod answer;
 mod background;
 mod engine;
 mod evidence;
+mod kinds;
 mod memory;
 #[expect(
     clippy::wildcard_enum_match_arm,
@@ -23,7 +24,7 @@ mod waiting;
 pub mod words;
 
 pub use self::{answer::Answer, engine::Findings, evidence::Evidence, rules::RULES, words::Words};
-use self::{memory::Memory, words::Word};
+use self::{kinds::Kind, memory::Memory, words::Word};
 use crate::{
     delta::{Bounds, Change, Delta, Refusal},
     event::{Call, Comm, Event, EventKind},
@@ -64,6 +65,8 @@ pub struct Rule {
     /// The most that its findings weigh.
     pub severity: Severity,
     source: &'static str,
+    /// The kinds of which it is told.
+    hears: &'static [Kind],
     watch: fn() -> Box<dyn Watch>,
 }
 
@@ -302,12 +305,19 @@ impl Now<'_> {
     }
 }
 
+/// No deadline.
+const NEVER: BootNs = BootNs(u64::MAX);
+
 /// One rule at work.
 trait Watch {
-    /// An event was applied.
+    /// An event was applied, and is of a kind that the rule's row names.
     fn event(&mut self, now: &Now<'_>, out: &mut Vec<Draft>);
     /// Nothing has happened until `now.at`.
     fn due(&mut self, _now: &Now<'_>, _out: &mut Vec<Draft>) {}
+    /// When [`Self::due`] has something to do, at the earliest.
+    fn next(&self) -> BootNs {
+        NEVER
+    }
     /// The capture has ended: what could still have happened will not be seen.
     fn end(&mut self, _now: &Now<'_>, _out: &mut Vec<Draft>) {}
 }

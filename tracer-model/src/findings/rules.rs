@@ -1,8 +1,8 @@
-//! The table of rules: a row and a file below `rules/` for each.
+//! The table of rules: a row and a file below `rules/` for each. A row ends with the kinds of change that its rule is told of.
 //!
 //! Must not: hold a predicate.
 
-use super::{Rule, Severity};
+use super::{Rule, Severity, kinds::Kind};
 
 /// What every rule uses.
 mod prelude {
@@ -20,7 +20,7 @@ mod prelude {
 }
 
 macro_rules! rules {
-    ($($id:literal $severity:ident $name:literal $file:ident;)*) => {
+    ($($id:literal $severity:ident $name:literal $file:ident: $($kind:ident)+;)*) => {
         $(mod $file;)*
 
         /// Every rule, by id.
@@ -29,42 +29,43 @@ macro_rules! rules {
             name: $name,
             severity: Severity::$severity,
             source: include_str!(concat!("rules/", stringify!($file), ".rs")),
+            hears: &[$(Kind::$kind),+],
             watch: $file::watch,
         }),*];
     };
 }
 
 rules! {
-    "JC101" Warning "lost-setpgid-race" lost_setpgid_race;
-    "JC102" Error "join-dead-group" join_dead_group;
-    "JC103" Warning "setpgid-across-session" setpgid_across_session;
-    "JC104" Warning "use-before-group-exists" use_before_group_exists;
-    "JC105" Info "early-leader-exit" early_leader_exit;
-    "JC201" Warning "background-read-stop" background_read_stop;
-    "JC202" Error "background-control-stop" background_control_stop;
-    "JC203" Error "tcsetpgrp-failed" tcsetpgrp_failed;
-    "JC204" Error "terminal-not-returned" terminal_not_returned;
-    "JC205" Warning "dead-foreground-group" dead_foreground_group;
-    "JC206" Warning "late-handoff" late_handoff;
-    "JC207" Error "stop-unnoticed" stop_unnoticed;
-    "JC208" Warning "no-controlling-terminal" no_controlling_terminal;
-    "JC301" Warning "group-kill-escape" group_kill_escape;
-    "JC302" Warning "wrapper-kill-survivors" wrapper_kill_survivors;
-    "JC303" Error "overbroad-kill" overbroad_kill;
-    "JC304" Error "stale-target" stale_target;
-    "JC305" Info "double-delivery" double_delivery;
-    "JC306" Warning "signal-not-forwarded" signal_not_forwarded;
-    "JC307" Warning "stop-signal-discarded" stop_signal_discarded;
-    "JC308" Error "pdeathsig-hazard" pdeathsig_hazard;
-    "JC309" Info "signal-attribution" signal_attribution;
-    "JC401" Warning "stopped-group-orphaned" stopped_group_orphaned;
-    "JC402" Error "orphaned-group-tty-access" orphaned_group_tty_access;
-    "JC403" Warning "leftover-after-root-exit" leftover_after_root_exit;
-    "JC405" Warning "unreaped-zombie" unreaped_zombie;
-    "JC406" Info "session-end-report" session_end_report;
-    "JC501" Error "no-new-session" no_new_session;
-    "JC502" Info "still-session-leader" still_session_leader;
-    "JC503" Error "terminal-reacquired" terminal_reacquired;
-    "JC601" Error "init-not-reaping" init_not_reaping;
-    "JC602" Warning "signal-to-ns-init-ignored" signal_to_ns_init_ignored;
+    "JC101" Warning "lost-setpgid-race" lost_setpgid_race: Joined GroupBorn Exited Refused;
+    "JC102" Error "join-dead-group" join_dead_group: Refused;
+    "JC103" Warning "setpgid-across-session" setpgid_across_session: SessionBorn Executed Exited Refused;
+    "JC104" Warning "use-before-group-exists" use_before_group_exists: Refused;
+    "JC105" Info "early-leader-exit" early_leader_exit: Joined;
+    "JC201" Warning "background-read-stop" background_read_stop: SignalSent Stopped Continued Exited;
+    "JC202" Error "background-control-stop" background_control_stop: SignalSent Stopped Continued Exited;
+    "JC203" Error "tcsetpgrp-failed" tcsetpgrp_failed: Refused;
+    "JC204" Error "terminal-not-returned" terminal_not_returned: Foreground TtyLost SignalSent Refused;
+    "JC205" Warning "dead-foreground-group" dead_foreground_group: TtyLost Foreground;
+    "JC206" Warning "late-handoff" late_handoff: Stopped WaitReported GroupEnded Foreground;
+    "JC207" Error "stop-unnoticed" stop_unnoticed: Stopped Continued Exited Foreground;
+    "JC208" Warning "no-controlling-terminal" no_controlling_terminal: Exited Refused;
+    "JC301" Warning "group-kill-escape" group_kill_escape: SignalSent;
+    "JC302" Warning "wrapper-kill-survivors" wrapper_kill_survivors: Exited;
+    "JC303" Error "overbroad-kill" overbroad_kill: SignalSent;
+    "JC304" Error "stale-target" stale_target: SignalSent;
+    "JC305" Info "double-delivery" double_delivery: SignalSent;
+    "JC306" Warning "signal-not-forwarded" signal_not_forwarded: SignalSent;
+    "JC307" Warning "stop-signal-discarded" stop_signal_discarded: Delivered;
+    "JC308" Error "pdeathsig-hazard" pdeathsig_hazard: SignalSent Exited Asked;
+    "JC309" Info "signal-attribution" signal_attribution: Exited;
+    "JC401" Warning "stopped-group-orphaned" stopped_group_orphaned: Orphaned;
+    "JC402" Error "orphaned-group-tty-access" orphaned_group_tty_access: Exited Refused;
+    "JC403" Warning "leftover-after-root-exit" leftover_after_root_exit: Exited;
+    "JC405" Warning "unreaped-zombie" unreaped_zombie: Zombie Reaped;
+    "JC406" Info "session-end-report" session_end_report: Exited;
+    "JC501" Error "no-new-session" no_new_session: Reparented Exited;
+    "JC502" Info "still-session-leader" still_session_leader: Reparented Exited;
+    "JC503" Error "terminal-reacquired" terminal_reacquired: TtyGained;
+    "JC601" Error "init-not-reaping" init_not_reaping: Zombie Reaped;
+    "JC602" Warning "signal-to-ns-init-ignored" signal_to_ns_init_ignored: SignalSent;
 }

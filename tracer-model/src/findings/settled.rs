@@ -37,6 +37,11 @@ impl Settling {
         }
     }
 
+    /// When the next may have settled.
+    pub fn next(&self) -> BootNs {
+        self.0.next()
+    }
+
     /// Those that have settled.
     pub fn due(&mut self, now: &Now<'_>) -> Vec<Settled> {
         let due = self.0.due(now.at).into_iter();

@@ -23,10 +23,16 @@ const SHELL: &str = "
     snapshot-end
 ";
 
-/// The findings of a history after [`SHELL`].
+/// The findings of a history after [`SHELL`]. A rule that was told of more would find the same.
 fn findings(root: Option<u32>, text: &str) -> Vec<Finding> {
+    let found = found_by(Findings::new(), root, text);
+    assert_eq!(found, found_by(Findings::all_ears(), root, text), "the row of a rule lacks a kind of change");
+    found
+}
+
+fn found_by(mut rules: Findings, root: Option<u32>, text: &str) -> Vec<Finding> {
     let events = parse(&format!("{SHELL}{text}")).unwrap_or_else(|error| panic!("{error}"));
-    let (mut model, mut rules) = (Model::new(), Findings::new());
+    let mut model = Model::new();
     if let Some(root) = root {
         model.follow(Pid(root));
     }
@@ -185,7 +191,7 @@ fn show(finding: &Finding) -> String {
     let Finding { rule, severity, at, undecided, fact, cause, fix, evidence, .. } = finding;
     let undecided = undecided.map(|_| " undecided").unwrap_or_default();
     let evidence: Vec<String> =
-        evidence.iter().map(|it| format!("  seen  #{} {}\n", it.seq.0, plain(&it.text))).collect();
+        evidence.iter().map(|it| format!("  seen  #{} {}\n", it.seq.0, plain(&it.text()))).collect();
     let evidence = evidence.concat();
     let head = format!("{}{undecided} {} {} @{}", severity.name(), rule.id, rule.name, at.0);
     format!("{head}: {}\n  why   {}\n  fix   {}\n{evidence}", plain(fact), plain(cause), plain(fix))

@@ -3,8 +3,12 @@
 //! Time passes only by events (and by whoever tells the engine that none will come), so that a replay decides as the capture
 //! did. Must not: know a rule.
 
-use std::collections::BTreeMap;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+};
 
+use super::NEVER;
 use crate::ids::BootNs;
 
 /// More undecided matters than this are not kept: the one with the least key is given up.
@@ -12,25 +16,29 @@ const MOST: usize = 1024;
 
 /// Entries by key.
 #[derive(Clone, Debug)]
-pub(super) struct Waiting<K, T> {
+pub(super) struct Waiting<K: Ord, T> {
     entries: BTreeMap<K, (BootNs, T)>,
-    /// No entry is due before this.
-    next: BootNs,
+    /// The deadlines, with those of some entries that are no more.
+    deadlines: BinaryHeap<Reverse<(BootNs, K)>>,
 }
 
-impl<K, T> Default for Waiting<K, T> {
+impl<K: Ord, T> Default for Waiting<K, T> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), next: BootNs(u64::MAX) }
+        Self { entries: BTreeMap::new(), deadlines: BinaryHeap::new() }
     }
 }
 
 impl<K: Ord + Copy, T> Waiting<K, T> {
     /// Puts an entry, in place of one of the same key.
     pub fn put(&mut self, key: K, deadline: BootNs, entry: T) {
-        self.next = self.next.min(deadline);
         self.entries.insert(key, (deadline, entry));
         if self.entries.len() > MOST {
             self.entries.pop_first();
+        }
+        if self.deadlines.len() >= 2 * MOST {
+            self.deadlines = self.entries.iter().map(|(key, (deadline, _))| Reverse((*deadline, *key))).collect();
+        } else {
+            self.deadlines.push(Reverse((deadline, key)));
         }
     }
 
@@ -44,21 +52,30 @@ impl<K: Ord + Copy, T> Waiting<K, T> {
         self.entries.get_mut(&key).map(|(_, entry)| entry)
     }
 
-    /// Takes the entries whose deadline has passed, with it.
+    /// No entry is due before this.
+    pub fn next(&self) -> BootNs {
+        self.deadlines.peek().map_or(NEVER, |Reverse((deadline, _))| *deadline)
+    }
+
+    /// Takes the entries whose deadline has passed, with it, by key.
     pub fn due(&mut self, at: BootNs) -> Vec<(K, BootNs, T)> {
-        if at < self.next {
-            return Vec::new();
+        let mut due = Vec::new();
+        while self.next() <= at
+            && let Some(Reverse((deadline, key))) = self.deadlines.pop()
+        {
+            if self.entries.get(&key).is_some_and(|(at, _)| *at == deadline)
+                && let Some((at, entry)) = self.entries.remove(&key)
+            {
+                due.push((key, at, entry));
+            }
         }
-        let due: Vec<K> =
-            self.entries.iter().filter(|(_, (deadline, _))| *deadline <= at).map(|(key, _)| *key).collect();
-        let taken = due.into_iter().filter_map(|key| self.entries.remove(&key).map(|(at, entry)| (key, at, entry)));
-        let taken = taken.collect();
-        self.next = self.entries.values().map(|(deadline, _)| *deadline).min().unwrap_or(BootNs(u64::MAX));
-        taken
+        due.sort_by_key(|(key, ..)| *key);
+        due
     }
 
     /// Takes everything.
     pub fn drain(&mut self) -> impl Iterator<Item = (K, T)> {
+        self.deadlines.clear();
         std::mem::take(&mut self.entries).into_iter().map(|(key, (_, entry))| (key, entry))
     }
 }

@@ -65,7 +65,7 @@ impl FileFinding {
         let evidence = |it: &tracer_model::findings::Evidence| FileEvidence {
             seq: it.seq.0,
             at: since(it.at),
-            text: words(&it.text),
+            text: words(&it.text()),
         };
         Self {
             kind: KIND,

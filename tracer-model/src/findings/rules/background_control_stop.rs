@@ -31,6 +31,10 @@ impl Watch for BackgroundControl {
         out.extend(self.0.due(now).into_iter().map(|(stop, at)| draft(now, stop, Outcome::Stopped, at)));
     }
 
+    fn next(&self) -> BootNs {
+        self.0.next()
+    }
+
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         out.extend(self.0.end().into_iter().map(|stop| draft(now, stop, Outcome::Stopped, now.at)));
     }

@@ -69,6 +69,10 @@ impl Watch for DeadForeground {
             );
         }
     }
+
+    fn next(&self) -> BootNs {
+        self.0.next()
+    }
 }
 
 #[cfg(test)]

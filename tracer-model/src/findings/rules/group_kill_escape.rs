@@ -58,6 +58,10 @@ impl Watch for GroupKillEscape {
         }
     }
 
+    fn next(&self) -> BootNs {
+        self.0.next()
+    }
+
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         let drafts = self.0.drain().filter_map(|(intent, kill)| draft(now, intent, kill));
         out.extend(drafts.collect::<Vec<_>>());

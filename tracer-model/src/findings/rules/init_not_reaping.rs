@@ -71,6 +71,10 @@ impl Watch for InitNotReaping {
             );
         }
     }
+
+    fn next(&self) -> BootNs {
+        self.zombies.next()
+    }
 }
 
 #[cfg(test)]

@@ -59,6 +59,10 @@ impl Watch for LateHandoff {
     fn due(&mut self, now: &Now<'_>, _: &mut Vec<Draft>) {
         self.stopped.due(now.at);
     }
+
+    fn next(&self) -> BootNs {
+        self.stopped.next()
+    }
 }
 
 fn draft(

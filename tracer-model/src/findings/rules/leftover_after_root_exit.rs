@@ -48,6 +48,10 @@ impl Watch for Leftovers {
         }
     }
 
+    fn next(&self) -> BootNs {
+        self.0.next()
+    }
+
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         let drafts = self.0.drain().filter_map(|(process, root)| draft(now, process, root));
         out.extend(drafts.collect::<Vec<_>>());

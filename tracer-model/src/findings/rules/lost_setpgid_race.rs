@@ -62,6 +62,10 @@ impl Watch for LostRace {
         out.extend(self.0.due(now.at).into_iter().map(|(target, at, late)| draft(now, target, late).at(at)));
     }
 
+    fn next(&self) -> BootNs {
+        self.0.next()
+    }
+
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         out.extend(self.0.drain().map(|(target, late)| draft(now, target, late)));
     }

@@ -28,6 +28,10 @@ impl Watch for NoNewSession {
         out.extend(self.0.due(now).into_iter().filter_map(|settled| draft(now, settled)));
     }
 
+    fn next(&self) -> BootNs {
+        self.0.next()
+    }
+
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         out.extend(self.0.end(now).into_iter().filter_map(|settled| draft(now, settled)));
     }

@@ -48,7 +48,7 @@ impl Watch for OrphanedAccess {
             _ => return,
         };
         let orphaned = now.group_of(process).and_then(|group| now.memory.orphaned(group)).cloned();
-        let by = orphaned.as_ref().map(|orphaned| say![": ", orphaned.text.clone()]);
+        let by = orphaned.as_ref().map(|orphaned| say![": ", orphaned.text()]);
         let tty = now.model.process(process).and_then(|process| process.tty);
         let tty = tty.map_or_else(|| say!["its terminal"], |tty| say![tty]);
         let fact = say![now.name(process), " was refused ", tty, " ", count.to_string(), " times in ", now.since(first.at)];
@@ -63,6 +63,10 @@ impl Watch for OrphanedAccess {
 
     fn due(&mut self, now: &Now<'_>, _: &mut Vec<Draft>) {
         self.0.due(now.at);
+    }
+
+    fn next(&self) -> BootNs {
+        self.0.next()
     }
 }
 

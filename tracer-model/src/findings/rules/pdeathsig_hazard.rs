@@ -66,6 +66,10 @@ impl Watch for PdeathsigHazard {
             );
         }
     }
+
+    fn next(&self) -> BootNs {
+        self.0.next()
+    }
 }
 
 #[cfg(test)]

@@ -47,6 +47,10 @@ impl Watch for SessionEnd {
         out.extend(self.0.due(now.at).into_iter().map(|(session, at, ended)| draft(now, session, ended).at(at)));
     }
 
+    fn next(&self) -> BootNs {
+        self.0.next()
+    }
+
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         out.extend(self.0.drain().map(|(session, ended)| draft(now, session, ended)));
     }

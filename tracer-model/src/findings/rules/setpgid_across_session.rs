@@ -62,6 +62,10 @@ impl Watch for AcrossSession {
         self.before_exec.due(now.at);
     }
 
+    fn next(&self) -> BootNs {
+        self.setsid.next().min(self.before_exec.next())
+    }
+
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         out.extend(self.setsid.drain().map(|(caller, entry)| setsid(now, caller, entry)));
     }

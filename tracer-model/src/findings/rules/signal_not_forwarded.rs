@@ -49,6 +49,10 @@ impl Watch for NotForwarded {
         }
     }
 
+    fn next(&self) -> BootNs {
+        self.0.next()
+    }
+
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         let drafts = self.0.drain().filter_map(|(group, typed)| draft(now, group, typed));
         out.extend(drafts.collect::<Vec<_>>());

@@ -35,7 +35,7 @@ impl Watch for StopDiscarded {
         let orphaned = now.memory.orphaned(group.key).cloned();
         let why = match (leads, &orphaned) {
             (Some(leader), _) => say![": it is the group of session leader ", now.name(leader.key), ", whose parent is outside of the session"],
-            (None, Some(orphaned)) => say![": ", orphaned.text.clone()],
+            (None, Some(orphaned)) => say![": ", orphaned.text()],
             (None, None) => say![": no member has a parent in another group of the session"],
         };
         let sent = now.last_received(process, |received| received.signal.signal == *signal);

@@ -73,6 +73,10 @@ impl Watch for StopUnnoticed {
             );
         }
     }
+
+    fn next(&self) -> BootNs {
+        self.0.next()
+    }
 }
 
 fn why(now: &Now<'_>, stopped: ProcKey) -> Words {

@@ -48,6 +48,10 @@ impl Watch for StoppedOrphaned {
         out.extend(self.0.due(now.at).into_iter().map(|(group, at, orphan)| draft(now, group, orphan).at(at)));
     }
 
+    fn next(&self) -> BootNs {
+        self.0.next()
+    }
+
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         out.extend(self.0.drain().map(|(group, orphan)| draft(now, group, orphan)));
     }

@@ -42,7 +42,7 @@ impl Watch for TcsetpgrpFailed {
             Refusal::OrphanedBackground => {
                 let group = caller.and_then(|caller| caller.group);
                 let orphaned = group.and_then(|group| now.memory.orphaned(group)).cloned();
-                let by = orphaned.as_ref().map(|orphaned| say![": ", orphaned.text.clone()]);
+                let by = orphaned.as_ref().map(|orphaned| say![": ", orphaned.text()]);
                 seen.extend(orphaned);
                 let group = group.map(|group| say!["its own group ", group]);
                 let why = say![group, " is orphaned and in the background, where the kernel refuses instead of stopping", by];

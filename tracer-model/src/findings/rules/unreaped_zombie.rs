@@ -58,6 +58,10 @@ impl Watch for UnreapedZombie {
             out.push(draft(now, zombie, parent, zombies).since(seq).at(at));
         }
     }
+
+    fn next(&self) -> BootNs {
+        self.zombies.next()
+    }
 }
 
 fn draft(now: &Now<'_>, zombie: ProcKey, parent: ProcKey, zombies: usize) -> Draft {

@@ -52,6 +52,10 @@ impl Watch for WrapperKill {
         }
     }
 
+    fn next(&self) -> BootNs {
+        self.0.next()
+    }
+
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         let drafts = self.0.drain().filter_map(|(process, killed)| draft(now, process, killed));
         out.extend(drafts.collect::<Vec<_>>());

@@ -25,7 +25,7 @@ pub fn write(answer: &Answer, base: BootNs, style: Style, out: &mut dyn Write) -
     let wide = times.iter().map(String::len).max().unwrap_or(0);
     for (index, (at, it)) in times.iter().zip(&answer.evidence).enumerate() {
         let label = if index == 0 { "seen" } else { "" };
-        row(label, &format!("{at:>wide$} ms  {}", sentence(&it.text, base, style)), style, out)?;
+        row(label, &format!("{at:>wide$} ms  {}", sentence(&it.text(), base, style)), style, out)?;
     }
     Ok(())
 }

@@ -42,10 +42,11 @@ pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) 
 }
 
 fn body(finding: &Finding, header: &Header) -> String {
-    let say = |words| sentence(words, header.boot_ns, Style::PLAIN);
+    let say = |words: &_| sentence(words, header.boot_ns, Style::PLAIN);
     let mut text = format!("{}\n  why  {}\n  fix  {}\n", say(&finding.fact), say(&finding.cause), say(&finding.fix));
     for it in &finding.evidence {
-        let _ = writeln!(text, "  seen {} ms  {}", time::ms(it.at, header.boot_ns), say(&it.text));
+        let seen = it.text();
+        let _ = writeln!(text, "  seen {} ms  {}", time::ms(it.at, header.boot_ns), say(&seen));
     }
     text
 }

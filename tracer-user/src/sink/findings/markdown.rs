@@ -20,7 +20,7 @@ pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) 
     let (base, style) = (header.boot_ns, Style::PLAIN);
     writeln!(out, "## Findings: {}\n", counts(findings).join(", "))?;
     for (finding, again) in folded(findings, Severity::Info) {
-        let say = |words| code(&sentence(words, base, style));
+        let say = |words: &_| code(&sentence(words, base, style));
         let Finding { rule, severity, undecided, fact, cause, fix, evidence, .. } = finding;
         writeln!(out, "### {} {} {}\n", severity.name(), rule.id, rule.name)?;
         writeln!(out, "{}\n", say(fact))?;
@@ -29,7 +29,8 @@ pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) 
         }
         writeln!(out, "- why: {}\n- fix: {}", say(cause), say(fix))?;
         for it in evidence {
-            writeln!(out, "- {} ms: {}", time::ms(it.at, base), say(&it.text))?;
+            let text = it.text();
+            writeln!(out, "- {} ms: {}", time::ms(it.at, base), say(&text))?;
         }
         if !again.is_empty() {
             writeln!(out, "- {} more of this kind", again.len())?;

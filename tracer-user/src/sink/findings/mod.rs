@@ -71,7 +71,7 @@ pub fn write(finding: &Finding, again: &[BootNs], base: BootNs, style: Style, ou
     let wide = times.iter().map(String::len).max().unwrap_or(0);
     for (index, (at, it)) in times.iter().zip(evidence).enumerate() {
         let label = if index == 0 { "  seen" } else { "" };
-        let text = format!("{at:>wide$} ms  {}", say(&it.text));
+        let text = format!("{at:>wide$} ms  {}", say(&it.text()));
         Block { label, text, indent: INDENT }.write(Tone::Plain, style, out)?;
     }
     if !again.is_empty() {

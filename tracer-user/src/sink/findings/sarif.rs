@@ -26,9 +26,10 @@ pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) 
         })
         .collect();
     let result = |finding: &Finding| {
-        let say = |words| sentence(words, base, Style::PLAIN);
+        let say = |words: &_| sentence(words, base, Style::PLAIN);
         let evidence = finding.evidence.iter().map(|it| {
-            json!({ "event": it.seq.0, "at_ns": it.at.0.wrapping_sub(base.0).cast_signed(), "text": say(&it.text) })
+            let text = it.text();
+            json!({ "event": it.seq.0, "at_ns": it.at.0.wrapping_sub(base.0).cast_signed(), "text": say(&text) })
         });
         json!({
             "ruleId": finding.rule.id,

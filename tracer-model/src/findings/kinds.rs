@@ -1,0 +1,54 @@
+//! What a rule can ask to be told of: kinds of change, and the two events that change nothing and matter all the same.
+//!
+//! Must not: know a rule.
+
+use crate::{
+    delta::{Change, Delta},
+    event::{Call, Event, EventKind},
+};
+
+macro_rules! kinds {
+    ($($change:ident)*) => {
+        /// A kind.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Kind {
+            $(
+                #[doc = concat!("[`Change::", stringify!($change), "`].")]
+                $change,
+            )*
+            /// prctl(2) returned, with `PR_SET_PDEATHSIG`.
+            Asked,
+            /// A process takes a signal.
+            Delivered,
+        }
+
+        impl Kind {
+            /// How many there are.
+            pub const COUNT: usize = Self::Delivered as usize + 1;
+
+            fn of(change: &Change) -> Self {
+                match change {
+                    $(Change::$change { .. } => Self::$change,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    Forked Found Executed Exited Zombie Reaped Reparented
+    GroupBorn Joined GroupEnded Leaderless HeldByZombies Orphaned NoLongerOrphaned
+    SessionBorn SessionEnded SessionLeaderExited TtyGained TtyLost TtyLeft Foreground
+    LeaderRace Refused SignalSent Stopped Continued WaitReported UnseenCall Gap Anomaly
+}
+
+/// The kinds of an event.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the events that no change tells of")]
+pub(super) fn kinds(event: &Event, delta: &Delta) -> impl Iterator<Item = Kind> {
+    let own = match &event.kind {
+        EventKind::SignalDelivered { .. } => Some(Kind::Delivered),
+        EventKind::Leave(leave) if matches!(leave.call, Call::SetParentDeathSignal { .. }) => Some(Kind::Asked),
+        _ => None,
+    };
+    delta.changes.iter().map(Kind::of).chain(own)
+}
