@@ -550,14 +550,32 @@ fn what_a_command_leaves_behind_is_told_and_can_fail_a_build() {
     // The child has its name once it has executed the program.
     let executed = "while read name < /proc/$!/comm; [ $name != sleep ]; do :; done";
     let left = leftovers(&[], &format!("sleep 0.5 & {executed}; exit 3"));
-    assert!(left.starts_with("warning JC403 leftover-after-root-exit  1 process left behind by "), "{left}");
-    assert!(left.contains("sleep (in the command's group; got no signal)\n"), "{left}");
+    assert!(left.starts_with("1 process is left behind by "), "{left}");
+    assert!(left.contains("sleep: running, in the command's group ") && left.contains("; got no signal\n"), "{left}");
+    assert!(
+        left.contains(", the command's standard output and standard error: its reader waits")
+            || left.contains("the command's standard output:"),
+        "{left}"
+    );
+    assert!(left.contains("  release    kill -TERM -- "), "{left}");
     assert!(left.ends_with("exit status: 3\n"), "{left}");
     let failed = leftovers(&["--fail"], "sleep 0.5 &");
     assert!(failed.ends_with("exit status: 1\n"), "{failed}");
     let daemon = leftovers(&["--fail"], "setsid -f sleep 0.5; exit 4");
-    assert!(daemon.starts_with("info JC403") && daemon.ends_with("exit status: 4\n"), "{daemon}");
-    assert_eq!(leftovers(&["--fail"], "true"), "sesstrace: nothing is left behind\nexit status: 0\n");
+    assert!(daemon.contains("  daemon     ") && daemon.ends_with("exit status: 4\n"), "{daemon}");
+    let nothing = leftovers(&["--fail"], "true");
+    assert!(
+        nothing.starts_with("nothing is left behind by ") && nothing.ends_with("sh\nexit status: 0\n"),
+        "{nothing}"
+    );
+    // What ignores SIGTERM is killed after the grace; the daemon is left alone.
+    let script = format!("(trap '' TERM; exec sleep 1000) & {executed}; setsid -f sleep 0.1");
+    let killed = leftovers(&["--kill", "--grace", "0"], &script);
+    assert!(killed.contains("sleep: by SIGKILL, after it had not ended by SIGTERM\n"), "{killed}");
+    assert_eq!(killed.matches("  ended      ").count(), 1, "{killed}");
+    let json = leftovers(&["--json"], "true");
+    assert!(json.starts_with("{\"kind\":\"answer\",\"question\":\"leftovers\",\"pid\":"), "{json}");
+    assert!(json.contains("\"state\":\"none\""), "{json}");
     // No folder of the recording stays behind either.
     let other = |name: &OsStr| name != "sesstrace";
     let names = fs::read_dir(place.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());

@@ -375,3 +375,100 @@ fn one_process_is_explained_at_an_instant_and_at_its_end() {
     assert_eq!(code, Some(2));
     assert!(err.contains("no process 4711 is in"), "{err}");
 }
+
+#[test]
+fn a_signal_is_asked_for_by_whom_it_was_sent_to() {
+    let recording = Recording::of(
+        "
+        snapshot 1 init {+init_parent pp=0}
+        snapshot 10 bash {pg=10 sid=10 +leader tty=pts/3 fg=10}
+        snapshot 50 timeout {pg=50 sid=50 +leader}
+        snapshot-end
+        @3000000 10: fork 11
+        11: setpgid(0,0) = 0
+        11: exec node
+        11: fork 12
+        12: setsid() = 12
+        12: exec watch
+        @5000000 50: > kill(-11,SIGTERM)
+        50: SIGTERM -> 11
+        50: < kill(-11,SIGTERM) = 0
+        11: exit SIGTERM
+        ",
+    );
+    let path = recording.path.to_str().expect("UTF-8");
+    let why = |args: &[&str]| said(&sesstrace().arg("why").args(args).output().expect("sesstrace"));
+    let expected = "\
+SIGTERM to group 11 at 5.001 ms reached 1 process
+  by         sent by 50 timeout, to group 11
+  reached    11 node died of it after 2 µs
+  escaped    12 watch is in group 12 since 3.006 ms (12 node: setsid, leads new session and group 12), and lives on
+  seen       5.001 ms  SIGTERM to 11 node: sent by 50 timeout, to group 11
+             5.003 ms  11 node dies of SIGTERM
+";
+    assert_eq!(why(&["--signal", "TERM", "--to", "-11", path]), (expected.to_owned(), String::new(), Some(0)));
+    assert_eq!(why(&["--signal", "15", "--to", "-11", path]).0, expected);
+    assert!(why(&["--to", "12", path]).0.starts_with("SIGTERM at 5.001 ms did not reach 12 watch\n"));
+    let (json, _, code) = why(&["--signal", "sigterm", "--to", "11", path, "--json"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        json.starts_with("{\"kind\":\"answer\",\"question\":\"signal\",\"pid\":11,\"state\":\"signal\","),
+        "{json}"
+    );
+    let (_, err, code) = why(&["--signal", "INT", "--to", "11", path]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("nobody was seen to send SIGINT to process 11 in "), "{err}");
+    for wrong in [
+        &["--signal", "NOPE", "--to", "11"][..],
+        &["--to", "0"],
+        &["--to", "--"],
+        &["--signal", "INT"],
+        &["11", "--to", "12", path],
+    ] {
+        assert_eq!(why(wrong).2, Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn without_a_recording_the_process_is_looked_at() {
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", "trap '' TERM; read line"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("sh");
+    let pid = child.id().to_string();
+    // Until it has come to its read.
+    let answer = loop {
+        let (answer, err, code) = said(&sesstrace().args(["why", &pid]).output().expect("sesstrace"));
+        assert_eq!((err.as_str(), code), ("", Some(0)));
+        if answer.contains(" is in read(0) on pipe:[") {
+            break answer;
+        }
+    };
+    assert!(answer.contains("ignores SIGTERM"), "{answer}");
+    assert!(
+        answer.contains(&format!("  not seen   what was before this look: sesstrace record -p {pid} ")),
+        "{answer}"
+    );
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().cast_signed()), nix::sys::signal::SIGSTOP)
+        .expect("kill");
+    loop {
+        let (answer, _, _) = said(&sesstrace().args(["why", &pid]).output().expect("sesstrace"));
+        if answer.starts_with(&format!("{pid} sh is stopped by SIGSTOP\n")) {
+            assert!(answer.contains("is in no wait for it; it has not been told of the stop\n"), "{answer}");
+            break;
+        }
+    }
+    child.kill().expect("kill");
+    // Its parent, this test, has not waited for it.
+    loop {
+        let (answer, _, _) = said(&sesstrace().args(["why", &pid]).output().expect("sesstrace"));
+        if answer.starts_with(&format!("{pid} sh is a zombie: it died of SIGKILL\n")) {
+            break;
+        }
+    }
+    child.wait().expect("wait");
+    let (_, err, code) = said(&sesstrace().args(["why", &pid]).output().expect("sesstrace"));
+    assert_eq!(code, Some(2));
+    assert!(err.contains(&format!("there is no process {pid}")), "{err}");
+}

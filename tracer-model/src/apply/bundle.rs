@@ -106,7 +106,7 @@ impl Model {
                 let signal = if let EventKind::Stopped { signal } = cx.event.kind {
                     signal
                 } else {
-                    last.map_or(Signal(state.group_exit_code as u32 & 0x7f), |last| last.0)
+                    last.map_or(stop_signal(state), |last| last.0)
                 };
                 let sent = last.filter(|last| last.0 == signal).map(|last| last.1);
                 process.stopped = Some(Stop { signal, sent, since: cx.event.at });
@@ -144,4 +144,12 @@ impl Model {
         }
         self.become_zombie(cx, key, status, found);
     }
+}
+
+/// The signal by which a process is stopped that a snapshot shows: `JOBCTL_STOP_SIGMASK` of a thread that has stopped; or the
+/// status that its parent has not read yet (include/linux/sched/jobctl.h; kernel/signal.c, `do_signal_stop`). 0: not known.
+fn stop_signal(state: &State) -> Signal {
+    const STOP_SIGNALS: u32 = 0xffff;
+    let stopped = state.jobctl & STOP_SIGNALS;
+    Signal(if stopped == 0 { state.group_exit_code as u32 & 0x7f } else { stopped & 0x7f })
 }

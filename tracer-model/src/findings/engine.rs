@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    Draft, Finding, NEVER, Now, RULES, Rule, Subject, Watch,
+    Draft, Finding, NEVER, Now, Question, RULES, Rule, Subject, Watch,
     kinds::{Kind, kinds},
     memory::Memory,
 };
@@ -35,6 +35,8 @@ pub struct Findings {
     gaps: VecDeque<(Seq, Bounds)>,
     drafts: Vec<Draft>,
     decided: Vec<Finding>,
+    /// What somebody will ask.
+    question: Option<Box<Question>>,
     at: BootNs,
     seq: Seq,
 }
@@ -57,6 +59,7 @@ impl Default for Findings {
             gaps: VecDeque::new(),
             drafts: Vec::new(),
             decided: Vec::new(),
+            question: None,
             at: BootNs(0),
             seq: Seq(0),
         }
@@ -99,6 +102,11 @@ impl Findings {
             let evidence = now.evidence_of(change);
             self.memory.observe(change, evidence, model);
         }
+        if let Some(mut question) = self.question.take() {
+            let now = Now { event: Some(event), delta, model, memory: &self.memory, at: event.at, seq: event.seq };
+            question.observe(&now);
+            self.question = Some(question);
+        }
         let hear = kinds(event, delta).filter_map(|kind| self.hearers.get(kind as usize)).fold(0, |all, it| all | it);
         if hear != 0 {
             self.run(hear, Some(event), delta, model, Step::Event);
@@ -119,6 +127,17 @@ impl Findings {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.decided.is_empty()
+    }
+
+    /// See [`Findings::ask`].
+    pub(super) fn put_question(&mut self, question: Question) {
+        self.memory.keep(question.number());
+        self.question = Some(Box::new(question));
+    }
+
+    /// What was asked, with what was seen for it.
+    pub(super) fn question(&self) -> Option<&Question> {
+        self.question.as_deref()
     }
 
     /// What was decided since this was last asked.

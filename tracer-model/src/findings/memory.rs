@@ -54,6 +54,8 @@ pub(crate) struct Life {
     pub moved: Option<Evidence>,
     /// Groups that it was in, the present one last.
     pub groups: VecDeque<PgrpKey>,
+    /// The event that stopped it, while it is stopped.
+    pub stopped: Option<Evidence>,
     /// Its exit.
     pub exited: Option<Evidence>,
     /// What it exited with.
@@ -81,6 +83,7 @@ impl Life {
             executed: None,
             moved: None,
             groups: process.group.into_iter().collect(),
+            stopped: None,
             exited: None,
             status: None,
             reaped: None,
@@ -96,6 +99,8 @@ impl Life {
 pub(crate) struct Memory {
     lives: BTreeMap<ProcKey, Life>,
     reaped: VecDeque<ProcKey>,
+    /// Somebody will ask of this number: whoever has it is not forgotten.
+    asked: Option<Pid>,
     /// How groups that exist became orphaned.
     orphaned: BTreeMap<PgrpKey, Evidence>,
 }
@@ -104,6 +109,11 @@ impl Memory {
     /// What is remembered of a process.
     pub fn life(&self, key: ProcKey) -> Option<&Life> {
         self.lives.get(&key)
+    }
+
+    /// Forgets nobody who has this number.
+    pub fn keep(&mut self, pid: Pid) {
+        self.asked = Some(pid);
     }
 
     /// Every remembered process that had this number, oldest first.
@@ -132,6 +142,8 @@ impl Memory {
                 | Change::Executed { .. }
                 | Change::GroupBorn { .. }
                 | Change::Joined { .. }
+                | Change::Stopped { .. }
+                | Change::Continued { .. }
                 | Change::Exited { .. }
                 | Change::Reaped { .. }
                 | Change::Orphaned { .. }
@@ -168,6 +180,16 @@ impl Memory {
                     }
                 }
             }
+            Change::Stopped { process, .. } => {
+                if let Some(life) = self.open(process, model) {
+                    life.stopped = evidence;
+                }
+            }
+            Change::Continued { process, .. } => {
+                if let Some(life) = self.open(process, model) {
+                    life.stopped = None;
+                }
+            }
             Change::Exited { process, status } => {
                 if let Some(life) = self.open(process, model) {
                     (life.exited, life.status) = (evidence, Some(status));
@@ -176,7 +198,9 @@ impl Memory {
             Change::Reaped { process, by, bounds, .. } => {
                 if let Some(life) = self.open(process, model) {
                     (life.reaped, life.reaper, life.reaped_at) = (evidence, by, Some(bounds.until));
-                    self.reaped.push_back(process);
+                    if self.asked != Some(process.number) {
+                        self.reaped.push_back(process);
+                    }
                 }
                 if self.reaped.len() > REAPED
                     && let Some(oldest) = self.reaped.pop_front()

@@ -23,7 +23,13 @@ mod waiters;
 mod waiting;
 pub mod words;
 
-pub use self::{answer::Answer, engine::Findings, evidence::Evidence, rules::RULES, words::Words};
+pub use self::{
+    answer::{Answer, Asked, Class, Doing, Left, Look, Question},
+    engine::Findings,
+    evidence::Evidence,
+    rules::RULES,
+    words::Words,
+};
 use self::{kinds::Kind, memory::Memory, words::Word};
 use crate::{
     delta::{Bounds, Change, Delta, Refusal},

@@ -52,6 +52,10 @@ fn waits_for(call: &Call, parent: &Process, child: &Process) -> Option<u32> {
         }
         Call::Waitid { idtype: 0, options, .. } => (true, options),
         Call::Waitid { idtype: 1, id, options } => (id.unsigned_abs() == number, options),
+        Call::Waitid { idtype: 2, id: 0, options } => (same_group, options),
+        Call::Waitid { idtype: 2, id, options } => {
+            (child.group.is_some_and(|group| group.number.0 == id.unsigned_abs()), options)
+        }
         _ => return None,
     };
     (wanted && options & NO_HANG == 0).then_some(options)

@@ -7,6 +7,8 @@ pub mod ebpf;
 mod error;
 pub mod examine;
 pub mod facts;
+pub mod held;
+pub mod look;
 pub mod procfs;
 pub mod ptrace;
 mod sys;

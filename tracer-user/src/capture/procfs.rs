@@ -124,6 +124,11 @@ pub fn pid_namespace(pid: Pid) -> Option<u32> {
     link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
 }
 
+/// What `/proc/PID/stat` has of every process.
+pub fn states() -> impl Iterator<Item = State> {
+    pids().filter_map(read_stat)
+}
+
 /// Every process that is listed.
 pub(super) fn pids() -> impl Iterator<Item = Pid> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -152,16 +157,19 @@ pub(super) fn parse_stat(bytes: &[u8]) -> Option<State> {
         "X" | "x" => EXIT_DEAD,
         _ => 0,
     };
+    let (stopped, code) = (run_state == "T", number(52).unwrap_or(0) as i32);
     Some(State {
         id: RawTask { pid: Pid(pid), tid: Tid(pid), start },
         parent: RawTask { pid: Pid(number(4)? as u32), tid: Tid(number(4)? as u32), start: BootNs(0) },
         pgrp: RawId { number: number(5)? as u32, ino: 0 },
         session: RawId { number: session, ino: 0 },
         tty: tty(number(7)?, number(8)?, session),
-        signal_flags: if run_state == "T" { SIGNAL_STOP_STOPPED } else { 0 },
+        signal_flags: if stopped { SIGNAL_STOP_STOPPED } else { 0 },
         exit_state,
         task_exit_state: exit_state,
-        exit_code: number(52).unwrap_or(0) as i32,
+        exit_code: code,
+        // Of a stopped process it is the signal, until its parent has been told (`do_task_stat`).
+        group_exit_code: if stopped { code } else { 0 },
         task_flags: number(9)? as u32,
         live: if exit_state == 0 { threads as i32 } else { 0 },
         facts: Facts {

@@ -13,6 +13,7 @@ mod doctor;
 mod engine;
 pub mod exit;
 mod explain;
+mod history;
 mod leftovers;
 mod live;
 mod progress;
@@ -67,7 +68,7 @@ enum Verb {
     /// Say why a process is as it is: stopped, waiting, a zombie, gone; and what would change that
     Why(why::WhyArgs),
     /// Say who killed a process, along which path, and who else got the signal
-    WhoKilled(why::WhyArgs),
+    WhoKilled(why::WhoKilledArgs),
     /// Run a command and say what it left behind; --fail makes that a failure
     Leftovers(leftovers::LeftoversArgs),
     /// Say what went wrong in a recording, and why

@@ -30,6 +30,7 @@ use nix::{errno::Errno, unistd::getpid};
 
 pub use capture_side::{CaptureSide, Control, Root, WaiterGone};
 pub use error::LaunchError;
+pub(crate) use pidfd::{pidfd_open, send_signal};
 pub use protocol::{Preparation, Reach};
 pub use report::ReportWriter;
 pub use status::CommandStatus;

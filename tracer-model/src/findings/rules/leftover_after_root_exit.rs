@@ -11,7 +11,10 @@
 //!
 //! Source: POSIX.1-2024 XSH `_exit` (children get a new parent and live on).
 
-use super::prelude::*;
+use super::{
+    super::answer::{Class, Place, class},
+    prelude::*,
+};
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::<Leftovers>::default()
@@ -22,8 +25,7 @@ struct Leftovers(Waiting<ProcKey, Root>);
 
 /// The command, when it ended.
 struct Root {
-    group: Option<PgrpKey>,
-    session: Option<SessionKey>,
+    place: Place,
     seq: Seq,
     evidence: Option<Evidence>,
 }
@@ -35,8 +37,8 @@ impl Watch for Leftovers {
             if now.model.root.is_some_and(|(_, root)| root == Some(process))
                 && let Some(root) = now.model.process(process)
             {
-                let (group, session) = (root.group, root.session);
-                let root = Root { group, session, seq: now.seq, evidence: now.evidence_of(change) };
+                let place = Place { group: root.group, session: root.session };
+                let root = Root { place, seq: now.seq, evidence: now.evidence_of(change) };
                 self.0.put(process, after(now.at, 2 * SECOND), root);
             }
         }
@@ -64,9 +66,9 @@ fn draft(now: &Now<'_>, process: ProcKey, root: Root) -> Option<Draft> {
     if left.is_empty() {
         return None;
     }
-    let daemons = left.iter().all(|key| is_daemon(now, *key, &root));
+    let daemons = left.iter().all(|key| class(now, *key, &root.place) == Some(Class::Daemon));
     let fact = say![count(left.len(), "process", "processes"), " left behind by ", now.name(process)];
-    let each = Words::list(left.iter().map(|key| say![now.name(*key), " (", class(now, *key, &root), signals(now, *key), ")"]));
+    let each = Words::list(left.iter().map(|key| say![now.name(*key), " (", told(now, *key, &root.place), signals(now, *key), ")"]));
     let draft = Draft::of(now, process, if daemons { Severity::Info } else { Severity::Warning }, fact)
         .why(say!["the command ended at ", root.evidence.as_ref().map(|it| it.at), "; alive: ", each])
         .fix(say!["wait for them or end their groups before the command ends; a daemon needs a session of its own"])
@@ -77,27 +79,16 @@ fn draft(now: &Now<'_>, process: ProcKey, root: Root) -> Option<Draft> {
     Some(draft)
 }
 
-fn class(now: &Now<'_>, key: ProcKey, root: &Root) -> Words {
+fn told(now: &Now<'_>, key: ProcKey, root: &Place) -> Words {
     let Some(process) = now.model.process(key) else { return say![] };
     let stopped = if process.stopped.is_some() { "stopped, " } else { "" };
-    let what = if is_daemon(now, key, root) {
-        say!["a daemon: own session, no terminal"]
-    } else if process.group.is_some() && process.group == root.group {
-        say!["in the command's group"]
-    } else if process.session == root.session {
-        say!["in group ", process.group]
-    } else {
-        say!["in session ", process.session, process.tty.map(|tty| say![" on ", tty])]
+    let what = match class(now, key, root) {
+        Some(Class::Daemon) => say!["a daemon: own session, no terminal"],
+        Some(Class::SameGroup) => say!["in the command's group"],
+        Some(Class::OwnGroup) => say!["in group ", process.group],
+        Some(Class::OwnSession) | None => say!["in session ", process.session, process.tty.map(|tty| say![" on ", tty])],
     };
     say![stopped, what]
-}
-
-/// In another session, without a terminal, and its parent is not one of what was started.
-fn is_daemon(now: &Now<'_>, key: ProcKey, root: &Root) -> bool {
-    let Some(process) = now.model.process(key) else { return false };
-    let parent = process.parent.and_then(|parent| now.model.process(parent));
-    let detached = process.parent_exited || parent.is_none_or(|parent| !parent.followed || parent.phase > crate::state::Phase::Alive);
-    process.session != root.session && process.tty.is_none() && detached
 }
 
 fn signals(now: &Now<'_>, key: ProcKey) -> Words {

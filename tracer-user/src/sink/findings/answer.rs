@@ -1,10 +1,14 @@
-//! An answer about one process, in a few lines.
+//! An answer about one process or one signal, in a few lines or as a line of JSON.
 //!
 //! Must not: word anything; the model has.
 
 use std::io::{self, Write};
 
-use tracer_model::{findings::Answer, ids::BootNs};
+use serde::Serialize;
+use tracer_model::{
+    findings::{Answer, words::Word},
+    ids::BootNs,
+};
 
 use super::sentence;
 use crate::sink::{Style, Tone, layout::wrap, time};
@@ -28,6 +32,53 @@ pub fn write(answer: &Answer, base: BootNs, style: Style, out: &mut dyn Write) -
         row(label, &format!("{at:>wide$} ms  {}", sentence(&it.text(), base, style)), style, out)?;
     }
     Ok(())
+}
+
+/// An answer as JSON. The order of the fields is the order in which a person reads them.
+#[derive(Serialize)]
+struct Line<'a> {
+    kind: &'static str,
+    question: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    state: &'static str,
+    fact: String,
+    rows: Vec<Row>,
+    seen: Vec<Seen>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: &'static str,
+    text: String,
+    pids: Vec<u32>,
+}
+
+#[derive(Serialize)]
+struct Seen {
+    seq: u64,
+    at: i64,
+    text: String,
+}
+
+/// Writes it as one line of JSON. `question` is the verb.
+pub fn json(question: &str, answer: &Answer, base: BootNs, out: &mut dyn Write) -> io::Result<()> {
+    let say = |words| sentence(words, base, Style::PLAIN);
+    let pids = |words| Answer::processes(words).iter().map(|pid| pid.0).collect();
+    let rows = answer.rows.iter().map(|(name, words)| Row { name, text: say(words), pids: pids(words) });
+    let seen = answer.evidence.iter().map(|it| Seen {
+        seq: it.seq.0,
+        at: it.at.0.wrapping_sub(base.0).cast_signed(),
+        text: say(&it.text()),
+    });
+    let pid = match &answer.about {
+        Some(Word::Process(pid, _)) => Some(pid.0),
+        _ => None,
+    };
+    let (state, fact) = (answer.state, say(&answer.fact));
+    let line = Line { kind: "answer", question, pid, state, fact, rows: rows.collect(), seen: seen.collect() };
+    serde_json::to_writer(&mut *out, &line)?;
+    writeln!(out)
 }
 
 fn row(label: &str, text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {

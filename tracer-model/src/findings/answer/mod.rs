@@ -1,0 +1,110 @@
+//! Answers to what users ask of one process or group: why is it as it is, who killed it, whom did that signal reach.
+//!
+//! Pure readers of the model, of what the rules remember, and of what was kept for the question. Must not: judge; that is
+//! what findings are for.
+
+mod left;
+mod look;
+mod reached;
+#[cfg(test)]
+mod tests;
+mod why;
+
+pub use left::{Class, Left};
+pub(super) use left::{Place, class};
+pub use look::{Doing, Look};
+pub use reached::{Asked, Question};
+
+use super::{
+    Evidence, Now,
+    evidence::ending,
+    memory::{Life, Received},
+    words::{Span, Word, Words, say},
+};
+use crate::{
+    delta::SignalPath,
+    event::{Disposition, SignalOutcome, WaitStatus},
+    ids::{BootNs, ProcKey},
+};
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// What it comes to, in a word that programs can test: `stopped`, `zombie`, `killed`, `exited`, `running`, `waiting`,
+    /// `alive`, `signal`.
+    pub state: &'static str,
+    /// The process that it is about.
+    pub about: Option<Word>,
+    /// What is the case, in one line.
+    pub fact: Words,
+    /// What belongs to it, each with a word before it: `because`, `sent by`, `waits`, `release`.
+    pub rows: Vec<(&'static str, Words)>,
+    /// The events that it rests on, in order.
+    pub evidence: Vec<Evidence>,
+}
+
+impl Answer {
+    fn of(state: &'static str, about: Option<Word>, fact: Words) -> Self {
+        Self { state, about, fact, rows: Vec::new(), evidence: Vec::new() }
+    }
+
+    /// A row, unless it is empty.
+    fn row(mut self, name: &'static str, words: Words) -> Self {
+        if !words.is_empty() {
+            self.rows.push((name, words));
+        }
+        self
+    }
+
+    fn seen(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Self {
+        self.evidence.extend(evidence);
+        self.evidence.sort_by_key(|evidence| evidence.seq);
+        self.evidence.dedup();
+        self
+    }
+}
+
+/// `died of SIGINT`, `exited with 3`.
+fn past(status: WaitStatus) -> String {
+    ending(status).replace("dies", "died").replace("exits ", "exited with ")
+}
+
+/// Who else got the signal of the same call or the same key, and what it met there.
+pub(super) fn others(now: &Now<'_>, process: ProcKey, mine: &Received) -> Words {
+    const TOGETHER: u64 = 1_000_000;
+    let Some(group) = mine.group else { return Words::default() };
+    if matches!(mine.path, SignalPath::KillProcess { .. }) {
+        return Words::default();
+    }
+    let same = |theirs: &&Received| {
+        let close = theirs.evidence.at.since(mine.evidence.at).max(mine.evidence.at.since(theirs.evidence.at));
+        theirs.path == mine.path && theirs.signal.signal == mine.signal.signal && close <= TOGETHER
+    };
+    let got = |life: &Life| {
+        let theirs = life.received.iter().rev().find(same)?;
+        Some(say![now.name(life.key), fate(theirs)])
+    };
+    Words::list(now.memory.once_in(group).filter(|life| life.key != process).filter_map(got))
+}
+
+/// What a signal met, where that is not its default action.
+fn fate(received: &Received) -> &'static str {
+    match (received.signal.outcome, received.signal.disposition) {
+        _ if received.signal.blocked => " (blocked)",
+        (SignalOutcome::AlreadyPending, _) => " (pending already)",
+        (SignalOutcome::Ignored, _) | (_, Disposition::Ignored) => " (ignored)",
+        (_, Disposition::Handler) => " (handled)",
+        (_, Disposition::Default) => "",
+    }
+}
+
+/// Signals that a process got, before an instant or up to now.
+fn told(now: &Now<'_>, life: &Life, before: Option<BootNs>) -> Words {
+    let until = before.unwrap_or(now.at);
+    let earlier = life.received.iter().filter(|received| before.is_none_or(|before| received.evidence.at < before));
+    Words::list(earlier.map(|received| {
+        let ago = Span(until.since(received.evidence.at));
+        let path = now.path(received.path, life.key, received.signal.signal);
+        say![received.signal.signal, fate(received), " ", ago, " earlier, ", path]
+    }))
+}
