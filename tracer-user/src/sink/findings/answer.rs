@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use tracer_model::{
-    findings::{Answer, words::Word},
+    findings::{Answer, Words, words::Word},
     ids::BootNs,
 };
 
@@ -63,7 +63,7 @@ struct Seen {
 
 /// Writes it as one line of JSON. `question` is the verb.
 pub fn json(question: &str, answer: &Answer, base: BootNs, out: &mut dyn Write) -> io::Result<()> {
-    let say = |words| sentence(words, base, Style::PLAIN);
+    let say = |words: &Words| sentence(words, base, Style::PLAIN);
     let pids = |words| Answer::processes(words).iter().map(|pid| pid.0).collect();
     let rows = answer.rows.iter().map(|(name, words)| Row { name, text: say(words), pids: pids(words) });
     let seen = answer.evidence.iter().map(|it| Seen {
