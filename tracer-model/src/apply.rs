@@ -14,13 +14,11 @@ mod signals;
 pub(crate) mod taken;
 mod tty;
 
-use std::collections::BTreeMap;
-
 use crate::{
     delta::{Change, Delta, OrphanCause},
     event::{Event, EventKind},
     ids::{PgrpKey, ProcKey},
-    state::{Knowledge, Model, Stamp},
+    state::{Knowledge, Model, Phase, Stamp},
 };
 
 /// What one application carries along.
@@ -28,12 +26,21 @@ pub(crate) struct Cx<'e> {
     /// The event.
     pub event: &'e Event,
     /// Its changes so far.
-    pub delta: Delta,
+    pub delta: &'e mut Delta,
     /// Groups whose orphan status may have changed, with what took a link away.
-    pub touched: BTreeMap<PgrpKey, OrphanCause>,
+    pub touched: Vec<(PgrpKey, OrphanCause)>,
 }
 
 impl Cx<'_> {
+    /// The orphan status of a group may have changed. What took a link away says more than that it was found so.
+    pub fn touch(&mut self, group: PgrpKey, cause: OrphanCause) {
+        match self.touched.iter_mut().find(|(touched, _)| *touched == group) {
+            Some((_, before)) if cause != OrphanCause::Found => *before = cause,
+            Some(_) => {}
+            None => self.touched.push((group, cause)),
+        }
+    }
+
     /// Place of the event.
     pub fn stamp(&self) -> Stamp {
         Stamp { seq: self.event.seq, at: self.event.at }
@@ -54,8 +61,17 @@ impl Model {
     /// Applies one event and says what it changed. Deterministic; never panics; an event that contradicts the state is
     /// believed and reported as [`Change::Anomaly`].
     pub fn apply(&mut self, event: &Event) -> Delta {
+        let mut delta = Delta::default();
+        self.apply_into(event, &mut delta);
+        delta
+    }
+
+    /// [`Self::apply`] with a delta that is used again and again.
+    pub fn apply_into(&mut self, event: &Event, delta: &mut Delta) {
         self.forget_departed();
-        let mut cx = Cx { event, delta: Delta::default(), touched: BTreeMap::new() };
+        (delta.by, delta.subject) = (None, None);
+        delta.changes.clear();
+        let mut cx = Cx { event, delta, touched: std::mem::take(&mut self.touched) };
         self.now = cx.stamp();
         match &event.kind {
             EventKind::NewTask { flags } => self.new_task(&mut cx, *flags),
@@ -75,7 +91,7 @@ impl Model {
             EventKind::ClockAnchor { .. } => {}
         }
         self.settle_orphans(&mut cx);
-        cx.delta
+        self.touched = cx.touched;
     }
 
     /// Takes the subject's bundle, if there is one, and names actor and subject in the delta.
@@ -94,6 +110,14 @@ impl Model {
     /// Names the actor, making it known by its number when it is not.
     fn take_actor(&mut self, cx: &mut Cx) -> Option<ProcKey> {
         let event = cx.event;
+        // Most act on themselves.
+        if let (Some(key), Some(subject)) = (cx.delta.subject, &event.subject)
+            && (subject.id.pid, subject.id.start) == (event.actor.pid, event.actor.start)
+            && self.processes.get(&key).is_some_and(|process| process.phase != Phase::Reaped)
+        {
+            cx.delta.by = Some(key);
+            return cx.delta.by;
+        }
         cx.delta.by = self.reference(cx, event.actor);
         let actor = cx.delta.by.and_then(|key| self.processes.get_mut(&key));
         if let Some(actor) = actor.filter(|actor| actor.knowledge == Knowledge::Referenced) {

@@ -11,6 +11,7 @@ pub use call::{Call, TtyRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{BootNs, Pgid, Pid, RawTty, Seq, Sid, Signal, Tid, Uid};
+pub use crate::short::Short;
 
 /// A thread of a process, by numbers and the process's start time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +26,7 @@ pub struct RawTask {
 
 /// The name of a process (`comm`, at most 15 bytes), as the process set it: hostile bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Comm(pub Vec<u8>);
+pub struct Comm(pub Short);
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,8 +15,10 @@ mod orphan;
 pub mod query;
 mod race;
 mod refusal;
+mod short;
 mod snapshot;
 pub mod state;
+mod table;
 pub mod timeline;
 
 /// Which model this is, by its sources: only the same model understands and would make the state that one saved

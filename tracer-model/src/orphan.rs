@@ -51,7 +51,8 @@ impl Model {
 
     /// Counts the children of a process anew.
     pub(crate) fn requalify_children(&mut self, cx: &mut Cx, key: ProcKey, cause: OrphanCause) {
-        let children = self.processes.get(&key).map(|process| process.children.clone()).unwrap_or_default();
+        let Some(process) = self.processes.get(&key).filter(|process| !process.children.is_empty()) else { return };
+        let children = process.children.clone();
         for child in children {
             self.requalify(cx, child, cause);
         }
@@ -79,16 +80,18 @@ impl Model {
             Qualifies::Unknown => group.undecided += 1,
             Qualifies::No => {}
         }
-        let entry = cx.touched.entry(group.key).or_insert(cause);
-        if cause != OrphanCause::Found {
-            *entry = cause;
-        }
+        cx.touch(group.key, cause);
     }
 
     /// Sets the status of every group that was touched and says what became orphaned. While a snapshot is read, groups are
     /// incomplete: what is orphaned is said at its end.
     pub(crate) fn settle_orphans(&mut self, cx: &mut Cx) {
-        for (key, cause) in std::mem::take(&mut cx.touched) {
+        if cx.touched.is_empty() {
+            return;
+        }
+        let mut touched = std::mem::take(&mut cx.touched);
+        touched.sort_unstable_by_key(|(group, _)| *group);
+        for (key, cause) in touched.drain(..) {
             let Some(group) = self.groups.get_mut(&key).filter(|group| group.ended.is_none()) else { continue };
             group.orphaned = group.orphan_status();
             if cx.is_snapshot() {
@@ -100,6 +103,7 @@ impl Model {
                 self.announce_orphan(cx, key, cause);
             }
         }
+        cx.touched = touched;
     }
 
     /// Says that a group became orphaned, or is no longer. Of a group of zombies nothing is said: nobody in it can notice.

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::{self, Write as _},
+    sync::Arc,
 };
 
 use crate::{
@@ -38,7 +39,7 @@ pub struct PsRow {
     /// Its name: hostile bytes.
     pub comm: Comm,
     /// Its arguments: hostile bytes; empty when they were not captured.
-    pub args: Vec<Vec<u8>>,
+    pub args: Arc<[Vec<u8>]>,
     /// State of its group's leader.
     pub leader: LeaderState,
     /// Whether its group is orphaned.

@@ -5,6 +5,7 @@
 use std::io;
 
 use tracer_model::{
+    delta::Delta,
     event::Event,
     findings::{Findings, Severity},
     ids::{BootNs, Seq},
@@ -21,6 +22,8 @@ pub struct Pipeline {
     recording: Option<Writer>,
     recording_error: Option<WriteError>,
     model: Model,
+    /// What the last event changed.
+    delta: Delta,
     findings: Findings,
     sinks: Vec<Box<dyn Sink>>,
     sink_error: Option<io::Error>,
@@ -38,6 +41,7 @@ impl Pipeline {
             recording,
             recording_error: None,
             model: header.model(),
+            delta: Delta::default(),
             findings: Findings::new(),
             sinks,
             sink_error: None,
@@ -53,7 +57,7 @@ impl Pipeline {
 
     /// Takes an event from before what is to be shown: only the state knows of it.
     pub fn pass_over(&mut self, event: &Event) {
-        self.model.apply(event);
+        self.model.apply_into(event, &mut self.delta);
     }
 
     /// Takes the next event in order. A recording or a sink that fails ends there, and the rest goes on: what went wrong is
@@ -68,15 +72,15 @@ impl Pipeline {
         self.reached(event.seq);
         self.findings.advance(event.at, &self.model);
         self.tell_findings();
-        let delta = self.model.apply(event);
-        self.findings.observe(event, &delta, &self.model);
+        self.model.apply_into(event, &mut self.delta);
+        self.findings.observe(event, &self.delta, &self.model);
         if let Some(recording) = &mut self.recording
             && let Err(error) = recording.note_state(&self.model)
         {
             self.recording_error.get_or_insert(error);
         }
-        let Self { sinks, sink_error, model, .. } = self;
-        tell(sinks, sink_error, |sink| sink.event(event, &delta, model));
+        let Self { sinks, sink_error, model, delta, .. } = self;
+        tell(sinks, sink_error, |sink| sink.event(event, delta, model));
         self.tell_findings();
         if self.recording.is_none()
             && let Some(error) = self.sink_error.take()

@@ -124,7 +124,7 @@ fn a_life_is_seen_from_fork_to_reap() {
         assert_eq!(after.facts.session_leader, call == "setsid");
 
         let (event, state) = find("exec", &|kind| matches!(kind, EventKind::Exec { .. }));
-        assert_eq!((state.comm.0.as_slice(), state.pgrp.number), (&b"true"[..], pid), "kept by exec");
+        assert_eq!((&*state.comm.0, state.pgrp.number), (&b"true"[..], pid), "kept by exec");
         assert!(matches!(&event.kind, EventKind::Exec { args, .. } if *args == [b"true".to_vec()]));
         let (_, dead) = find("end", &|kind| matches!(kind, EventKind::Dead));
         // The waiting parent can be quicker than the switch away from the dead: then the group is given up already.

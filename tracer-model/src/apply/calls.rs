@@ -74,7 +74,7 @@ impl Model {
     fn close_call(&mut self, caller: ProcKey, tid: crate::ids::Tid, call: &Call) -> Option<OpenCall> {
         let process = self.processes.get_mut(&caller)?;
         process.book.called = true;
-        let open = process.book.calls.remove(&tid);
+        let open = process.book.calls.remove(tid);
         let tty = process.tty;
         if sets_foreground(call)
             && let Some(tty) = tty.and_then(|tty| self.terminals.get_mut(&tty))

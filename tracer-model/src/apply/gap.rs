@@ -32,7 +32,7 @@ impl Model {
     pub(super) fn snapshot(&mut self, cx: &mut Cx, args: &[Vec<u8>]) {
         let Some(process) = self.take_subject(cx).and_then(|key| self.processes.get_mut(&key)) else { return };
         if !args.is_empty() {
-            process.args = args.to_vec();
+            process.args = args.into();
         }
     }
 

@@ -221,7 +221,7 @@ impl Model {
         {
             session.leader = Some(key);
         }
-        cx.touched.entry(group).or_insert(OrphanCause::Found);
+        cx.touch(group, OrphanCause::Found);
     }
 
     /// Takes a process out of its group, which ends when it was the last member.
@@ -261,7 +261,7 @@ impl Model {
         }
         self.recent.group_ended(recent::EndedGroup { key: group, ended: bounds });
         self.departed.groups.push(group);
-        cx.touched.remove(&group);
+        cx.touched.retain(|(touched, _)| *touched != group);
         self.in_snapshot.remove(&group);
         cx.push(Change::GroupEnded { group, end });
         self.foreground_vanishes(cx, group);

@@ -177,18 +177,18 @@ impl Model {
 
     /// Forgets what the previous event ended.
     pub(super) fn forget_departed(&mut self) {
-        let departed = std::mem::take(&mut self.departed);
-        for key in departed.processes {
-            self.processes.remove(&key);
+        let Self { departed, processes, groups, sessions, terminals, .. } = self;
+        while let Some(key) = departed.processes.pop() {
+            processes.remove(&key);
         }
-        for key in departed.groups {
-            self.groups.remove(&key);
+        while let Some(key) = departed.groups.pop() {
+            groups.remove(&key);
         }
-        for key in departed.sessions {
-            self.sessions.remove(&key);
+        while let Some(key) = departed.sessions.pop() {
+            sessions.remove(&key);
         }
-        for key in departed.terminals {
-            self.terminals.remove(&key);
+        while let Some(key) = departed.terminals.pop() {
+            terminals.remove(&key);
         }
     }
 }

@@ -53,7 +53,7 @@ impl Model {
     pub(super) fn exec(&mut self, cx: &mut Cx, args: &[Vec<u8>], truncated: bool) {
         self.own_event(cx);
         let Some(process) = cx.delta.subject.and_then(|key| self.processes.get_mut(&key)) else { return };
-        process.args = args.to_vec();
+        process.args = args.into();
         process.args_truncated = truncated;
         process.book.exiting_threads.clear();
         let process = process.key;
@@ -65,7 +65,7 @@ impl Model {
         self.own_event(cx);
         let (Some(key), Some(state)) = (cx.delta.subject, &cx.event.subject) else { return };
         let Some(process) = self.processes.get_mut(&key) else { return };
-        process.book.calls.remove(&state.id.tid);
+        process.book.calls.remove(state.id.tid);
         if !group_dead {
             process.book.exiting_threads.insert(state.id.tid);
             return;
@@ -110,7 +110,7 @@ impl Model {
         let (Some(key), Some(state)) = (cx.delta.subject, &cx.event.subject) else { return };
         let Some(process) = self.processes.get_mut(&key) else { return };
         process.book.exiting_threads.remove(&state.id.tid);
-        process.book.calls.remove(&state.id.tid);
+        process.book.calls.remove(state.id.tid);
         if state.exit_state == EXIT_DEAD && process.phase < Phase::Zombie {
             self.released(cx, key);
         }

@@ -77,7 +77,7 @@ impl Model {
     /// The open call of the acting thread.
     fn open_call(&self, cx: &Cx) -> Option<OpenCall> {
         let actor = self.lookup(cx.event.actor).and_then(|actor| self.processes.get(&actor))?;
-        actor.book.calls.get(&cx.event.actor.tid).copied()
+        actor.book.calls.get(cx.event.actor.tid).copied()
     }
 
     /// The acting thread's open call, when it is one that sends this signal. (An interrupt can send another one on top.)

@@ -218,7 +218,7 @@ impl Model {
     }
 
     fn index_foreground(&mut self, tty: TtyKey, number: Pgid, present: bool) {
-        let ttys = self.by_foreground.entry(number).or_default();
+        let Some(ttys) = self.by_foreground.or_insert_with(number, Default::default) else { return };
         if present && number.0 != 0 {
             ttys.insert(tty);
         } else {
@@ -235,6 +235,10 @@ impl Model {
         if let Some(to) = &mut to {
             to.empty = state.foreground_empty;
             to.group = to.group.filter(|_| !state.foreground_empty);
+        }
+        let Some(terminal) = self.terminals.get(&tty) else { return };
+        if terminal.foreground == to && terminal.foreground_id == state.foreground {
+            return;
         }
         let by = self.caller_of_tcsetpgrp(cx, tty, state.foreground);
         let session = self.terminals.get(&tty).and_then(|terminal| terminal.session);
@@ -281,7 +285,7 @@ impl Model {
         }
         let callers = &self.terminals.get(&tty)?.foreground_calls;
         let asks = |caller: &&(ProcKey, Tid)| {
-            let call = self.processes.get(&caller.0).and_then(|caller_| caller_.book.calls.get(&caller.1));
+            let call = self.processes.get(&caller.0).and_then(|caller_| caller_.book.calls.get(caller.1));
             // In a namespace the number that was asked for is another one.
             matches!(call.map(|open| open.call), Some(Call::TtyIoctl { value, .. }) if value as u32 == foreground.number)
         };

@@ -246,7 +246,7 @@ pub(super) fn bytes_text(bytes: &[u8]) -> String {
 }
 
 pub(super) fn comm(value: &str) -> Result<Comm, String> {
-    bytes(value).map(Comm)
+    bytes(value).map(|name| Comm(name.into()))
 }
 
 /// The reverse of [`bytes_text`].

@@ -258,7 +258,7 @@ fn effect(state: &mut State, kind: &EventKind, world: &World) {
 /// A process is named after the last part of its program's path.
 fn name(state: &mut State, args: &[Vec<u8>]) {
     if let Some(name) = args.first().and_then(|arg| arg.rsplit(|byte| *byte == b'/').next()) {
-        state.comm = Comm(name.to_vec());
+        state.comm = Comm(name.into());
     }
 }
 

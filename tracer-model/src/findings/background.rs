@@ -122,7 +122,7 @@ impl BackgroundStops {
         let process = now.model.process(by);
         let tty = process.and_then(|process| process.tty);
         let tid = now.event.map(|event| event.actor.tid);
-        let open = process.and_then(|process| process.book.calls.get(&tid?));
+        let open = process.and_then(|process| process.book.calls.get(tid?));
         let stop = BackgroundStop {
             by,
             group,

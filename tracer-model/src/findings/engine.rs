@@ -24,9 +24,17 @@ const GAPS: usize = 256;
 type Several = u128;
 const ALL: Several = Several::MAX >> (Several::BITS as usize - RULES.len());
 
+/// A rule at work.
+struct Watching {
+    rule: &'static Rule,
+    watch: Box<dyn Watch>,
+    /// Its deadline.
+    next: BootNs,
+}
+
 /// Every rule at work.
 pub struct Findings {
-    watches: Vec<(&'static Rule, Box<dyn Watch>)>,
+    watches: Vec<Watching>,
     /// The rules that hear of each kind.
     hearers: [Several; Kind::COUNT],
     /// No rule has a deadline before this.
@@ -52,7 +60,7 @@ impl Default for Findings {
             }
         }
         Self {
-            watches: RULES.iter().map(|rule| (rule, (rule.watch)())).collect(),
+            watches: RULES.iter().map(|rule| Watching { rule, watch: (rule.watch)(), next: NEVER }).collect(),
             hearers,
             next: NEVER,
             memory: Memory::default(),
@@ -76,15 +84,17 @@ impl Findings {
     /// Every rule hears of everything: that must make no difference.
     #[cfg(test)]
     pub(super) fn all_ears() -> Self {
-        Self { hearers: [ALL; Kind::COUNT], next: BootNs(0), ..Self::default() }
+        Self { hearers: [ALL; Kind::COUNT], ..Self::default() }
     }
 
     /// Says that nothing will come that is older than `at`. `model` is as it was after the last event.
     pub fn advance(&mut self, at: BootNs, model: &Model) {
         self.at = self.at.max(at);
         if self.at >= self.next {
-            self.run(ALL, None, &Delta::default(), model, Step::Due);
-            self.next = self.watches.iter().map(|(_, watch)| watch.next()).min().unwrap_or(NEVER);
+            let due = self.watches.iter().enumerate().filter(|(_, watching)| watching.next <= self.at);
+            let due = due.fold(0, |all, (bit, _)| all | 1 << bit);
+            self.run(due, None, &Delta::default(), model, Step::Due);
+            self.next = self.watches.iter().map(|watching| watching.next).min().unwrap_or(NEVER);
         }
     }
 
@@ -149,22 +159,24 @@ impl Findings {
         let now = Now { event, delta, model, memory: &self.memory, at: self.at, seq: self.seq };
         let first = self.decided.len();
         let mut left = rules;
-        while let Some((rule, watch)) = self.watches.get_mut(left.trailing_zeros() as usize) {
+        while let Some(Watching { rule, watch, next }) = self.watches.get_mut(left.trailing_zeros() as usize) {
             left &= left - 1;
             match step {
-                Step::Event => {
-                    watch.event(&now, &mut self.drafts);
-                    self.next = self.next.min(watch.next());
-                }
+                Step::Event => watch.event(&now, &mut self.drafts),
                 Step::Due => watch.due(&now, &mut self.drafts),
                 Step::End => watch.end(&now, &mut self.drafts),
+            }
+            *next = watch.next();
+            self.next = self.next.min(*next);
+            if self.drafts.is_empty() {
+                continue;
             }
             for draft in self.drafts.drain(..).filter(|draft| concerns(draft, &now)) {
                 let undecided = undecided(&draft, model, &self.gaps);
                 self.decided.push(finding(rule, draft, &now, undecided));
             }
         }
-        if let Some(new) = self.decided.get_mut(first..) {
+        if let Some(new @ [_, _, ..]) = self.decided.get_mut(first..) {
             new.sort_by_key(|finding| finding.at);
         }
     }

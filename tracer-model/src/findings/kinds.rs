@@ -3,7 +3,7 @@
 //! Must not: know a rule.
 
 use crate::{
-    delta::{Change, Delta},
+    delta::{Change, Delta, SignalPath},
     event::{Call, Event, EventKind},
 };
 
@@ -20,14 +20,17 @@ macro_rules! kinds {
             Asked,
             /// A process takes a signal.
             Delivered,
+            /// [`Change::SignalSent`] that tells a parent of its child: no [`Self::SignalSent`].
+            ChildStatus,
         }
 
         impl Kind {
             /// How many there are.
-            pub const COUNT: usize = Self::Delivered as usize + 1;
+            pub const COUNT: usize = Self::ChildStatus as usize + 1;
 
             fn of(change: &Change) -> Self {
                 match change {
+                    Change::SignalSent { path: SignalPath::ChildStatus { .. }, .. } => Self::ChildStatus,
                     $(Change::$change { .. } => Self::$change,)*
                 }
             }

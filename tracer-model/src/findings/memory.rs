@@ -3,7 +3,7 @@
 //!
 //! Bounded: processes that were reaped are forgotten oldest first. Must not: judge.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use super::{Evidence, Now};
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     event::{Comm, SignalGenerated, WaitStatus},
     ids::{BootNs, PgrpKey, Pid, ProcKey, SessionKey, TtyKey},
     state::{Model, Process},
+    table::Table,
 };
 
 /// How many reaped processes are remembered.
@@ -44,6 +45,8 @@ pub(crate) struct Life {
     pub launch_session: Option<SessionKey>,
     /// Terminal of the launcher at the fork.
     pub launch_tty: Option<TtyKey>,
+    /// The life before of the same number.
+    before: Option<ProcKey>,
     /// The command or a descendant.
     pub followed: bool,
     /// Its fork was seen, and when.
@@ -78,11 +81,12 @@ impl Life {
             launcher: None,
             launch_session: None,
             launch_tty: None,
+            before: None,
             followed: process.followed,
             forked: None,
             executed: None,
             moved: None,
-            groups: process.group.into_iter().collect(),
+            groups: VecDeque::new(),
             stopped: None,
             exited: None,
             status: None,
@@ -97,12 +101,16 @@ impl Life {
 /// Lives by process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
-    lives: BTreeMap<ProcKey, Life>,
+    lives: Table<ProcKey, Life>,
+    /// The last life of each number.
+    last: Table<Pid, ProcKey>,
+    /// Who was in a group.
+    members: BTreeSet<(PgrpKey, ProcKey)>,
     reaped: VecDeque<ProcKey>,
     /// Somebody will ask of this number: whoever has it is not forgotten.
     asked: Option<Pid>,
     /// How groups that exist became orphaned.
-    orphaned: BTreeMap<PgrpKey, Evidence>,
+    orphaned: Table<PgrpKey, Evidence>,
 }
 
 impl Memory {
@@ -118,13 +126,16 @@ impl Memory {
 
     /// Every remembered process that had this number, oldest first.
     pub fn with_number(&self, pid: Pid) -> impl DoubleEndedIterator<Item = &Life> {
-        let (first, last) = ProcKey::lives(pid);
-        self.lives.range(first..=last).map(|(_, life)| life)
+        let last = self.last.get(&pid).and_then(|key| self.lives.get(key));
+        let mut lives: Vec<_> = std::iter::successors(last, |life| self.lives.get(&life.before?)).collect();
+        lives.reverse();
+        lives.into_iter()
     }
 
     /// Every process that was in this group at some time.
     pub fn once_in(&self, group: PgrpKey) -> impl Iterator<Item = &Life> {
-        self.lives.values().filter(move |life| life.groups.contains(&group))
+        let (first, last) = (ProcKey::lives(Pid(0)).0, ProcKey::lives(Pid(u32::MAX)).1);
+        self.members.range((group, first)..=(group, last)).filter_map(|(_, member)| self.lives.get(member))
     }
 
     /// What orphaned a group that is orphaned, where that was seen.
@@ -172,12 +183,15 @@ impl Memory {
             Change::GroupBorn { group, leader: Some(process), .. } | Change::Joined { process, group, .. } => {
                 if let Some(life) = self.open(process, model) {
                     life.moved = evidence;
-                    if life.groups.back() != Some(&group) {
-                        life.groups.push_back(group);
+                    if life.groups.back() == Some(&group) {
+                        return;
                     }
-                    if life.groups.len() > FEW {
-                        life.groups.pop_front();
-                    }
+                    life.groups.push_back(group);
+                    let full = life.groups.len() > FEW;
+                    let oldest = life.groups.pop_front_if(|_| full);
+                    let forgotten = oldest.filter(|oldest| !life.groups.contains(oldest));
+                    self.members.insert((group, process));
+                    forgotten.map(|group| self.members.remove(&(group, process)));
                 }
             }
             Change::Stopped { process, .. } => {
@@ -205,7 +219,7 @@ impl Memory {
                 if self.reaped.len() > REAPED
                     && let Some(oldest) = self.reaped.pop_front()
                 {
-                    self.lives.remove(&oldest);
+                    self.forget(oldest);
                 }
             }
             Change::SignalSent { target, signal, path, .. } if !matches!(path, SignalPath::ChildStatus { .. }) => {
@@ -217,7 +231,11 @@ impl Memory {
                     }
                 }
             }
-            Change::Orphaned { group, .. } => self.orphaned.extend(evidence.map(|evidence| (group, evidence))),
+            Change::Orphaned { group, .. } => {
+                if let Some(evidence) = evidence {
+                    self.orphaned.insert(group, evidence);
+                }
+            }
             Change::NoLongerOrphaned { group } | Change::GroupEnded { group, .. } => {
                 self.orphaned.remove(&group);
             }
@@ -227,16 +245,32 @@ impl Memory {
 
     /// The life of a process, begun when it is new, with its name and group as they are now.
     fn open(&mut self, key: ProcKey, model: &Model) -> Option<&mut Life> {
+        let Self { lives, last, members, .. } = self;
         let process = model.process(key)?;
-        let life = self.lives.entry(key).or_insert_with(|| Life::new(process));
+        let life = lives.or_insert_with(key, || {
+            let before = last.get(&key.number).copied();
+            last.insert(key.number, key);
+            Life { before, ..Life::new(process) }
+        })?;
         if life.comm != process.comm {
             life.comm.clone_from(&process.comm);
         }
         life.followed |= process.followed;
-        if life.groups.is_empty() {
-            life.groups.extend(process.group);
+        if let Some(group) = process.group.filter(|_| life.groups.is_empty()) {
+            life.groups.push_back(group);
+            members.insert((group, key));
         }
         Some(life)
+    }
+
+    fn forget(&mut self, key: ProcKey) {
+        let Some(life) = self.lives.remove(&key) else { return };
+        if self.last.get(&key.number) == Some(&key) {
+            self.last.remove(&key.number);
+        }
+        for group in life.groups {
+            self.members.remove(&(group, key));
+        }
     }
 }
 

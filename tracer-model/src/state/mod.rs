@@ -10,7 +10,7 @@ pub(crate) mod sends;
 mod session;
 mod tty;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 pub(crate) use self::process::{FirstSetpgid, OpenCall, Qualifies};
 pub use self::{
@@ -23,24 +23,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     apply::taken::Taken,
-    delta::{Bounds, ForegroundGroup, LeaderState},
+    delta::{Bounds, ForegroundGroup, LeaderState, OrphanCause},
     ids::{BootNs, Life, Pgid, PgrpKey, Pid, ProcKey, RawTty, Seq, SessionKey, Sid, TtyKey},
+    table::Table,
 };
 
 /// The model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Model {
-    pub(crate) processes: BTreeMap<ProcKey, Process>,
-    pub(crate) groups: BTreeMap<PgrpKey, ProcessGroup>,
-    pub(crate) sessions: BTreeMap<SessionKey, Session>,
-    pub(crate) terminals: BTreeMap<TtyKey, Terminal>,
+    pub(crate) processes: Table<ProcKey, Process>,
+    pub(crate) groups: Table<PgrpKey, ProcessGroup>,
+    pub(crate) sessions: Table<SessionKey, Session>,
+    pub(crate) terminals: Table<TtyKey, Terminal>,
     /// Current life of each number.
-    pub(crate) by_pid: BTreeMap<Pid, ProcKey>,
-    pub(crate) by_pgid: BTreeMap<Pgid, PgrpKey>,
-    pub(crate) by_sid: BTreeMap<Sid, SessionKey>,
-    pub(crate) by_tty: BTreeMap<RawTty, TtyKey>,
+    pub(crate) by_pid: Table<Pid, ProcKey>,
+    pub(crate) by_pgid: Table<Pgid, PgrpKey>,
+    pub(crate) by_sid: Table<Sid, SessionKey>,
+    pub(crate) by_tty: Table<RawTty, TtyKey>,
     /// Terminals by the number of their foreground group, whether that group exists or not.
-    pub(crate) by_foreground: BTreeMap<Pgid, BTreeSet<TtyKey>>,
+    pub(crate) by_foreground: Table<Pgid, BTreeSet<TtyKey>>,
     pub(crate) recent: recent::Recent,
     pub(crate) sends: sends::Sends,
     /// What the last event ended: forgotten when the next one comes.
@@ -57,6 +58,9 @@ pub struct Model {
     pub(crate) taken: Option<Taken>,
     /// The command whose descendants are followed, until it is seen and after.
     pub(crate) root: Option<(Pid, Option<ProcKey>)>,
+    /// Room for what one application touches.
+    #[serde(skip)]
+    pub(crate) touched: Vec<(PgrpKey, OrphanCause)>,
     next_life: u32,
 }
 

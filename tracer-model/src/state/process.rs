@@ -3,7 +3,7 @@
 //! Holds what the last bundle said and what earlier events of the process proved. Must not decide anything: transitions are
 //! in `apply`, rules in `orphan`, `race` and `refusal`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -102,7 +102,7 @@ pub struct Process {
     /// Its name: hostile bytes.
     pub comm: Comm,
     /// Its arguments, as far as captured: hostile bytes. Inherited by fork, set by exec.
-    pub args: Vec<Vec<u8>>,
+    pub args: Arc<[Vec<u8>]>,
     /// `args` was cut.
     pub args_truncated: bool,
     /// Its facts.
@@ -181,11 +181,41 @@ pub(crate) enum Qualifies {
     Unknown,
 }
 
+/// The open calls of a process: nearly always at most one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Calls(Vec<(Tid, OpenCall)>);
+
+impl Calls {
+    pub fn get(&self, tid: Tid) -> Option<&OpenCall> {
+        self.0.iter().find(|(thread, _)| *thread == tid).map(|(_, open)| open)
+    }
+
+    pub fn insert(&mut self, tid: Tid, open: OpenCall) {
+        match self.0.binary_search_by_key(&tid, |(thread, _)| *thread) {
+            Ok(at) => self.0.get_mut(at).into_iter().for_each(|place| place.1 = open),
+            Err(at) => {
+                self.0.reserve_exact(1);
+                self.0.insert(at, (tid, open));
+            }
+        }
+    }
+
+    pub fn remove(&mut self, tid: Tid) -> Option<OpenCall> {
+        let at = self.0.iter().position(|(thread, _)| *thread == tid)?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// By thread.
+    pub fn values(&self) -> impl Iterator<Item = &OpenCall> {
+        self.0.iter().map(|(_, open)| open)
+    }
+}
+
 /// Book-keeping of the rules.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Book {
     /// Open calls by thread.
-    pub calls: BTreeMap<Tid, OpenCall>,
+    pub calls: Calls,
     /// A watched call of it was seen: some kernels hide those of a process.
     pub called: bool,
     /// Threads that have begun to exit while others go on.
@@ -227,7 +257,7 @@ impl Process {
             status: None,
             stopped: None,
             comm: Comm::default(),
-            args: Vec::new(),
+            args: Arc::default(),
             args_truncated: false,
             facts: Facts::default(),
             not_yet_execed: false,

@@ -3,7 +3,7 @@
 //! Late records of a process that a parent's wait has reaped already (DEAD, FREED) must not be taken for another process,
 //! and a call that came too late (setpgid into a group that has ended) is explained by what has ended. Must not grow.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::{same_ino, same_start};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use crate::{
     delta::Bounds,
     event::Namespace,
     ids::{BootNs, Life, Pgid, PgrpKey, Pid, ProcKey},
+    table::{Key, Table},
 };
 
 /// How many ended processes, and how many ended groups, are remembered. The kernel frees a process within 50 ms of its
@@ -39,39 +40,80 @@ pub(crate) struct EndedGroup {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Saved", into = "Saved")]
 pub(crate) struct Recent {
-    processes: BTreeMap<ProcKey, EndedProcess>,
-    process_order: VecDeque<ProcKey>,
-    groups: BTreeMap<PgrpKey, EndedGroup>,
-    group_order: VecDeque<PgrpKey>,
+    processes: History<Pid, EndedProcess>,
+    groups: History<Pgid, EndedGroup>,
+}
+
+/// The last [`CAPACITY`] entries, oldest first, each with the place of the one of the same number that ended before it.
+#[derive(Clone, Debug)]
+struct History<N, T> {
+    entries: VecDeque<(T, Option<u64>)>,
+    /// How many were forgotten: the place of the first.
+    first: u64,
+    /// Place of the last entry of each number.
+    last: Table<N, u64>,
+}
+
+impl<N, T> Default for History<N, T> {
+    fn default() -> Self {
+        Self { entries: VecDeque::new(), first: 0, last: Table::default() }
+    }
+}
+
+impl<N: Key, T> History<N, T> {
+    fn push(&mut self, number: N, entry: T, number_of: impl Fn(&T) -> N) {
+        let place = self.first + self.entries.len() as u64;
+        let before = self.last.get(&number).copied();
+        self.last.insert(number, place);
+        self.entries.push_back((entry, before));
+        if self.entries.len() > CAPACITY
+            && let Some((oldest, _)) = self.entries.pop_front()
+        {
+            let number = number_of(&oldest);
+            if self.last.get(&number) == Some(&self.first) {
+                self.last.remove(&number);
+            }
+            self.first += 1;
+        }
+    }
+
+    fn get(&self, place: u64) -> Option<&(T, Option<u64>)> {
+        let index = place.checked_sub(self.first)?;
+        self.entries.get(usize::try_from(index).ok()?)
+    }
+
+    /// Those of a number, latest first.
+    fn of(&self, number: N) -> impl Iterator<Item = &T> {
+        let last = self.last.get(&number).and_then(|place| self.get(*place));
+        let entries = std::iter::successors(last, |(_, before)| before.and_then(|place| self.get(place)));
+        entries.map(|(entry, _)| entry)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().map(|(entry, _)| entry)
+    }
+}
+
+impl<N, T: PartialEq> PartialEq for History<N, T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries.iter().map(|(entry, _)| entry).eq(other.entries.iter().map(|(entry, _)| entry))
+    }
 }
 
 impl Recent {
     /// Remembers a process.
     pub fn process_ended(&mut self, ended: EndedProcess) {
-        self.process_order.push_back(ended.key);
-        self.processes.insert(ended.key, ended);
-        if self.process_order.len() > CAPACITY
-            && let Some(oldest) = self.process_order.pop_front()
-        {
-            self.processes.remove(&oldest);
-        }
+        self.processes.push(ended.key.number, ended, |ended| ended.key.number);
     }
 
     /// Remembers a group.
     pub fn group_ended(&mut self, ended: EndedGroup) {
-        self.group_order.push_back(ended.key);
-        self.groups.insert(ended.key, ended);
-        if self.group_order.len() > CAPACITY
-            && let Some(oldest) = self.group_order.pop_front()
-        {
-            self.groups.remove(&oldest);
-        }
+        self.groups.push(ended.key.number, ended, |ended| ended.key.number);
     }
 
     /// Processes that had this number, latest first.
     pub fn processes(&self, pid: Pid) -> impl Iterator<Item = &EndedProcess> {
-        let (first, last) = ProcKey::lives(pid);
-        self.processes.range(first..=last).rev().map(|(_, ended)| ended)
+        self.processes.of(pid)
     }
 
     /// The ended process of this identity. Without a start time nothing is recognised.
@@ -81,8 +123,7 @@ impl Recent {
 
     /// The last group that had this number and ended.
     pub fn group(&self, pgid: Pgid) -> Option<&EndedGroup> {
-        let (first, last) = PgrpKey::lives(pgid);
-        self.groups.range(first..=last).next_back().map(|(_, ended)| ended)
+        self.groups.of(pgid).next()
     }
 }
 
@@ -125,8 +166,7 @@ fn back(last: &mut u64, step: i64) -> u64 {
 impl From<Recent> for Saved {
     fn from(recent: Recent) -> Self {
         let [mut pid, mut life, mut start, mut ino] = [0; 4];
-        let processes = recent.process_order.iter().filter_map(|key| recent.processes.get(key));
-        let processes = processes.map(|ended| SavedProcess {
+        let processes = recent.processes.iter().map(|ended| SavedProcess {
             pid: step(&mut pid, u64::from(ended.key.number.0)),
             life: step(&mut life, u64::from(ended.key.life.0)),
             start: step(&mut start, ended.start.0),
@@ -135,8 +175,7 @@ impl From<Recent> for Saved {
             namespace: ended.namespace,
         });
         let [mut pgid, mut life, mut at] = [0; 3];
-        let groups = recent.group_order.iter().filter_map(|key| recent.groups.get(key));
-        let groups = groups.map(|ended| SavedGroup {
+        let groups = recent.groups.iter().map(|ended| SavedGroup {
             pgid: step(&mut pgid, u64::from(ended.key.number.0)),
             life: step(&mut life, u64::from(ended.key.life.0)),
             after: step(&mut at, ended.ended.after.0),

@@ -78,7 +78,7 @@ fn state() -> impl Strategy<Value = State> {
             uid: Uid(0),
             namespace: ns.map(|(inum, level, pid)| Namespace { inum, level, pid: Pid(pid), ..Namespace::default() }),
             cgroup: 0,
-            comm: Comm(comm),
+            comm: Comm(comm.into()),
         },
     )
 }
@@ -211,7 +211,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
             at: BootNs(at),
             cpu,
             actor,
-            actor_comm: Comm(comm),
+            actor_comm: Comm(comm.into()),
             subject,
             kind,
         },

@@ -195,7 +195,7 @@ fn exec_keeps_group_session_and_terminal() {
         (process.group.unwrap().number, process.session.unwrap().number, process.tty.map(|tty| tty.tty))
     };
     assert_eq!(place(&before), place(&after));
-    assert_eq!(after.process_by_pid(Pid(20)).unwrap().args, [b"/bin/cat"]);
+    assert_eq!(*after.process_by_pid(Pid(20)).unwrap().args, [b"/bin/cat"]);
 }
 
 #[test]

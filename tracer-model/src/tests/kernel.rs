@@ -220,7 +220,7 @@ impl Kernel {
                 auto_reaps_children: task.ignores_chld,
                 ..Facts::default()
             },
-            comm: Comm(b"x".to_vec()),
+            comm: Comm("x".into()),
             ..State::default()
         };
         if self.old { without_ino(state) } else { state }
@@ -233,7 +233,7 @@ impl Kernel {
     fn emit_as(&mut self, actor: RawTask, subject: Option<State>, kind: EventKind) {
         self.seq += 1;
         let (seq, at) = (Seq(self.seq), BootNs(self.seq * 1000));
-        self.events.push(Event { seq, at, cpu: 0, actor, actor_comm: Comm(b"x".to_vec()), subject, kind });
+        self.events.push(Event { seq, at, cpu: 0, actor, actor_comm: Comm("x".into()), subject, kind });
     }
 
     fn emit_state(&mut self, actor: u32, subject: u32, kind: EventKind) {

@@ -13,10 +13,10 @@ use tracer_model::{
 
 /// Shells that take turns.
 const SHELLS: u32 = 8;
-/// Other processes, which are there from the start and do nothing.
-const BYSTANDERS: u32 = 200;
 /// Where numbers begin again (`/proc/sys/kernel/pid_max` of 32768).
 const PID_MAX: u32 = 32_768;
+/// The numbers of those that do nothing are beyond.
+const FIRST_BYSTANDER: u32 = PID_MAX;
 
 /// Yields events for ever.
 pub struct Jobs {
@@ -31,19 +31,19 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Begins with a snapshot.
-    pub fn new() -> Self {
+    /// Begins with a snapshot, which also shows so many processes that do nothing.
+    pub fn new(bystanders: u32) -> Self {
         let mut jobs = Self {
             seq: 0,
             at: 5_000_000_000,
-            ino: 1_000,
+            ino: 10_000_000,
             pid: 1_000,
             noise: 88_172_645_463_325_252,
             shells: Vec::new(),
             turn: 0,
             queue: std::collections::VecDeque::new(),
         };
-        jobs.snapshot();
+        jobs.snapshot(bystanders);
         jobs
     }
 
@@ -54,12 +54,12 @@ impl Jobs {
         self.noise % below
     }
 
-    fn snapshot(&mut self) {
+    fn snapshot(&mut self, bystanders: u32) {
         let init = process(1, 1, 0, "systemd", None);
         let reader = init.clone();
         let mut all = vec![init];
-        for n in 0..BYSTANDERS {
-            all.push(process(2 + n, 10 + u64::from(n), 1, &format!("service-{n}"), None));
+        for n in 0..bystanders {
+            all.push(process(FIRST_BYSTANDER + n, 1_000_000 + u64::from(n), 1, &format!("service-{n}"), None));
         }
         for n in 0..SHELLS {
             let pid = 300 + n;
@@ -75,7 +75,7 @@ impl Jobs {
             all.push(shell);
         }
         for state in all {
-            let args = vec![state.comm.0.clone()];
+            let args = vec![state.comm.0.to_vec()];
             self.push(&reader, Some(state), EventKind::Snapshot { args }, 200);
         }
         self.push(&reader, None, EventKind::SnapshotEnd { from: Seq(1), coverage: Coverage::All }, 200);
@@ -144,7 +144,7 @@ impl Jobs {
         self.call(&before, &before, &shell, set(number), 0, None);
         child.comm = Comm(["ls", "cat", "grep", "make", "cc1", "sed"][self.random(6) as usize].into());
         child.task_flags = 0x0040_0000;
-        let args = vec![child.comm.0.clone(), format!("file-{}", self.random(500)).into_bytes()];
+        let args = vec![child.comm.0.to_vec(), format!("file-{}", self.random(500)).into_bytes()];
         let exec = EventKind::Exec { old_tid: child.id.tid, args, truncated: false };
         self.push(&child, Some(child.clone()), exec, 250_000);
         self.wait(&shell, &child);
@@ -225,7 +225,7 @@ fn process(pid: u32, ino: u64, parent: u32, comm: &str, tty: Option<TtyState>) -
         },
         uid: Uid(1000),
         cgroup: 4_242,
-        comm: Comm(comm.as_bytes().to_vec()),
+        comm: Comm(comm.into()),
         ..State::default()
     }
 }

@@ -178,7 +178,7 @@ pub(super) fn parse_stat(bytes: &[u8]) -> Option<State> {
             parent_is_init: number(4)? == 1,
             ..Facts::default()
         },
-        comm: Comm(bytes.get(open + 1..close)?.to_vec()),
+        comm: Comm(bytes.get(open + 1..close)?.into()),
         ..State::default()
     })
 }

@@ -44,13 +44,13 @@ pub fn run(args: &ReplayArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     let mut stopped = false;
     // JSON comes out as it is read: that is progress enough.
     let mut progress = (!args.json).then(|| Progress::of(&recording));
-    for event in &mut reader {
+    while let Some(event) = reader.read() {
         if let Some(progress) = &mut progress {
             progress.event();
         }
-        match span.part(&event) {
-            Part::Before => pipeline.pass_over(&event),
-            Part::Inside => pipeline.event(&event).map_err(failed)?,
+        match span.part(event) {
+            Part::Before => pipeline.pass_over(event),
+            Part::Inside => pipeline.event(event).map_err(failed)?,
             Part::After => {
                 stopped = true;
                 break;

@@ -68,8 +68,8 @@ pub fn run(args: &ReportArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     let failed = |error| unwritable("the report to standard output", error);
     let report = Report::new(stdout(), style_for(color, &io::stdout()), format);
     let mut pipeline = Pipeline::begin(reader.header(), None, vec![Box::new(report)]).map_err(failed)?;
-    for event in &mut reader {
-        pipeline.event(&event).map_err(failed)?;
+    while let Some(event) = reader.read() {
+        pipeline.event(event).map_err(failed)?;
     }
     let ended = pipeline.end(reader.summary().complete).map_err(failed)?;
     let warnings = reader.warnings().lines();

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use tracer_model::{
+    delta::Delta,
     event::{Coverage, Event, EventKind},
     ids::{Pid, SessionKey},
     state::{Model, Process},
@@ -90,15 +91,16 @@ pub fn of_recording(path: &Path, at: Option<At>) -> Result<Instant, ExpectedErro
         }
     }
     let (mut beyond, mut reached) = (false, true);
-    for event in &mut reader {
-        too_early.get_or_insert_with(|| limit.is_some_and(|limit| limit.precedes(&event)));
-        beyond = beyond || limit.as_mut().is_some_and(|limit| limit.is_before(&event));
-        reached = beyond || limit.is_none_or(|limit| limit.is_reached(&event));
+    let mut delta = Delta::default();
+    while let Some(event) = reader.read() {
+        too_early.get_or_insert_with(|| limit.is_some_and(|limit| limit.precedes(event)));
+        beyond = beyond || limit.as_mut().is_some_and(|limit| limit.is_before(event));
+        reached = beyond || limit.is_none_or(|limit| limit.is_reached(event));
         if beyond && snapshot.is_over() {
             break;
         }
-        if snapshot.take(&event) || !beyond {
-            model.apply(&event);
+        if snapshot.take(event) || !beyond {
+            model.apply_into(event, &mut delta);
         }
     }
     let mut warnings = reader.warnings().lines();

@@ -166,7 +166,7 @@ impl Test {
                 operator.word(glob, names.iter().map(String::as_bytes))
             }
             Self::Word(Word::Name, operator, glob) => {
-                operator.word(glob, who.processes.iter().map(|process| process.comm.0.as_slice()))
+                operator.word(glob, who.processes.iter().map(|process| &*process.comm.0))
             }
             Self::Word(Word::Executable, operator, glob) => {
                 let paths = || who.processes.iter().filter_map(|process| process.args.first()).map(Vec::as_slice);
@@ -190,7 +190,7 @@ impl Test {
             }
             Self::Word(Word::Name, operator, glob) => {
                 let name = if let Subject::Process(_, comm) = &finding.subject { Some(&comm.0) } else { None };
-                operator.word(glob, name.into_iter().map(Vec::as_slice))
+                operator.word(glob, name.into_iter().map(|name| &**name))
             }
             Self::Word(Word::Tty, operator, glob) => {
                 let name = if let Subject::Terminal(tty) = &finding.subject { Some(tty.tty.to_string()) } else { None };

@@ -172,7 +172,7 @@ impl Report<'_> {
     fn names(&self, life: &GroupLife) -> String {
         // A process that came back has another stay, under its last name.
         let last: BTreeMap<ProcKey, &[u8]> =
-            life.members.iter().map(|member| (member.process, member.name.0.as_slice())).collect();
+            life.members.iter().map(|member| (member.process, &*member.name.0)).collect();
         let mut counts: BTreeMap<&[u8], usize> = BTreeMap::new();
         for name in last.values() {
             *counts.entry(name).or_default() += 1;

@@ -51,7 +51,7 @@ impl FileEvent {
                 pid: actor.pid.0,
                 tid: short_tid(actor.pid, actor.tid),
                 start: Wide(actor.start.0),
-                comm: FileBytes::from(&actor_comm.0),
+                comm: FileBytes::from(&*actor_comm.0),
             }),
             of: subject.as_ref().map(FileState::from),
         }
@@ -65,7 +65,7 @@ impl FileEvent {
             at: absolute(self.at, base),
             cpu: self.cpu,
             actor: FileTask { pid: by.pid, tid: by.tid, start: by.start }.into(),
-            actor_comm: Comm(by.comm.into()),
+            actor_comm: Comm(Vec::from(by.comm).into()),
             subject: self.of.map(Into::into),
             kind: kind_from_file(self.kind, base),
         }
@@ -217,7 +217,7 @@ impl From<&State> for FileState {
             pid: state.id.pid.0,
             tid: short_tid(state.id.pid, state.id.tid),
             start: Wide(state.id.start.0),
-            comm: FileBytes::from(&state.comm.0),
+            comm: FileBytes::from(&*state.comm.0),
             ino: Wide(state.ino),
             parent: state.parent.into(),
             parent_pgid: state.parent_pgrp.number,
@@ -269,7 +269,7 @@ impl From<FileState> for State {
             uid: Uid(file.uid),
             namespace: file.namespace.map(Into::into),
             cgroup: file.cgroup.0,
-            comm: Comm(file.comm.into()),
+            comm: Comm(Vec::from(file.comm).into()),
         }
     }
 }

@@ -57,7 +57,7 @@ impl FileFinding {
     pub fn new(finding: &Finding, base: BootNs, words: impl Fn(&tracer_model::findings::Words) -> String) -> Self {
         let since = |at: BootNs| at.0.wrapping_sub(base.0).cast_signed();
         let subject = match &finding.subject {
-            Subject::Process(key, comm) => FileSubject::Process { pid: key.number.0, comm: FileBytes::from(&comm.0) },
+            Subject::Process(key, comm) => FileSubject::Process { pid: key.number.0, comm: FileBytes::from(&*comm.0) },
             Subject::Group(group) => FileSubject::Group { pgid: group.number.0 },
             Subject::Session(session) => FileSubject::Session { sid: session.number.0 },
             Subject::Terminal(tty) => FileSubject::Terminal { name: tty.tty.to_string() },

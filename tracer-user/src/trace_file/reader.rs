@@ -96,6 +96,8 @@ impl ReadError {
 /// A recording being read: an iterator of its events.
 pub struct Reader<'a> {
     form: Form<'a>,
+    /// The event that a line was read into.
+    line: Option<Event>,
 }
 
 enum Form<'a> {
@@ -122,7 +124,7 @@ impl Reader<'static> {
         file.rewind().map_err(error)?;
         if is_compact {
             let reader = compact::Reader::new(path, compact::Source::File(Box::new(file)))?;
-            return Ok(Self { form: Form::Compact(Box::new(reader)) });
+            return Ok(Self { form: Form::Compact(Box::new(reader)), line: None });
         }
         Self::lines(path, Box::new(file))
     }
@@ -136,14 +138,14 @@ impl<'a> Reader<'a> {
         let input = io::Cursor::new(first).chain(input);
         if is_compact {
             let reader = compact::Reader::new(path, compact::Source::Stream(Box::new(input)))?;
-            return Ok(Self { form: Form::Compact(Box::new(reader)) });
+            return Ok(Self { form: Form::Compact(Box::new(reader)), line: None });
         }
         Self::lines(path, Box::new(input))
     }
 
     fn lines(path: &Path, input: Box<dyn Read + 'a>) -> Result<Self, ReadError> {
         let reader = lines::Reader::new(path, BufReader::with_capacity(64 * 1024, input))?;
-        Ok(Self { form: Form::Lines(Box::new(reader)) })
+        Ok(Self { form: Form::Lines(Box::new(reader)), line: None })
     }
 
     /// The header.
@@ -181,6 +183,19 @@ impl Reader<'_> {
         match &mut self.form {
             Form::Lines(_) => None,
             Form::Compact(reader) => reader.begin_at(suits),
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// The next event, in its place: the next call overwrites it. Cheaper than [`Iterator::next`], which gives it away.
+    pub fn read(&mut self) -> Option<&Event> {
+        match &mut self.form {
+            Form::Lines(reader) => {
+                self.line = reader.next();
+                self.line.as_ref()
+            }
+            Form::Compact(reader) => reader.read(),
         }
     }
 }

@@ -48,7 +48,13 @@ impl FileBytes {
 
 impl From<&Vec<u8>> for FileBytes {
     fn from(bytes: &Vec<u8>) -> Self {
-        str::from_utf8(bytes).map_or_else(|_| Self::Bytes(Base64(bytes.clone())), |text| Self::Text(text.to_owned()))
+        Self::from(bytes.as_slice())
+    }
+}
+
+impl From<&[u8]> for FileBytes {
+    fn from(bytes: &[u8]) -> Self {
+        str::from_utf8(bytes).map_or_else(|_| Self::Bytes(Base64(bytes.to_vec())), |text| Self::Text(text.to_owned()))
     }
 }
 

@@ -169,7 +169,7 @@ fn frame(finding: &Finding) -> String {
 /// What makes two findings of a rule of one kind: the name of the process, or which group, session or terminal it is.
 fn named(subject: &Subject) -> Vec<u8> {
     match subject {
-        Subject::Process(_, comm) => comm.0.clone(),
+        Subject::Process(_, comm) => comm.0.to_vec(),
         Subject::Group(group) => format!("group {}", group.number).into_bytes(),
         Subject::Session(session) => format!("session {}", session.number).into_bytes(),
         Subject::Terminal(tty) => tty.tty.to_string().into_bytes(),

@@ -9,8 +9,9 @@ use tracer_model::{
 };
 
 use super::{
-    numbers,
-    record::{self, Changes, Content, Record},
+    leaf, numbers,
+    record::{self, Content},
+    wire::{Broken, Fields, Value},
 };
 
 /// A message that no writer makes.
@@ -18,6 +19,8 @@ use super::{
 pub(super) enum Malformed {
     #[error("a message that is no protobuf: {0}")]
     Protobuf(#[from] prost::DecodeError),
+    #[error(transparent)]
+    Wire(#[from] Broken),
     #[error("a reference to {0} that the frame does not have")]
     Dangling(&'static str),
     #[error("a number of a process that is none")]
@@ -72,40 +75,115 @@ fn sum(from: u32, difference: i64) -> Result<u32, Malformed> {
     i64::from(from).checked_add(difference).and_then(|sum| u32::try_from(sum).ok()).ok_or(Malformed::Number)
 }
 
+/// A message, before its references are followed.
+#[derive(Default)]
+struct Head<'a> {
+    seq: i64,
+    at: i64,
+    cpu: Option<u32>,
+    actor: Option<u32>,
+    actor_comm: Option<u32>,
+    subject: Option<u32>,
+    state: Option<&'a [u8]>,
+    /// Field and value.
+    content: Option<(u32, Value<'a>)>,
+    no_subject: bool,
+    /// How many tasks are new.
+    tasks: usize,
+}
+
+impl<'a> Head<'a> {
+    /// Takes a message apart. New entries go to the tables.
+    fn of(message: &'a [u8], tables: &mut Tables) -> Result<Self, Malformed> {
+        let (mut head, mut fields) = (Self::default(), Fields(message));
+        while let Some((field, value)) = fields.next()? {
+            match field {
+                1 => tables.strings.push(value.bytes()?.to_vec()),
+                2 => {
+                    tables.new_task(value.bytes()?)?;
+                    head.tasks += 1;
+                }
+                3 => tables.new_id(value.bytes()?)?,
+                4 => tables.new_tty(value.bytes()?)?,
+                5 => head.seq = value.signed()?,
+                6 => head.at = value.signed()?,
+                7 => head.cpu = Some(value.word()?),
+                8 => head.actor = Some(value.word()?),
+                9 => head.actor_comm = Some(value.word()?),
+                10 => head.subject = Some(value.word()?),
+                11 => head.state = Some(value.bytes()?),
+                12..=29 | 31 => head.content = Some((field, value)),
+                30 => head.no_subject = value.word()? != 0,
+                _ => {}
+            }
+        }
+        Ok(head)
+    }
+}
+
+/// What a message is.
+fn content(field: u32, value: Value) -> Result<Content, Malformed> {
+    use record::{End, Exec, Gap, Keyframe, Nothing};
+    Ok(match field {
+        12 => Content::Enter(leaf::enter(value.bytes()?)?),
+        13 => Content::Leave(leaf::leave(value.bytes()?)?),
+        14 => Content::SignalGenerated(leaf::signal_generated(value.bytes()?)?),
+        15 => Content::Check(if let Value::Fixed(check) = value { check } else { return Err(Broken.into()) }),
+        16 => Content::Header(value.bytes()?.to_vec()),
+        17 => Content::Keyframe(Keyframe::decode(value.bytes()?)?),
+        18 => Content::End(End::decode(value.bytes()?)?),
+        19 => Content::NewTask(leaf::new_task(value.bytes()?)?),
+        20 => Content::Exec(Exec::decode(value.bytes()?)?),
+        21 => Content::Exit(value.word()? != 0),
+        22 => Content::Dead(Nothing::decode(value.bytes()?)?),
+        23 => Content::Stopped(value.word()?),
+        24 => Content::Freed(value.word()?),
+        25 => Content::SignalDelivered(leaf::signal_delivered(value.bytes()?)?),
+        26 => Content::Snapshot(record::Snapshot::decode(value.bytes()?)?),
+        27 => Content::SnapshotEnd(record::SnapshotEnd::decode(value.bytes()?)?),
+        28 => Content::ClockAnchor(value.signed()?),
+        29 => Content::Gap(Gap::decode(value.bytes()?)?),
+        _ => Content::Continued(Nothing::decode(value.bytes()?)?),
+    })
+}
+
 impl Decoder {
     /// The meaning of the next message. Events are large: they are made where they are to be.
     pub(super) fn decode(&mut self, message: &[u8], event: &mut Option<Event>) -> Result<Decoded, Malformed> {
-        let mut record = Record::decode(message)?;
-        Ok(match record.content.take() {
+        let head = Head::of(message, &mut self.tables)?;
+        Ok(match head.content.map(|(field, value)| content(field, value)).transpose()? {
             Some(Content::Header(json)) => Decoded::Header(json),
             Some(Content::Keyframe(keyframe)) => Decoded::Keyframe(keyframe),
             Some(Content::End(end)) => Decoded::End(end),
             Some(Content::Check(_)) => Decoded::Check,
             content => {
-                self.event(record, content, event)?;
+                self.event(&head, content, event)?;
                 if event.is_some() { Decoded::Event } else { Decoded::Unknown }
             }
         })
     }
 
-    fn event(&mut self, record: Record, content: Option<Content>, out: &mut Option<Event>) -> Result<(), Malformed> {
-        let seq = Seq(plus(self.seq.wrapping_add(1), record.seq));
-        let at = BootNs(plus(self.at, record.at));
+    fn event(&mut self, head: &Head, content: Option<Content>, out: &mut Option<Event>) -> Result<(), Malformed> {
+        let seq = Seq(plus(self.seq.wrapping_add(1), head.seq));
+        let at = BootNs(plus(self.at, head.at));
         (self.seq, self.at) = (seq.0, at.0);
-        if let Some(cpu) = record.cpu {
+        if let Some(cpu) = head.cpu {
             self.cpu = u16::try_from(cpu).map_err(|_| Malformed::Number)?;
         }
-        self.tables.define(&record, self.at)?;
-        self.states.resize_with(self.tables.tasks.len(), || None);
-        self.tables.strings.extend(record.strings);
-        self.actor = record.actor.unwrap_or(self.actor);
-        if let Some(comm) = record.actor_comm {
-            let comm = Comm(self.tables.string(comm)?.to_vec());
+        if head.tasks > 0 {
+            for new in self.tables.tasks.iter_mut().rev().take(head.tasks) {
+                new.task.start = BootNs(plus(at.0, new.task.start.0.cast_signed()));
+            }
+            self.states.resize_with(self.tables.tasks.len(), || None);
+        }
+        self.actor = head.actor.unwrap_or(self.actor);
+        if let Some(comm) = head.actor_comm {
+            let comm = Comm(self.tables.string(comm)?.into());
             self.tables.told(self.actor)?.comm = comm;
         }
-        let subject = (!record.no_subject).then(|| record.subject.unwrap_or(self.actor));
+        let subject = (!head.no_subject).then(|| head.subject.unwrap_or(self.actor));
         if let Some(subject) = subject {
-            self.subject(subject, record.state.as_ref())?;
+            self.subject(subject, head.state)?;
         }
         let actor = self.tables.told(self.actor)?;
         let (actor, actor_comm, cpu) = (actor.task, actor.comm.clone(), self.cpu);
@@ -114,20 +192,21 @@ impl Decoder {
             None => None,
         };
         let Some(kind) = kind else { return Ok(()) };
-        let subject = subject.and_then(|task| self.states.get(task as usize)).cloned().flatten();
+        let subject = subject.and_then(|task| self.states.get(task as usize)?.as_ref()).cloned();
         *out = Some(Event { seq, at, cpu, actor, actor_comm, subject, kind });
         Ok(())
     }
 
     /// Sets the bundle of a subject: what it was, with the changes.
-    fn subject(&mut self, task: u32, changes: Option<&Changes>) -> Result<(), Malformed> {
+    fn subject(&mut self, task: u32, changes: Option<&[u8]>) -> Result<(), Malformed> {
         let Self { tables, states, .. } = self;
         let id = tables.task(task)?;
         let known = states.get(task as usize).is_some_and(Option::is_some);
-        let first = match changes.and_then(|changes| changes.like) {
-            _ if known => None,
-            None => Some(State::default()),
-            Some(like) => states.get(like as usize).cloned().flatten(),
+        let first = if known {
+            None
+        } else {
+            let like = changes.map(like).transpose()?.flatten();
+            like.map_or_else(|| Some(State::default()), |like| states.get(like as usize).cloned().flatten())
         };
         let place = states.get_mut(task as usize).ok_or(Malformed::Dangling("a task"))?;
         let state = match first {
@@ -140,27 +219,32 @@ impl Decoder {
 }
 
 impl Tables {
-    /// New entries of the tables.
-    fn define(&mut self, record: &Record, at: u64) -> Result<(), Malformed> {
-        for task in &record.tasks {
-            let pid = sum(self.tasks.last().map_or(0, |last| last.task.pid.0), task.pid)?;
-            let start = BootNs(plus(at, task.start));
-            let task = RawTask { pid: Pid(pid), tid: Tid(task.tid.unwrap_or(pid)), start };
-            self.tasks.push(Told { task, ..Told::default() });
-        }
-        for id in &record.ids {
-            let last = self.ids.last().copied().unwrap_or_default();
-            self.ids.push(RawId { number: sum(last.number, id.number)?, ino: plus(last.ino, id.ino) });
-        }
-        for tty in &record.ttys {
-            let foreground = self.id(tty.foreground)?;
-            self.ttys.push(TtyState {
-                tty: RawTty { major: tty.major, minor: tty.minor, instance: tty.instance },
-                foreground,
-                foreground_empty: tty.foreground_empty,
-                session: Sid(tty.session),
-            });
-        }
+    /// A new task. It began so long after the event, which is not known yet.
+    fn new_task(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        let task = leaf::task(bytes)?;
+        let pid = sum(self.tasks.last().map_or(0, |last| last.task.pid.0), task.pid)?;
+        let start = BootNs(task.start.cast_unsigned());
+        let task = RawTask { pid: Pid(pid), tid: Tid(task.tid.unwrap_or(pid)), start };
+        self.tasks.push(Told { task, ..Told::default() });
+        Ok(())
+    }
+
+    fn new_id(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        let id = leaf::id(bytes)?;
+        let last = self.ids.last().copied().unwrap_or_default();
+        self.ids.push(RawId { number: sum(last.number, id.number)?, ino: plus(last.ino, id.ino) });
+        Ok(())
+    }
+
+    fn new_tty(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        let tty = leaf::tty(bytes)?;
+        let foreground = self.id(tty.foreground)?;
+        self.ttys.push(TtyState {
+            tty: RawTty { major: tty.major, minor: tty.minor, instance: tty.instance },
+            foreground,
+            foreground_empty: tty.foreground_empty,
+            session: Sid(tty.session),
+        });
         Ok(())
     }
 
@@ -184,47 +268,57 @@ impl Tables {
         self.ids.get(id as usize).copied().ok_or(Malformed::Dangling("an id"))
     }
 
-    fn change(&self, state: &mut State, changes: &Changes) -> Result<(), Malformed> {
-        if let Some(id) = changes.id {
-            state.ino = self.id(id)?.ino;
-        }
-        for (place, id) in [
-            (&mut state.pgrp, changes.pgrp),
-            (&mut state.session, changes.session),
-            (&mut state.parent_pgrp, changes.parent_pgrp),
-        ] {
-            set(place, id.map(|id| self.id(id)).transpose()?);
-        }
-        set(&mut state.parent, changes.parent.map(|task| self.task(task)).transpose()?);
-        if let Some(tty) = changes.tty {
-            state.tty = match tty.checked_sub(1) {
-                None => None,
-                Some(tty) => Some(*self.ttys.get(tty as usize).ok_or(Malformed::Dangling("a terminal"))?),
-            };
-        }
-        if let Some(comm) = changes.comm {
-            state.comm = Comm(self.string(comm)?.to_vec());
-        }
-        set(&mut state.signal_flags, changes.signal_flags);
-        set(&mut state.exit_state, changes.exit_state);
-        set(&mut state.task_exit_state, changes.task_exit_state);
-        set(&mut state.exit_code, changes.exit_code);
-        set(&mut state.group_exit_code, changes.group_exit_code);
-        set(&mut state.task_flags, changes.task_flags);
-        set(&mut state.live, changes.live);
-        set(&mut state.facts, changes.facts.map(numbers::to_facts));
-        set(&mut state.jobctl, changes.jobctl);
-        set(&mut state.tty_old_pgrp, changes.tty_old_pgrp.map(Pgid));
-        set(&mut state.uid, changes.uid.map(Uid));
-        set(&mut state.cgroup, changes.cgroup);
-        set(&mut state.parent_session, changes.parent_session.map(Sid));
-        if let Some(record::Namespace { inum, level, pid, pgid, sid }) = changes.namespace {
-            state.namespace = Some(Namespace { inum, level, pid: Pid(pid), pgid: Pgid(pgid), sid: Sid(sid) });
-        } else if changes.no_namespace {
-            state.namespace = None;
+    /// What is other in a bundle.
+    fn change(&self, state: &mut State, changes: &[u8]) -> Result<(), Malformed> {
+        let mut fields = Fields(changes);
+        while let Some((field, value)) = fields.next()? {
+            match field {
+                2 => state.ino = self.id(value.word()?)?.ino,
+                3 => state.parent = self.task(value.word()?)?,
+                4 => state.pgrp = self.id(value.word()?)?,
+                5 => state.session = self.id(value.word()?)?,
+                6 => {
+                    state.tty = match value.word()?.checked_sub(1) {
+                        None => None,
+                        Some(tty) => Some(*self.ttys.get(tty as usize).ok_or(Malformed::Dangling("a terminal"))?),
+                    };
+                }
+                7 => state.signal_flags = value.word()?,
+                8 => state.exit_state = value.word()?,
+                9 => state.task_exit_state = value.word()?,
+                10 => state.exit_code = value.signed_word()?,
+                11 => state.group_exit_code = value.signed_word()?,
+                12 => state.task_flags = value.word()?,
+                13 => state.live = value.signed_word()?,
+                14 => state.facts = numbers::to_facts(value.word()?),
+                15 => state.comm = Comm(self.string(value.word()?)?.into()),
+                16 => state.jobctl = value.word()?,
+                17 => state.tty_old_pgrp = Pgid(value.word()?),
+                18 => state.uid = Uid(value.word()?),
+                19 => state.cgroup = value.number()?,
+                20 => state.parent_pgrp = self.id(value.word()?)?,
+                21 => state.parent_session = Sid(value.word()?),
+                22 => {
+                    let record::Namespace { inum, level, pid, pgid, sid } = record::Namespace::decode(value.bytes()?)?;
+                    state.namespace = Some(Namespace { inum, level, pid: Pid(pid), pgid: Pgid(pgid), sid: Sid(sid) });
+                }
+                23 if value.word()? != 0 => state.namespace = None,
+                _ => {}
+            }
         }
         Ok(())
     }
+}
+
+/// The task that the first bundle of another one is like.
+fn like(changes: &[u8]) -> Result<Option<u32>, Malformed> {
+    let (mut fields, mut like) = (Fields(changes), None);
+    while let Some((field, value)) = fields.next()? {
+        if field == 1 {
+            like = Some(value.word()?);
+        }
+    }
+    Ok(like)
 }
 
 impl Decoder {
@@ -303,12 +397,6 @@ impl Decoder {
             target_unknown: leave.target_unknown,
             waited,
         })))
-    }
-}
-
-fn set<T>(place: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *place = value;
     }
 }
 

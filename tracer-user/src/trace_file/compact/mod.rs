@@ -16,11 +16,13 @@ mod batch;
 mod decode;
 mod encode;
 mod frame;
+mod leaf;
 mod numbers;
 mod reader;
 mod record;
 mod seek;
 mod tape;
+mod wire;
 mod writer;
 
 pub(super) use reader::Reader;

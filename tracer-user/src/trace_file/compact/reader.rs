@@ -47,8 +47,11 @@ pub(in super::super) struct Reader<'a> {
     damaged: bool,
     /// Records that were lost to damage and become a gap before the next event.
     missing: u64,
-    /// The event that was read and not yet given.
+    /// The event that was read last, and whether it was given.
     event: Option<Event>,
+    given: bool,
+    /// The gap that was given before it.
+    gap: Option<Event>,
     ended: bool,
 }
 
@@ -93,6 +96,8 @@ impl<'a> Reader<'a> {
             damaged: false,
             missing: 0,
             event: None,
+            given: false,
+            gap: None,
             ended: false,
         };
         // To the end of the header's frame.
@@ -139,17 +144,25 @@ impl<'a> Reader<'a> {
         &self.warnings
     }
 
-    /// The next event.
-    pub(in super::super) fn next(&mut self) -> Option<Event> {
+    /// The next event, in its place: the next call overwrites it.
+    pub(in super::super) fn read(&mut self) -> Option<&Event> {
+        if std::mem::take(&mut self.given) {
+            self.event = None;
+        }
         if self.event.is_none() {
             self.advance();
         }
-        let event = match self.gap_before_event() {
-            None => self.event.take(),
-            gap => gap,
-        };
-        self.summary.count(event.as_ref()?);
-        event
+        self.gap = self.gap_before_event();
+        self.given = self.gap.is_none();
+        let event = self.gap.as_ref().or(self.event.as_ref())?;
+        self.summary.count(event);
+        Some(event)
+    }
+
+    /// The next event.
+    pub(in super::super) fn next(&mut self) -> Option<Event> {
+        self.read()?;
+        self.gap.take().or_else(|| self.event.take())
     }
 
     /// Reads until there is an event, or nothing more.
@@ -323,13 +336,13 @@ impl<'a> Reader<'a> {
 
     /// The gap for what is missing before the event that was read.
     fn gap_before_event(&mut self) -> Option<Event> {
-        let until = self.event.as_ref().map(|event| event.at).or(self.last.map(|last| last.1));
-        let lost = std::mem::take(&mut self.missing);
-        let gap = (lost > 0).then(|| malformed_gap(self.header.boot_ns, self.last, until, lost));
+        let before = self.last;
         if let Some(event) = &self.event {
             self.last = Some((event.seq, event.at));
         }
-        gap
+        let lost = std::mem::take(&mut self.missing);
+        let until = self.last.map(|last| last.1);
+        (lost > 0).then(|| malformed_gap(self.header.boot_ns, before, until, lost))
     }
 }
 

@@ -101,7 +101,7 @@ fn state() -> impl Strategy<Value = State> {
             uid,
             namespace,
             cgroup,
-            comm: Comm(comm),
+            comm: Comm(comm.into()),
         },
     )
 }
@@ -242,7 +242,7 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
             at,
             cpu,
             actor,
-            actor_comm: Comm(comm),
+            actor_comm: Comm(comm.into()),
             subject,
             kind,
         },

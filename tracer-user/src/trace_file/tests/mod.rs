@@ -54,7 +54,7 @@ fn state(pid: u32, pgid: u32) -> State {
             session: Sid(90),
         }),
         live: 1,
-        comm: Comm(b"bash".to_vec()),
+        comm: Comm("bash".into()),
         ..State::default()
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn events() -> Vec<Event> {
         at: BootNs(5_000_000_000 + seq * 1_000_000),
         cpu: 1,
         actor: task(actor),
-        actor_comm: Comm(b"bash".to_vec()),
+        actor_comm: Comm("bash".into()),
         subject,
         kind,
     };

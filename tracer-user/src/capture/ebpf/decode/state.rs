@@ -18,7 +18,7 @@ pub(super) fn task(id: record::TaskId) -> RawTask {
 
 /// A name up to its NUL.
 pub(super) fn comm(bytes: &[u8]) -> Comm {
-    Comm(bytes.split(|&byte| byte == 0).next().unwrap_or_default().to_vec())
+    Comm(bytes.split(|&byte| byte == 0).next().unwrap_or_default().into())
 }
 
 /// A device number as the kernel keeps it: 12 bits of major, 20 of minor (`include/linux/kdev_t.h`).

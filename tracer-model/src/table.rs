@@ -1,0 +1,270 @@
+//! Entities and numbers by key: found at once however many there are, and walked in the order of their keys.
+//!
+//! Where an entry stands follows from what was put and removed before, never from a hash: equal histories are walked alike,
+//! and the hash is seeded against numbers that were chosen to collide. Must not: know what an entry is.
+
+use std::{
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::ids::{Pgid, PgrpKey, Pid, ProcKey, RawTty, SessionKey, Sid, TtyKey};
+
+/// What entries are found by.
+pub(crate) trait Key: Copy + Ord {
+    /// What tells nearly all keys apart.
+    fn word(self) -> u32;
+}
+
+macro_rules! keys {
+    ($($key:ty: |$it:ident| $word:expr;)*) => {$(
+        impl Key for $key {
+            #[inline]
+            fn word(self) -> u32 {
+                let $it = self;
+                $word
+            }
+        }
+    )*};
+}
+
+// No two entities of a model have the same life.
+keys! {
+    ProcKey: |it| it.life.0;
+    PgrpKey: |it| it.life.0;
+    SessionKey: |it| it.life.0;
+    TtyKey: |it| it.life.0;
+    Pid: |it| it.0;
+    Pgid: |it| it.0;
+    Sid: |it| it.0;
+    RawTty: |it| (it.major << 20) ^ it.minor ^ it.instance.rotate_left(12);
+}
+
+/// A map.
+#[derive(Clone)]
+pub(crate) struct Table<K, V> {
+    /// Entries, and room for others.
+    slots: Vec<Option<(K, V)>>,
+    /// The slots with room.
+    free: Vec<u32>,
+    /// One more than the slot of the key that belongs here, or in one of the places before; 0: none. A power of two, at most
+    /// half of it used (Knuth, The Art of Computer Programming 6.4, algorithms L and R).
+    index: Vec<u32>,
+    seed: u32,
+}
+
+impl<K, V> Default for Table<K, V> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), free: Vec::new(), index: Vec::new(), seed: RandomState::new().hash_one(0) as u32 }
+    }
+}
+
+impl<K: Key, V> Table<K, V> {
+    /// The first place of a key in an index that is not empty.
+    #[inline]
+    fn home(&self, key: K) -> usize {
+        let spread = (key.word() ^ self.seed).wrapping_mul(0x9e37_79b9);
+        (spread >> (32 - self.index.len().trailing_zeros())) as usize
+    }
+
+    #[inline]
+    fn entry(&self, place: u32) -> Option<&(K, V)> {
+        self.slots.get(place.wrapping_sub(1) as usize)?.as_ref()
+    }
+
+    /// Where in the index a key is.
+    #[inline]
+    fn find(&self, key: K) -> Option<usize> {
+        let mask = self.index.len().checked_sub(1)?;
+        let mut at = self.home(key);
+        while let Some((found, _)) = self.entry(*self.index.get(at)?) {
+            if *found == key {
+                return Some(at);
+            }
+            at = (at + 1) & mask;
+        }
+        None
+    }
+
+    #[inline]
+    fn slot(&self, key: K) -> Option<usize> {
+        self.find(key).and_then(|at| self.index.get(at)).map(|place| place.wrapping_sub(1) as usize)
+    }
+
+    /// The entry of a key.
+    #[inline]
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.slots.get(self.slot(*key)?)?.as_ref().map(|(_, value)| value)
+    }
+
+    /// The entry of a key, to be changed.
+    #[inline]
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let slot = self.slot(*key)?;
+        self.slots.get_mut(slot)?.as_mut().map(|(_, value)| value)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether there is one.
+    #[inline]
+    pub fn contains_key(&self, key: &K) -> bool {
+        self.find(*key).is_some()
+    }
+
+    /// Puts an entry, in place of one of the same key.
+    pub fn insert(&mut self, key: K, value: V) {
+        if let Some(place) = self.get_mut(&key) {
+            *place = value;
+            return;
+        }
+        if 2 * (self.len() + 1) > self.index.len() {
+            self.grow();
+        }
+        let entry = Some((key, value));
+        let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
+        match self.slots.get_mut(slot as usize) {
+            Some(free) => *free = entry,
+            None => self.slots.push(entry),
+        }
+        self.point(key, slot + 1);
+    }
+
+    /// Says where a key is that was nowhere.
+    fn point(&mut self, key: K, place: u32) {
+        let mask = self.index.len() - 1;
+        let mut at = self.home(key);
+        while let Some(before) = self.index.get_mut(at) {
+            if *before == 0 {
+                *before = place;
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    fn grow(&mut self) {
+        self.index = vec![0; (4 * self.index.len()).max(8)];
+        for place in 1..=self.slots.len() as u32 {
+            if let Some((key, _)) = self.entry(place) {
+                self.point(*key, place);
+            }
+        }
+    }
+
+    /// The entry of a key, made when there is none.
+    pub fn or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> Option<&mut V> {
+        if !self.contains_key(&key) {
+            self.insert(key, make());
+        }
+        self.get_mut(&key)
+    }
+
+    /// Takes an entry.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        let (mut hole, mask) = (self.find(*key)?, self.index.len() - 1);
+        let slot = self.index.get(hole)?.wrapping_sub(1);
+        let (_, value) = self.slots.get_mut(slot as usize)?.take()?;
+        self.free.push(slot);
+        // What stands behind moves up, as far as it may: nearer to its home, never before it.
+        let mut at = hole;
+        loop {
+            at = (at + 1) & mask;
+            let place = *self.index.get(at)?;
+            let Some((moved, _)) = self.entry(place) else { break };
+            if at.wrapping_sub(self.home(*moved)) & mask >= at.wrapping_sub(hole) & mask {
+                *self.index.get_mut(hole)? = place;
+                hole = at;
+            }
+        }
+        *self.index.get_mut(hole)? = 0;
+        Some(value)
+    }
+
+    fn sorted(&self) -> Vec<&(K, V)> {
+        let mut all: Vec<_> = self.slots.iter().flatten().collect();
+        all.sort_unstable_by_key(|(key, _)| *key);
+        all
+    }
+
+    /// Every entry, by key. Sorts: not for every event.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.sorted().into_iter().map(|(_, value)| value)
+    }
+
+    /// Every entry, in no order that means anything.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.slots.iter_mut().flatten().map(|(_, value)| value)
+    }
+}
+
+#[cfg(test)]
+impl<K: Key, V> std::ops::Index<&K> for Table<K, V> {
+    type Output = V;
+
+    fn index(&self, key: &K) -> &V {
+        self.get(key).unwrap()
+    }
+}
+
+impl<K: Key, V: PartialEq> PartialEq for Table<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |(key, value): &(K, V)| other.get(key) == Some(value);
+        self.len() == other.len() && self.slots.iter().flatten().all(same)
+    }
+}
+
+impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for Table<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.slots.iter().flatten().map(|(key, value)| (key, value))).finish()
+    }
+}
+
+impl<K: Key + Serialize, V: Serialize> Serialize for Table<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.sorted().serialize(serializer)
+    }
+}
+impl<'de, K: Key + Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Table<K, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut table = Self::default();
+        for (key, value) in Vec::<(K, V)>::deserialize(deserializer)? {
+            table.insert(key, value);
+        }
+        Ok(table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_is_a_map(steps in prop::collection::vec((any::<bool>(), 0_u32..64, any::<u8>()), 0..512)) {
+            let (mut table, mut map) = (Table::default(), BTreeMap::new());
+            for (put, number, value) in steps {
+                if put {
+                    table.insert(Pid(number), value);
+                    map.insert(Pid(number), value);
+                } else {
+                    prop_assert_eq!(table.remove(&Pid(number)), map.remove(&Pid(number)));
+                }
+                prop_assert_eq!(table.len(), map.len());
+                for number in (0..64).map(Pid) {
+                    prop_assert_eq!(table.get(&number), map.get(&number));
+                }
+                prop_assert!(table.values().eq(map.values()));
+            }
+        }
+    }
+}
