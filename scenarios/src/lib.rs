@@ -6,6 +6,7 @@
 pub mod cases;
 pub mod golden;
 pub mod kit;
+pub mod pairs;
 pub mod parity;
 pub mod programs;
 mod scenario;

@@ -7,6 +7,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// The statement that it shows.
     pub shows: &'static str,
+    /// Reports of others that it reproduces: `nodejs/node#46865`.
+    pub cites: &'static [&'static str],
     /// The program. An error says that the kernel did not do what the scenario shows.
     pub run: fn() -> anyhow::Result<()>,
     /// Whom the recorder follows.
@@ -26,6 +28,7 @@ impl Scenario {
     pub const DEFAULT: Self = Self {
         name: "",
         shows: "",
+        cites: &[],
         run: || Ok(()),
         follow: Follow::Everything,
         options: &[],

@@ -1,53 +1,24 @@
-//! Every rule has a scenario in which it must find something, and a close neighbour in which it must not.
+//! Every rule has a scenario in which it must find something and a close neighbour in which it must not, every path of a signal
+//! is told, and `docs/SCENARIOS.md` says so: no more and no less.
 
-#![expect(clippy::unwrap_used, reason = "this is a test, helpers and all")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "this is a test, helpers and all")]
+
+use std::collections::BTreeSet;
 
 use scenarios::{
-    find,
+    cases, find,
     golden::{read, recording},
-    story::finds,
+    pairs::{PAIRS, PATHS, cites, document},
+    story::{Recorded, finds, fits},
 };
 use tracer_model::findings::RULES;
 
-/// Rule, a scenario that it fires in, one that looks like it and is well.
-const PAIRS: &[(&str, &str, &str)] = &[
-    ("JC101", "parent-late-harmful", "parent-late-innocuous"),
-    ("JC102", "join-too-late", "join-zombie-leader"),
-    ("JC103", "join-other-session", "setsid-twice"),
-    ("JC104", "join-too-early", "race-parent-first"),
-    ("JC105", "join-zombie-leader", "race-child-first"),
-    ("JC201", "bash-background-reader", "bash-pipeline"),
-    ("JC202", "timeout-hangs-stty", "timeout-foreground"),
-    ("JC203", "tcsetpgrp-errors", "bash-pipeline"),
-    ("JC204", "dangling-foreground", "bash-pipeline"),
-    ("JC205", "nobody-in-foreground", "dangling-foreground"),
-    ("JC206", "late-handoff", "dash-stop-and-resume"),
-    ("JC207", "frozen-terminal", "bash-stop-and-resume"),
-    ("JC208", "interactive-no-terminal", "interactive-on-terminal"),
-    ("JC301", "setsid-escapes-kill", "wrapper-group-killed"),
-    ("JC302", "wrapper-killed", "wrapper-group-killed"),
-    ("JC303", "kill-own-group", "kill-other-group"),
-    ("JC304", "stale-target", "fresh-target"),
-    ("JC305", "ctrl-c-twice", "ctrl-c"),
-    ("JC306", "ctrl-z-misses-children", "ctrl-z-passed-on"),
-    ("JC307", "orphan-stop-discarded", "bash-stop-and-resume"),
-    ("JC308", "thread-death-kills", "parent-death-kills"),
-    ("JC309", "bash-ctrl-c", "bash-pipeline"),
-    ("JC401", "orphan-stopped", "orphan-running"),
-    ("JC402", "orphan-spins", "orphan-access"),
-    ("JC403", "left-behind", "bash-pipeline"),
-    ("JC405", "zombie-kept", "held-by-zombie"),
-    ("JC406", "leader-exit", "bash-pipeline"),
-    ("JC501", "half-daemon", "daemon"),
-    ("JC502", "daemon-left-behind", "daemon"),
-    ("JC503", "daemon-reacquires", "login-session"),
-    ("JC601", "adopted-zombie", "subreaper"),
-    ("JC602", "process-1-ignores", "process-1-handles"),
-];
+fn golden(scenario: &str) -> Recorded {
+    read(&recording(find(scenario).unwrap_or_else(|| panic!("no scenario {scenario}")))).unwrap()
+}
 
 fn found(scenario: &str) -> Vec<&'static str> {
-    let found = finds::find(&read(&recording(find(scenario).unwrap())).unwrap());
-    found.iter().map(|finding| finding.rule.id).collect()
+    finds::find(&golden(scenario)).iter().map(|finding| finding.rule.id).collect()
 }
 
 #[test]
@@ -64,4 +35,28 @@ fn every_rule_has_a_scenario_in_which_it_fires_and_a_neighbour_in_which_it_does_
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_path_of_a_signal_is_told() {
+    let mut faults = Vec::new();
+    for (path, scenario, says) in PATHS {
+        let said = finds::said("JC309", &golden(scenario));
+        if !said.iter().any(|said| fits(says, said)) {
+            faults.push(format!("{path}: in {scenario} nothing fits `{says}`:\n  {}", said.join("\n  ")));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_report_that_a_scenario_names_is_in_the_table() {
+    let shown: BTreeSet<&str> = RULES.iter().flat_map(|rule| cites(rule.id)).collect();
+    let named: BTreeSet<&str> = cases::all().flat_map(|scenario| scenario.cites.iter().copied()).collect();
+    assert_eq!(shown, named);
+}
+
+#[test]
+fn the_table_in_the_repository_is_that_of_the_scenarios() {
+    expect_test::expect_file!["../../docs/SCENARIOS.md"].assert_eq(&document());
 }

@@ -3,7 +3,11 @@
 //! State is set from the bundles of events; a delta only explains. Everything here names entities by key, so a reader looks
 //! the rest up in the model *after* the event was applied (ended entities stay readable until the next event).
 
+mod path;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::path::{Dropped, HangupKind, SignalPath};
 
 use crate::{
     event::{Call, GapCause, SignalGenerated, WaitStatus},
@@ -434,123 +438,6 @@ pub enum Refusal {
     Invalid,
     /// The state does not explain it.
     Unexplained,
-}
-
-/// The path along which a signal came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignalPath {
-    /// kill and relatives to one process or thread.
-    KillProcess {
-        /// The sender.
-        sender: ProcKey,
-        /// `Seq` of the call's ENTER.
-        intent: Seq,
-    },
-    /// A call of the kill family that was not seen: of a 32-bit program, or lost; or, where signals are seen at their delivery,
-    /// one of several. Whether it was aimed at a process or at a group is not known.
-    KillUnseen {
-        /// The sender.
-        sender: ProcKey,
-    },
-    /// kill to a process group (or 0, or pidfd with the group flag).
-    KillGroup {
-        /// The sender.
-        sender: ProcKey,
-        /// `Seq` of the call's ENTER.
-        intent: Seq,
-        /// The group.
-        group: Option<PgrpKey>,
-    },
-    /// `kill(-1)`.
-    KillAll {
-        /// The sender.
-        sender: ProcKey,
-        /// `Seq` of the call's ENTER.
-        intent: Seq,
-    },
-    /// A character typed at the terminal: to its foreground group.
-    TerminalCharacter {
-        /// The terminal.
-        tty: Option<TtyKey>,
-    },
-    /// The kernel stops a background process that reads, writes or changes its terminal.
-    BackgroundAccess {
-        /// The process that did. A tracer is not told which member of a group it was.
-        by: Option<ProcKey>,
-    },
-    /// The window size changed, or input was injected.
-    TerminalIoctl {
-        /// The process that did.
-        by: ProcKey,
-    },
-    /// A terminal is taken from its session.
-    Hangup {
-        /// The exiting leader, or who closed the master.
-        by: Option<ProcKey>,
-        /// How.
-        kind: HangupKind,
-    },
-    /// The orphan rule: SIGHUP and SIGCONT to a newly orphaned group with a stopped member.
-    OrphanRule {
-        /// The process whose exit orphaned the group.
-        exiting: ProcKey,
-    },
-    /// SIGCHLD about a child.
-    ChildStatus {
-        /// The child.
-        child: ProcKey,
-    },
-    /// `PR_SET_PDEATHSIG`.
-    ParentDeath {
-        /// The dying parent.
-        parent: ProcKey,
-    },
-    /// Some other kernel source.
-    Kernel,
-    /// A sender that the model does not know.
-    Unknown,
-}
-
-impl SignalPath {
-    /// The process that caused it, or that it is about.
-    #[must_use]
-    pub fn process(self) -> Option<ProcKey> {
-        match self {
-            Self::KillProcess { sender, .. }
-            | Self::KillUnseen { sender }
-            | Self::KillGroup { sender, .. }
-            | Self::KillAll { sender, .. } => Some(sender),
-            Self::TerminalIoctl { by } => Some(by),
-            Self::BackgroundAccess { by } | Self::Hangup { by, .. } => by,
-            Self::OrphanRule { exiting } => Some(exiting),
-            Self::ChildStatus { child } => Some(child),
-            Self::ParentDeath { parent } => Some(parent),
-            Self::TerminalCharacter { .. } | Self::Kernel | Self::Unknown => None,
-        }
-    }
-}
-
-/// What makes the kernel send SIGHUP for a terminal (`drivers/tty/tty_jobctrl.c`, `drivers/tty/tty_io.c`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum HangupKind {
-    /// The terminal itself: pty master closed, carrier lost, or vhangup. To the session leader.
-    Terminal,
-    /// The session leader exits. To the terminal's foreground group, which can be in another session.
-    LeaderExit,
-    /// The session leader exits after an earlier hangup. To the group that was in the foreground then.
-    LeaderExitAfterHangup,
-    /// The session leader gives the terminal up (`TIOCNOTTY`). To the foreground group.
-    GivenUp,
-}
-
-/// Why a signal that its target neither ignores nor handles was dropped at once (kernel/signal.c, `prepare_signal` and
-/// `sig_task_ignored`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dropped {
-    /// The process is being ended as a whole.
-    Exiting,
-    /// The init of a pid namespace gets no signal that it has no handler for.
-    Init,
 }
 
 /// How a reap is known (kernel/exit.c, `release_task` has no tracepoint).

@@ -124,6 +124,8 @@ impl Signal {
     pub const INT: Self = Self(2);
     pub const QUIT: Self = Self(3);
     pub const KILL: Self = Self(9);
+    pub const PIPE: Self = Self(13);
+    pub const ALRM: Self = Self(14);
     pub const TERM: Self = Self(15);
     pub const CHLD: Self = Self(17);
     pub const CONT: Self = Self(18);
@@ -131,6 +133,9 @@ impl Signal {
     pub const TSTP: Self = Self(20);
     pub const TTIN: Self = Self(21);
     pub const TTOU: Self = Self(22);
+    pub const URG: Self = Self(23);
+    pub const VTALRM: Self = Self(26);
+    pub const PROF: Self = Self(27);
     pub const WINCH: Self = Self(28);
 
     /// Names of 1 to 31 on x86-64 and arm64 (signal(7)).

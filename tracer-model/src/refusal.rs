@@ -217,6 +217,8 @@ fn in_its_namespace(process: &Process, number: u32) -> i64 {
     match process.namespace {
         None => i64::from(number),
         Some(namespace) if number == process.key.number.0 => i64::from(namespace.pid.0),
+        // 0 for a group from outside, or one that is not known.
+        Some(namespace) if namespace.pgid.0 != 0 => i64::from(namespace.pgid.0),
         Some(_) => -1,
     }
 }

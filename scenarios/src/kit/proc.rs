@@ -96,6 +96,13 @@ pub fn child_named(parent: Pid, name: &str) -> Result<Pid> {
     found.context("no such child")
 }
 
+/// Whether a signal was sent to a process that it has not taken.
+pub fn has_pending(pid: Pid) -> Result<bool> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).with_context(|| format!("process {pid}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+    Ok(u64::from_str_radix(line.context("no ShdPnd")?.trim(), 16)? != 0)
+}
+
 /// A process must be alive and not stopped.
 pub fn runs(pid: Pid) -> Result<()> {
     let stat = stat(pid)?;

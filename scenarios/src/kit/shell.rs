@@ -24,6 +24,10 @@ pub enum Kind {
     Dash,
     /// zsh.
     Zsh,
+    /// The `MirBSD` Korn shell.
+    Mksh,
+    /// yash.
+    Yash,
 }
 
 impl Kind {
@@ -33,6 +37,8 @@ impl Kind {
             Self::Bash => &["bash", "--norc", "--noprofile", "--noediting", "-i"],
             Self::Dash => &["dash", "-i"],
             Self::Zsh => &["zsh", "-f", "+Z", "-o", "nopromptsp", "-o", "nopromptcr", "-i"],
+            Self::Mksh => &["mksh", "+o", "emacs", "+o", "vi", "-i"],
+            Self::Yash => &["yash", "-o", "posixlycorrect", "-i"],
         }
     }
 
@@ -43,6 +49,8 @@ impl Kind {
             Self::Bash => "bash",
             Self::Dash => "dash",
             Self::Zsh => "zsh",
+            Self::Mksh => "mksh",
+            Self::Yash => "yash",
         }
     }
 }
@@ -167,6 +175,8 @@ pub fn execute(arguments: &[&str], programs: &Programs) -> Result<()> {
         .env_clear()
         .env("PATH", format!("{}:/usr/bin:/bin", programs.0.display()))
         .env("PS1", PROMPT)
+        // mksh changes the prompt of root.
+        .env("ENV", programs.0.join("profile"))
         .env("HOME", "/")
         .env("TERM", "dumb")
         .env("LC_ALL", "C")
@@ -186,6 +196,7 @@ impl Programs {
         for (name, _) in programs::ALL {
             std::os::unix::fs::symlink(&executable, folder.0.join(name)).context("symlink")?;
         }
+        std::fs::write(folder.0.join("profile"), format!("PS1='{PROMPT}'\n")).context("the profile")?;
         Ok(folder)
     }
 }

@@ -22,6 +22,8 @@ use super::process::{Child, spawn};
 pub const CTRL_C: &str = "\x03";
 /// The suspend character.
 pub const CTRL_Z: &str = "\x1a";
+/// The quit character.
+pub const CTRL_BACKSLASH: &str = "\x1c";
 
 /// How long the other end may take to write what is waited for.
 const DEADLINE: Duration = Duration::from_secs(20);

@@ -233,6 +233,10 @@ impl Teller<'_> {
             SignalPath::OrphanRule { exiting } => format!("by orphan rule of {}", names.process(exiting)),
             SignalPath::ChildStatus { child } => format!("as status of {}", names.process(child)),
             SignalPath::ParentDeath { parent } => format!("by death of {}", names.process(parent)),
+            SignalPath::NamespaceEnd { init } => format!("by namespace end of {}", names.process(init)),
+            SignalPath::CgroupKill { by } => format!("by cgroup.kill of {}", names.process(by)),
+            SignalPath::Timer => "by timer".to_owned(),
+            SignalPath::Fault => "by own fault".to_owned(),
             SignalPath::Kernel => "by kernel".to_owned(),
             SignalPath::Unknown => "by unknown".to_owned(),
         }

@@ -10,7 +10,10 @@
 //! `group NAME`, a session `session NAME`, a terminal `terminal`. Must not look at what sesstrace prints.
 
 use anyhow::{Context as _, Result, bail};
-use tracer_model::findings::{Finding, Findings, Rule, Severity, Subject};
+use tracer_model::{
+    event::Comm,
+    findings::{Finding, Findings, Rule, Severity, Subject, Words, words::Word},
+};
 
 use super::{Recorded, names::Names};
 
@@ -94,6 +97,27 @@ pub fn check(expectation: &str, recorded: &Recorded) -> Result<Vec<String>> {
     }
     failures.dedup();
     Ok(failures)
+}
+
+/// What the findings of a rule say: fact and cause, with names instead of numbers.
+#[must_use]
+pub fn said(rule: &str, recorded: &Recorded) -> Vec<String> {
+    let found = find(recorded);
+    let of_it = found.iter().filter(|finding| finding.rule.id == rule);
+    of_it.map(|finding| format!("{}: {}", named(&finding.fact), named(&finding.cause))).collect()
+}
+
+fn named(words: &Words) -> String {
+    let word = |word: &Word| match word {
+        Word::Text(text) => text.to_string(),
+        Word::Process(_, Comm(name)) => String::from_utf8_lossy(name).into_owned(),
+        Word::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Word::Call(call) => format!("{call:?}"),
+        Word::Errno(errno) => format!("errno {errno}"),
+        Word::Time(_) => "then".to_owned(),
+        Word::Span(_) => "a while".to_owned(),
+    };
+    words.0.iter().map(word).collect()
 }
 
 fn subject(finding: &Finding, names: &Names) -> String {

@@ -20,6 +20,8 @@ const CHILD_ENDED: std::ops::RangeInclusive<i32> = 1..=3;
 const CHILD_CODES: std::ops::RangeInclusive<i32> = 1..=6;
 /// `SI_QUEUE`.
 const SI_QUEUE: i32 = -1;
+/// `SI_TIMER`.
+pub(super) const SI_TIMER: i32 = -2;
 /// `SI_TKILL`.
 const SI_TKILL: i32 = -6;
 /// `PIDFD_SIGNAL_PROCESS_GROUP`.
@@ -68,8 +70,10 @@ impl Model {
             SignalOrigin::Info(code) if code < 0 && self.open_signal(cx, sent).is_some() => {
                 self.user_signal(cx, sent, target)
             }
+            SignalOrigin::Info(SI_TIMER) => SignalPath::Timer,
+            SignalOrigin::Info(code) if is_fault(sent.signal, code) => SignalPath::Fault,
             SignalOrigin::Info(_) => SignalPath::Kernel,
-            SignalOrigin::KernelAsUser => self.kernel_as_user(cx, sent),
+            SignalOrigin::KernelAsUser => self.kernel_as_user(cx, sent, target),
             SignalOrigin::Kernel => self.kernel_signal(cx, sent, target, tty_before),
         }
     }
@@ -152,7 +156,7 @@ impl Model {
     }
 
     /// Made in the kernel, shown to the receiver as if `current` had sent it.
-    fn kernel_as_user(&mut self, cx: &mut Cx, sent: &SignalGenerated) -> SignalPath {
+    fn kernel_as_user(&mut self, cx: &mut Cx, sent: &SignalGenerated, target: ProcKey) -> SignalPath {
         let gives_up = matches!(
             self.open_call(cx).map(|open| open.call),
             Some(Call::TtyIoctl { request: TtyRequest::GiveUp, .. })
@@ -166,6 +170,13 @@ impl Model {
             SignalPath::Hangup { by: self.take_actor(cx), kind: HangupKind::GivenUp }
         } else if exiting && let Some(parent) = self.take_actor(cx) {
             SignalPath::ParentDeath { parent }
+        } else if is_own_fault(sent.signal) && self.lookup(cx.event.actor) == Some(target) {
+            SignalPath::Fault
+        } else if sent.signal == Signal::KILL
+            && let Some(by) = self.take_actor(cx)
+        {
+            // kernel/cgroup/cgroup.c, `__cgroup_kill`
+            SignalPath::CgroupKill { by }
         } else {
             SignalPath::Kernel
         }
@@ -198,8 +209,21 @@ impl Model {
             }
             Signal::TTIN | Signal::TTOU => self.background_access(cx, target),
             Signal::HUP | Signal::CONT => self.hangup_or_orphan(cx, sent.signal, target, tty_before),
+            Signal::KILL => self.namespace_end(cx, target).unwrap_or(SignalPath::Kernel),
+            signal if is_timer(signal) => SignalPath::Timer,
+            signal if is_own_fault(signal) => SignalPath::Fault,
             _ => SignalPath::Kernel,
         }
+    }
+
+    /// The exiting init of a pid namespace kills the others (`kernel/pid_namespace.c`, `zap_pid_ns_processes`).
+    fn namespace_end(&mut self, cx: &mut Cx, target: ProcKey) -> Option<SignalPath> {
+        let init = self.lookup(cx.event.actor).and_then(|actor| self.processes.get(&actor))?;
+        let (outer, inner) = (init.namespace?, self.processes.get(&target)?.namespace?);
+        let ends = init.phase >= Phase::Exiting && outer.pid.0 == 1 && init.key != target;
+        let init = (ends && inner.level >= outer.level).then_some(init.key)?;
+        self.take_actor(cx);
+        Some(SignalPath::NamespaceEnd { init })
     }
 
     /// `__tty_check_change` signals the group of the process that read, wrote or changed the terminal.
@@ -267,6 +291,22 @@ impl Model {
             }
         }
     }
+}
+
+/// A signal that a timer of the target sends (`kernel/time/itimer.c`, `posix-cpu-timers.c`).
+pub(super) fn is_timer(signal: Signal) -> bool {
+    matches!(signal, Signal::ALRM | Signal::VTALRM | Signal::PROF)
+}
+
+/// A signal that the kernel sends a process for what it did itself: a fault, a write that nobody reads, a limit.
+pub(super) fn is_own_fault(signal: Signal) -> bool {
+    const FAULTS: [u32; 10] = [4, 5, 7, 8, 11, 13, 16, 24, 25, 31];
+    FAULTS.contains(&signal.0)
+}
+
+/// A fault of the processor or of a system call (siginfo.h, `ILL_*` to `SYS_*`).
+fn is_fault(signal: Signal, code: i32) -> bool {
+    code > 0 && is_own_fault(signal)
 }
 
 /// Why a signal was dropped that the target does not ignore.

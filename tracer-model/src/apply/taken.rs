@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Cx;
+use super::{
+    Cx,
+    signals::{SI_TIMER, is_own_fault, is_timer},
+};
 use crate::{
     delta::{Change, HangupKind, SignalPath},
     event::{Call, Disposition, SignalGenerated, SignalOrigin, SignalOutcome},
@@ -130,7 +133,9 @@ impl Model {
         let group = self.processes.get(&target).and_then(|target| target.group);
         match sent.origin {
             SignalOrigin::Info(code) if code > 0 && sent.signal == Signal::CHLD => self.status_when_taken(cx),
+            SignalOrigin::Info(SI_TIMER) => SignalPath::Timer,
             SignalOrigin::Info(code) if code <= 0 => self.kill_when_taken(cx, sent, target, tty_before),
+            SignalOrigin::Info(_) if is_own_fault(sent.signal) => SignalPath::Fault,
             SignalOrigin::Info(_) | SignalOrigin::KernelAsUser => SignalPath::Kernel,
             SignalOrigin::Kernel => match sent.signal {
                 Signal::INT | Signal::QUIT | Signal::TSTP => {
@@ -140,6 +145,8 @@ impl Model {
                 Signal::TTIN | Signal::TTOU => SignalPath::BackgroundAccess { by: self.only_member(group) },
                 Signal::HUP => self.hangup_when_taken(target, group, tty_before),
                 Signal::CONT => self.continued_when_taken(target, group),
+                signal if is_timer(signal) => SignalPath::Timer,
+                signal if is_own_fault(signal) => SignalPath::Fault,
                 _ => SignalPath::Kernel,
             },
         }
@@ -171,6 +178,10 @@ impl Model {
         }
         if self.gave_up(sender, sent.signal, target, tty_before) {
             return SignalPath::Hangup { by: Some(sender), kind: HangupKind::GivenUp };
+        }
+        // The kernel tells a process in its own name that nobody reads (kernel/signal.c, `send_sig`).
+        if sender == target && is_own_fault(sent.signal) {
+            return SignalPath::Fault;
         }
         // The signal that a parent's death sends bears the parent's number (kernel/exit.c, `reparent_leader`).
         let asked = self.taken.as_ref().and_then(|taken| taken.asked.get(&target)) == Some(&sent.signal.0);

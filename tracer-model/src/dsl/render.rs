@@ -209,6 +209,10 @@ impl Names {
             SignalPath::OrphanRule { exiting } => format!("the orphan rule, exit of {}", self.process(exiting)),
             SignalPath::ChildStatus { child } => format!("child {}", self.process(child)),
             SignalPath::ParentDeath { parent } => format!("death of parent {}", self.process(parent)),
+            SignalPath::NamespaceEnd { init } => format!("the end of the namespace of {}", self.process(init)),
+            SignalPath::CgroupKill { by } => format!("cgroup.kill of {}", self.process(by)),
+            SignalPath::Timer => "a timer".into(),
+            SignalPath::Fault => "a fault".into(),
             SignalPath::Kernel => "the kernel".into(),
             SignalPath::Unknown => "nobody known".into(),
         }

@@ -40,6 +40,15 @@ impl BackgroundStop {
         matches!(self.call, Some(Call::TtyIoctl { request: TtyRequest::SetForeground, .. }))
     }
 
+    /// ` (fd 0)`, where the call is known.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other calls use no terminal")]
+    pub fn descriptor(&self) -> Option<String> {
+        match self.call? {
+            Call::TtyIoctl { fd, .. } | Call::Read { fd } | Call::Write { fd } => Some(format!(" (fd {fd})")),
+            _ => None,
+        }
+    }
+
     /// It was writing, as far as that is known.
     pub fn is_write(&self) -> bool {
         matches!(self.call, Some(Call::Write { .. }))

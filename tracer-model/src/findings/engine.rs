@@ -110,7 +110,7 @@ impl Findings {
         for change in delta.changes.iter().filter(|change| Memory::keeps(change)) {
             let now = Now { event: Some(event), delta, model, memory: &self.memory, at: event.at, seq: event.seq };
             let evidence = now.evidence_of(change);
-            self.memory.observe(change, evidence, model);
+            self.memory.observe(change, evidence, (event, delta), model);
         }
         if let Some(mut question) = self.question.take() {
             let now = Now { event: Some(event), delta, model, memory: &self.memory, at: event.at, seq: event.seq };
@@ -148,6 +148,10 @@ impl Findings {
     /// What was asked, with what was seen for it.
     pub(super) fn question(&self) -> Option<&Question> {
         self.question.as_deref()
+    }
+
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// What was decided since this was last asked.

@@ -230,6 +230,19 @@ fn path_text(path: SignalPath, target: ProcKey, signal: Signal, name: &dyn Fn(Pr
         SignalPath::ParentDeath { parent } => {
             say!["from the kernel, asked for by PR_SET_PDEATHSIG: a thread of ", name(parent), " ended"]
         }
+        SignalPath::NamespaceEnd { init } => {
+            say!["from the kernel, because ", name(init), ", the first process of its pid namespace, ended"]
+        }
+        SignalPath::CgroupKill { by } => {
+            say!["sent by ", name(by), ", which wrote to cgroup.kill: to every process of its cgroup"]
+        }
+        SignalPath::Timer => {
+            say!["from the kernel, when a timer of its own ran out (alarm, setitimer or the like)"]
+        }
+        SignalPath::Fault => say!["from the kernel, for what it did itself: ", fault(signal)],
+        SignalPath::Kernel if signal == Signal::KILL => {
+            say!["from the kernel, most likely because memory ran out (OOM): the kernel log (dmesg) says so"]
+        }
         SignalPath::Kernel => say!["from the kernel"],
         SignalPath::Unknown => say!["its sender was not seen"],
     }
@@ -248,6 +261,22 @@ fn hangup(by: Option<Word>, kind: HangupKind) -> Words {
             let by = by.map(|by| say![" by ", by]);
             say!["from the kernel, because the terminal was hung up", by]
         }
+    }
+}
+
+/// What a process did to get a signal that the kernel sends for that (signal(7)).
+pub(super) fn fault(signal: Signal) -> &'static str {
+    match signal.0 {
+        4 => "an instruction that does not exist",
+        5 => "a breakpoint",
+        7 => "an access to memory that cannot be had",
+        8 => "a division by zero or the like",
+        11 => "an access to memory that is not its",
+        13 => "a write to a pipe or socket that nobody reads",
+        24 => "it used more processor time than its limit",
+        25 => "it wrote a file larger than its limit",
+        31 => "a system call that it may not make (seccomp)",
+        _ => "a fault",
     }
 }
 

@@ -1,10 +1,10 @@
-//! What a rule can ask to be told of: kinds of change, and the two events that change nothing and matter all the same.
+//! What a rule can ask to be told of: kinds of change, and the events that change nothing and matter all the same.
 //!
 //! Must not: know a rule.
 
 use crate::{
     delta::{Change, Delta, SignalPath},
-    event::{Call, Event, EventKind},
+    event::{Call, Event, EventKind, Leave, TtyRequest},
 };
 
 macro_rules! kinds {
@@ -18,6 +18,10 @@ macro_rules! kinds {
             )*
             /// prctl(2) returned, with `PR_SET_PDEATHSIG`.
             Asked,
+            /// tcgetpgrp or tcsetpgrp returned without an error.
+            Foregrounds,
+            /// A call found nobody of the number that it was given (ESRCH).
+            FoundNobody,
             /// A process takes a signal.
             Delivered,
             /// [`Change::SignalSent`] that tells a parent of its child: no [`Self::SignalSent`].
@@ -50,8 +54,20 @@ kinds! {
 pub(super) fn kinds(event: &Event, delta: &Delta) -> impl Iterator<Item = Kind> {
     let own = match &event.kind {
         EventKind::SignalDelivered { .. } => Some(Kind::Delivered),
-        EventKind::Leave(leave) if matches!(leave.call, Call::SetParentDeathSignal { .. }) => Some(Kind::Asked),
+        EventKind::Leave(leave) => returned(leave),
         _ => None,
     };
     delta.changes.iter().map(Kind::of).chain(own)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the calls that no change tells of")]
+fn returned(leave: &Leave) -> Option<Kind> {
+    const ESRCH: i64 = 3;
+    match leave.call {
+        Call::SetParentDeathSignal { .. } => Some(Kind::Asked),
+        Call::TtyIoctl { request: TtyRequest::GetForeground | TtyRequest::SetForeground, .. } if leave.ret == 0 => {
+            Some(Kind::Foregrounds)
+        }
+        _ => (leave.ret == -ESRCH).then_some(Kind::FoundNobody),
+    }
 }

@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{Evidence, Now};
+use super::{Evidence, Now, intents::Intents, races::Races};
 use crate::{
-    delta::{Change, SignalPath},
-    event::{Comm, SignalGenerated, WaitStatus},
+    delta::{Change, Delta, SignalPath},
+    event::{Comm, Event, SignalGenerated, WaitStatus},
     ids::{BootNs, PgrpKey, Pid, ProcKey, SessionKey, TtyKey},
     state::{Model, Process},
     table::Table,
@@ -111,6 +111,10 @@ pub(crate) struct Memory {
     asked: Option<Pid>,
     /// How groups that exist became orphaned.
     orphaned: Table<PgrpKey, Evidence>,
+    /// Signals as they were meant.
+    pub intents: Intents,
+    /// Races and their margins.
+    pub races: Races,
 }
 
 impl Memory {
@@ -138,6 +142,11 @@ impl Memory {
         self.members.range((group, first)..=(group, last)).filter_map(|(_, member)| self.lives.get(member))
     }
 
+    /// Every remembered process.
+    pub fn all(&self) -> impl Iterator<Item = &Life> {
+        self.lives.values()
+    }
+
     /// What orphaned a group that is orphaned, where that was seen.
     pub fn orphaned(&self, group: PgrpKey) -> Option<&Evidence> {
         self.orphaned.get(&group)
@@ -160,12 +169,28 @@ impl Memory {
                 | Change::Orphaned { .. }
                 | Change::NoLongerOrphaned { .. }
                 | Change::GroupEnded { .. }
+                | Change::Foreground { .. }
+                | Change::Refused { .. }
         )
     }
 
     /// Takes a change, and what of it can be evidence.
+    pub fn observe(
+        &mut self,
+        change: &Change,
+        evidence: Option<Evidence>,
+        (event, delta): (&Event, &Delta),
+        model: &Model,
+    ) {
+        self.intents.take(change, evidence.as_ref(), delta, model);
+        let life = delta.subject.and_then(|subject| self.lives.get(&subject));
+        let executed = life.and_then(|life| life.executed.as_ref()).map(|executed| executed.at);
+        self.races.take(change, (event, delta, executed), model);
+        self.take(change, evidence, model);
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "the changes of one process that are remembered")]
-    pub fn observe(&mut self, change: &Change, evidence: Option<Evidence>, model: &Model) {
+    fn take(&mut self, change: &Change, evidence: Option<Evidence>, model: &Model) {
         match *change {
             Change::Forked { child, parent } => {
                 let Some(parent) = model.process(parent) else { return };

@@ -8,8 +8,10 @@ mod answer;
 mod background;
 mod engine;
 mod evidence;
+mod intents;
 mod kinds;
 mod memory;
+mod races;
 #[expect(
     clippy::wildcard_enum_match_arm,
     clippy::single_match_else,
@@ -27,6 +29,8 @@ pub use self::{
     answer::{Answer, Asked, Class, Doing, Left, Look, Question},
     engine::Findings,
     evidence::Evidence,
+    intents::{Delivery, Fate, Intent, Sender},
+    races::{Closest, Margins, Outcomes, RACES, Race, RaceKind, Races},
     rules::RULES,
     words::Words,
 };

@@ -10,7 +10,7 @@ mod prelude {
         Draft, Evidence, Now, Severity, Subject, Watch,
         waiters::waiter,
         waiting::{MS, SECOND, Waiting, after},
-        words::{Errno, Span, Words, count, say},
+        words::{Errno, Span, Word, Words, count, say},
     };
     pub(super) use crate::{
         delta::{Change, OrphanCause, Refusal, SignalPath},
@@ -39,8 +39,9 @@ rules! {
     "JC101" Warning "lost-setpgid-race" lost_setpgid_race: Joined GroupBorn Exited Refused;
     "JC102" Error "join-dead-group" join_dead_group: Refused;
     "JC103" Warning "setpgid-across-session" setpgid_across_session: SessionBorn Executed Exited Refused;
-    "JC104" Warning "use-before-group-exists" use_before_group_exists: Refused;
-    "JC105" Info "early-leader-exit" early_leader_exit: Joined;
+    "JC104" Warning "use-before-group-exists" use_before_group_exists: Refused GroupBorn;
+    "JC105" Info "early-leader-exit" early_leader_exit: Joined Reaped;
+    "JC106" Warning "job-in-shell-group" job_in_shell_group: GroupBorn Joined Executed SignalSent Exited Foregrounds;
     "JC201" Warning "background-read-stop" background_read_stop: SignalSent Stopped Continued Exited;
     "JC202" Error "background-control-stop" background_control_stop: SignalSent Stopped Continued Exited;
     "JC203" Error "tcsetpgrp-failed" tcsetpgrp_failed: Refused;
@@ -52,20 +53,23 @@ rules! {
     "JC301" Warning "group-kill-escape" group_kill_escape: SignalSent;
     "JC302" Warning "wrapper-kill-survivors" wrapper_kill_survivors: Exited;
     "JC303" Error "overbroad-kill" overbroad_kill: SignalSent;
-    "JC304" Error "stale-target" stale_target: SignalSent;
+    "JC304" Error "stale-target" stale_target: Reaped SignalSent GroupBorn;
     "JC305" Info "double-delivery" double_delivery: SignalSent;
-    "JC306" Warning "signal-not-forwarded" signal_not_forwarded: SignalSent;
+    "JC306" Warning "signal-not-forwarded" signal_not_forwarded: SignalSent Exited;
     "JC307" Warning "stop-signal-discarded" stop_signal_discarded: Delivered;
     "JC308" Error "pdeathsig-hazard" pdeathsig_hazard: SignalSent Exited Asked;
-    "JC309" Info "signal-attribution" signal_attribution: Exited;
+    "JC309" Info "signal-attribution" signal_attribution: Exited Stopped Continued;
     "JC401" Warning "stopped-group-orphaned" stopped_group_orphaned: Orphaned;
     "JC402" Error "orphaned-group-tty-access" orphaned_group_tty_access: Exited Refused;
     "JC403" Warning "leftover-after-root-exit" leftover_after_root_exit: Exited;
     "JC405" Warning "unreaped-zombie" unreaped_zombie: Zombie Reaped;
-    "JC406" Info "session-end-report" session_end_report: Exited;
+    "JC406" Info "session-end-report" session_end_report: Exited TtyLost;
     "JC501" Error "no-new-session" no_new_session: Reparented Exited;
     "JC502" Info "still-session-leader" still_session_leader: Reparented Exited;
     "JC503" Error "terminal-reacquired" terminal_reacquired: TtyGained;
     "JC601" Error "init-not-reaping" init_not_reaping: Zombie Reaped;
     "JC602" Warning "signal-to-ns-init-ignored" signal_to_ns_init_ignored: SignalSent;
+    "JC603" Warning "forwarding-misses-session" forwarding_misses_session: Exited;
+    "JC604" Warning "injected-process-outlives-client" injected_process_outlives_client: Exited;
+    "JC605" Warning "pidns-id-mismatch" pidns_id_mismatch: Executed Exited Foregrounds FoundNobody;
 }

@@ -42,6 +42,13 @@ impl<K: Ord + Copy, T> Waiting<K, T> {
         }
     }
 
+    /// Puts an entry, unless there is one of the same key, which keeps its deadline.
+    pub fn put_first(&mut self, key: K, deadline: BootNs, entry: T) {
+        if !self.entries.contains_key(&key) {
+            self.put(key, deadline, entry);
+        }
+    }
+
     /// Takes an entry before its time.
     pub fn take(&mut self, key: K) -> Option<T> {
         self.entries.remove(&key).map(|(_, entry)| entry)

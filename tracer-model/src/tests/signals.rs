@@ -69,10 +69,10 @@ fn another_signal_on_top_of_a_call_is_not_of_that_call() {
         ",
         expect![[r"
             #5 10 forks 20
-            #7 SIGALRM to 20 by the kernel
+            #7 SIGALRM to 20 by a timer
             #8 SIGUSR1 to 20 by an unseen call of 10
-            #10 SIGUSR1 to 20 by the kernel
-            #11 SIGSEGV to 10 by the kernel
+            #10 SIGUSR1 to 20 by a timer
+            #11 SIGSEGV to 10 by a fault
         "]],
     );
 }

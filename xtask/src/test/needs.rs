@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 /// Programs, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 24] = [
+const PROGRAMS: [(&str, &str); 26] = [
     ("bash", "bash"),
     ("dash", "dash"),
     ("zsh", "zsh"),
@@ -29,6 +29,8 @@ const PROGRAMS: [(&str, &str); 24] = [
     ("setsid", "util-linux"),
     ("setpriv", "util-linux"),
     ("sudo", "sudo"),
+    ("tini", "tini"),
+    ("dumb-init", "dumb-init"),
     ("perl", "perl-base"),
     ("cmp", "diffutils"),
     ("git", "git"),

@@ -12,6 +12,7 @@ use crate::kit::{prelude::*, process::adopt};
 pub const HALF: Scenario = Scenario {
     name: "half-daemon",
     shows: "a daemon that forks and never calls setsid keeps the terminal of who started it",
+    cites: &["libfuse/sshfs#141"],
     run: half,
     expect: "
         then launcher exits 0
@@ -51,6 +52,7 @@ fn half() -> Result<()> {
 pub const REACQUIRES: Scenario = Scenario {
     name: "daemon-reacquires",
     shows: "a daemon that leads its session opens a terminal without O_NOCTTY: it has a controlling terminal again",
+    cites: &["firecracker-microvm/firecracker#4259"],
     run: reacquires,
     expect: "
         some session logger is born

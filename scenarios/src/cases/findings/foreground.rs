@@ -9,6 +9,7 @@ use crate::kit::{prelude::*, proc::until_state, process::adopt, terminal::CTRL_Z
 pub const FROZEN: Scenario = Scenario {
     name: "frozen-terminal",
     shows: "a shell that waits without WUNTRACED does not see its job stop: the terminal is frozen",
+    cites: &["xonsh/xonsh#3342", "nushell/nushell#7335"],
     run: frozen,
     expect: "
         then foreground shell -> editor
@@ -50,6 +51,7 @@ fn frozen() -> Result<()> {
 pub const NOBODY: Scenario = Scenario {
     name: "nobody-in-foreground",
     shows: "for a while nobody is in the foreground: Ctrl-C would reach nobody",
+    cites: &["fish-shell/fish-shell#3345"],
     run: nobody,
     expect: "
         then foreground shell -> job
@@ -82,6 +84,7 @@ fn nobody() -> Result<()> {
 pub const LATE: Scenario = Scenario {
     name: "late-handoff",
     shows: "a pager uses the terminal before the shell has given it to the job: stopped",
+    cites: &["xonsh/xonsh#2177", "ksh93/ksh#79"],
     run: late,
     expect: "
         then group pager is born by itself
@@ -115,6 +118,7 @@ fn late() -> Result<()> {
 pub const SPINS: Scenario = Scenario {
     name: "orphan-spins",
     shows: "a member of an orphaned background group tries again and again to read the terminal",
+    cites: &["python/cpython#135329", "util-linux/util-linux#1141"],
     run: spins,
     options: &["--tty-io"],
     expect: "

@@ -16,6 +16,7 @@ const GRACE_MS: u64 = 1200;
 pub const WRAPPER: Scenario = Scenario {
     name: "wrapper-killed",
     shows: "a kill of a shell that runs a program: the shell dies, the program goes on",
+    cites: &["nodejs/node#46865"],
     run: || wrapper(false),
     expect: "
         then sh forks sleep
@@ -83,6 +84,7 @@ fn wrapper(group: bool) -> Result<()> {
 pub const ESCAPE: Scenario = Scenario {
     name: "setsid-escapes-kill",
     shows: "a kill of a group does not reach the child that called setsid before",
+    cites: &["Yelp/dumb-init#191", "Supervisor/supervisor#1101"],
     run: escape,
     expect: "
         then session sleep is born
@@ -117,6 +119,7 @@ fn escape() -> Result<()> {
 pub const OWN_GROUP: Scenario = Scenario {
     name: "kill-own-group",
     shows: "a process signals the group of a child that never left its own: it dies with it",
+    cites: &["openclaw/openclaw#71681"],
     run: || own_group(false),
     expect: "
         some agent gets SIGTERM by kill of agent to group agent
@@ -175,6 +178,7 @@ fn own_group(detached: bool) -> Result<()> {
 pub const STALE: Scenario = Scenario {
     name: "stale-target",
     shows: "a process signals the number of a child that it reaped: a stranger has it now",
+    cites: &["NousResearch/hermes-agent#43135", "mheily/jobd#80"],
     run: || stale(false),
     expect: "
         then child is reaped by keeper

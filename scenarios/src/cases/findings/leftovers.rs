@@ -11,6 +11,7 @@ const LIVES_MS: u64 = 1500;
 pub const LEFT: Scenario = Scenario {
     name: "left-behind",
     shows: "the command ends, and a child in its group lives on",
+    cites: &["actions/runner#4601", "termio-sh/termio#127"],
     run: left,
     expect: "
         then scenarios forks survivor

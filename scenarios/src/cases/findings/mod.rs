@@ -2,13 +2,17 @@
 
 use crate::Scenario;
 
+mod containers;
 mod daemons;
 mod foreground;
+mod job_control;
 mod kills;
 mod leftovers;
 mod namespaces;
 mod passed_on;
+mod paths;
 mod tools;
+mod wrappers;
 mod zombies;
 
 /// This family.
@@ -41,4 +45,32 @@ pub const ALL: &[&Scenario] = &[
     &tools::TIMEOUT_FOREGROUND,
     &tools::NO_TERMINAL,
     &tools::TERMINAL,
+    &job_control::SHARED,
+    &job_control::APART,
+    &job_control::BASH_QUICK,
+    &job_control::DASH_QUICK,
+    &job_control::ZSH_QUICK,
+    &job_control::MKSH_QUICK,
+    &job_control::YASH_QUICK,
+    &job_control::MAKE,
+    &containers::TINI,
+    &containers::DUMB_INIT,
+    &containers::TINI_GROUP,
+    &containers::EXEC,
+    &containers::EXEC_WAITS,
+    &containers::OUTSIDE,
+    &containers::INSIDE,
+    &containers::PROCESS_1,
+    &containers::EVERYBODY,
+    &paths::QUIT,
+    &paths::CALLS,
+    &paths::ITSELF,
+    &paths::VHANGUP,
+    &paths::CGROUP,
+    &paths::KEPT,
+    &paths::TOLD,
+    &wrappers::SUDO,
+    &wrappers::SETSID,
+    &wrappers::SU,
+    &wrappers::NPM,
 ];

@@ -11,6 +11,7 @@ use crate::kit::prelude::*;
 pub const IGNORES: Scenario = Scenario {
     name: "process-1-ignores",
     shows: "SIGTERM to the first process of a pid namespace, which has no handler, does nothing",
+    cites: &["Yelp/dumb-init#294", "manticoresoftware/docker#68"],
     run: || run(false),
     expect: "
         then node gets SIGTERM by kill of runtime*

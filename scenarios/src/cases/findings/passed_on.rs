@@ -15,6 +15,7 @@ use crate::kit::{
 pub const TWICE: Scenario = Scenario {
     name: "ctrl-c-twice",
     shows: "a wrapper passes Ctrl-C on to a child of its own group: the child gets it twice",
+    cites: &["npm/npm#4603", "buildkite/agent#1763"],
     run: twice,
     expect: "
         then foreground shell -> npm
@@ -66,6 +67,7 @@ fn twice() -> Result<()> {
 pub const NINJA: Scenario = Scenario {
     name: "ctrl-z-misses-children",
     shows: "Ctrl-Z stops a program that gave its children groups of their own: they go on",
+    cites: &["ninja-build/ninja#1241", "astral-sh/uv#11009"],
     run: || ninja(false),
     expect: "
         then ninja gets SIGTSTP by terminal character
@@ -134,6 +136,7 @@ fn ninja(passed_on: bool) -> Result<()> {
 pub const THREAD: Scenario = Scenario {
     name: "thread-death-kills",
     shows: "PR_SET_PDEATHSIG strikes at the end of the thread that forked, while its process lives",
+    cites: &["containers/bubblewrap#692"],
     run: || death(true),
     expect: "
         then sandbox gets SIGKILL by death of pool

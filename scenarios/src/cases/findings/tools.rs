@@ -11,6 +11,7 @@ use crate::kit::{
 pub const TIMEOUT: Scenario = Scenario {
     name: "timeout-hangs-stty",
     shows: "in a script, timeout runs a command that changes the terminal: it is stopped, and timeout waits",
+    cites: &["sosreport/sos#559", "ClangBuiltLinux/boot-utils#16", "android/ndk#627"],
     run: || timeout(false),
     expect: "
         then group timeout is born by itself
@@ -66,6 +67,7 @@ fn timeout(foreground: bool) -> Result<()> {
 pub const NO_TERMINAL: Scenario = Scenario {
     name: "interactive-no-terminal",
     shows: "an interactive shell in a session without a terminal has no job control",
+    cites: &["Yelp/dumb-init#51", "krallin/tini#50"],
     run: || {
         in_session("service", || {
             spawn("bash", || {

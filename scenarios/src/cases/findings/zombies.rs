@@ -6,6 +6,7 @@ use crate::kit::{prelude::*, process::adopt};
 pub const KEPT: Scenario = Scenario {
     name: "zombie-kept",
     shows: "a parent does not wait for its child for more than five seconds",
+    cites: &["pytest-dev/pytest#2498"],
     run: kept,
     expect: "
         then child exits 0
@@ -32,6 +33,7 @@ fn kept() -> Result<()> {
 pub const INIT: Scenario = Scenario {
     name: "adopted-zombie",
     shows: "a reaper does not wait for what it adopted for more than ten seconds",
+    cites: &["moby/moby#47583", "kubernetes/kubernetes#81042"],
     run: init,
     expect: "
         then probe exits 0

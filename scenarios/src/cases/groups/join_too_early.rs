@@ -6,6 +6,7 @@ use crate::kit::prelude::*;
 pub const CASE: Scenario = Scenario {
     name: "join-too-early",
     shows: "joining a group that its leader has not made yet: EPERM; once it is there: joined",
+    cites: &["vanillagreencom/kendex#2574", "pleaseai/shunt#325"],
     run,
     expect: "
         then joiner is refused setpgid: EPERM, group not yet

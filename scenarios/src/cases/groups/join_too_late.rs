@@ -6,6 +6,7 @@ use crate::kit::prelude::*;
 pub const CASE: Scenario = Scenario {
     name: "join-too-late",
     shows: "joining a group whose leader has been reaped: EPERM, the group has ended",
+    cites: &["fish-shell/fish-shell#1245", "fish-shell/fish-shell#333", "crawshaw.io blog 2016-01-07"],
     run,
     expect: "
         then group leader is born by itself

@@ -5,6 +5,7 @@ use crate::kit::prelude::*;
 pub const CASE: Scenario = Scenario {
     name: "join-zombie-leader",
     shows: "a group whose only member is a zombie can still be joined",
+    cites: &["microsoft/WSL#2786"],
     run,
     expect: "
         then group leader is born by itself

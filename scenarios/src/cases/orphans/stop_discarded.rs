@@ -8,6 +8,7 @@ use crate::kit::{prelude::*, process::adopt};
 pub const CASE: Scenario = Scenario {
     name: "orphan-stop-discarded",
     shows: "SIGTSTP does not stop a member of an orphaned group, SIGSTOP does",
+    cites: &["Yelp/dumb-init#25", "att/ast#375"],
     run,
     expect: "
         then session job is born

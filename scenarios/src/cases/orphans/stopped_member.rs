@@ -6,6 +6,7 @@ use crate::kit::{prelude::*, process::adopt};
 pub const CASE: Scenario = Scenario {
     name: "orphan-stopped",
     shows: "an exit orphans a group with a stopped member: SIGHUP, then SIGCONT, to every member",
+    cites: &["superuser.com/questions/5001", "unix.stackexchange.com/questions/490986"],
     run,
     expect: "
         then group job is born by itself

@@ -11,6 +11,7 @@ use crate::kit::{
 pub const CASE: Scenario = Scenario {
     name: "parent-late-harmful",
     shows: "only the parent calls setpgid, after the exec: EACCES, and the child stays in the shell's group",
+    cites: &["andrewchambers/janetsh#9", "sekiguchi-nagisa/arsh#179"],
     run,
     expect: "
         then cat execs

@@ -12,6 +12,7 @@ use crate::kit::{
 pub const BASH: Scenario = Scenario {
     name: "bash-hangup",
     shows: "bash: the terminal is closed; bash hands SIGHUP on to its background job and dies of it",
+    cites: &["att/ast#1377", "fish-shell/fish-shell#1771"],
     run: || run(Kind::Bash),
     expect: "
         some sleep execs
@@ -22,6 +23,7 @@ pub const BASH: Scenario = Scenario {
         some bash dies of SIGHUP
         some sleep dies of SIGHUP
     ",
+    finds: "info JC309 sleep",
     ..Scenario::DEFAULT
 };
 
@@ -79,5 +81,6 @@ fn run(kind: Kind) -> Result<()> {
             shell.exits(1)?;
             Child::left_or_reaped(pid, "sleep", Signal::SIGHUP)
         }
+        Kind::Mksh | Kind::Yash => bail!("no scenario hangs up {}", kind.name()),
     }
 }

@@ -13,6 +13,7 @@ use crate::kit::{
 pub const BASH: Scenario = Scenario {
     name: "bash-leave-stopped",
     shows: "bash is left with a stopped job: bash ends it with SIGTERM and SIGCONT",
+    cites: &["superuser.com/questions/5001"],
     run: || run(Kind::Bash),
     expect: "
         then cat is stopped by SIGTSTP

@@ -8,6 +8,7 @@ use crate::kit::{prelude::*, process::Catch};
 pub const CASE: Scenario = Scenario {
     name: "background-tcsetpgrp",
     shows: "tcsetpgrp from the background: stopped by SIGTTOU, again after SIGCONT; allowed if SIGTTOU is ignored",
+    cites: &["golang/go#37217", "mattn/go-tty#26"],
     run,
     expect: "
         then group thief is born by itself

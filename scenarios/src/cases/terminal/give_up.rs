@@ -8,6 +8,7 @@ use crate::kit::prelude::*;
 pub const CASE: Scenario = Scenario {
     name: "give-up-terminal",
     shows: "TIOCNOTTY by a member affects only it; by the session leader, the foreground group gets SIGHUP and SIGCONT",
+    cites: &["Yelp/dumb-init#136"],
     run,
     expect: "
         then foreground shell -> front
@@ -22,6 +23,7 @@ pub const CASE: Scenario = Scenario {
         never back gets SIGHUP *
         never member gets SIGHUP *
     ",
+    finds: "info JC309 front",
     ..Scenario::DEFAULT
 };
 

@@ -6,6 +6,7 @@ use crate::kit::{prelude::*, process::adopt};
 pub const CASE: Scenario = Scenario {
     name: "leader-exit",
     shows: "the session leader exits: SIGHUP to the foreground group, nothing to a running background job",
+    cites: &["kovidgoyal/kitty#1863"],
     run,
     expect: "
         then foreground shell -> front

@@ -6,6 +6,7 @@ use crate::kit::{prelude::*, process::adopt};
 pub const CASE: Scenario = Scenario {
     name: "orphan-access",
     shows: "terminal access from an orphaned background group: EIO or ENOTTY instead of a stop",
+    cites: &["elves/elvish#314"],
     run,
     options: &["--tty-io"],
     expect: "

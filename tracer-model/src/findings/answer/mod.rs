@@ -22,9 +22,8 @@ use super::{
     words::{Span, Word, Words, say},
 };
 use crate::{
-    delta::SignalPath,
     event::{Disposition, SignalOutcome, WaitStatus},
-    ids::{BootNs, ProcKey},
+    ids::BootNs,
 };
 
 /// An answer.
@@ -67,24 +66,6 @@ impl Answer {
 /// `died of SIGINT`, `exited with 3`.
 fn past(status: WaitStatus) -> String {
     ending(status).replace("dies", "died").replace("exits ", "exited with ")
-}
-
-/// Who else got the signal of the same call or the same key, and what it met there.
-pub(super) fn others(now: &Now<'_>, process: ProcKey, mine: &Received) -> Words {
-    const TOGETHER: u64 = 1_000_000;
-    let Some(group) = mine.group else { return Words::default() };
-    if matches!(mine.path, SignalPath::KillProcess { .. }) {
-        return Words::default();
-    }
-    let same = |theirs: &&Received| {
-        let close = theirs.evidence.at.since(mine.evidence.at).max(mine.evidence.at.since(theirs.evidence.at));
-        theirs.path == mine.path && theirs.signal.signal == mine.signal.signal && close <= TOGETHER
-    };
-    let got = |life: &Life| {
-        let theirs = life.received.iter().rev().find(same)?;
-        Some(say![now.name(life.key), fate(theirs)])
-    };
-    Words::list(now.memory.once_in(group).filter(|life| life.key != process).filter_map(got))
 }
 
 /// What a signal met, where that is not its default action.

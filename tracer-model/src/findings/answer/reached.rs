@@ -381,6 +381,10 @@ fn intent(path: SignalPath) -> Option<crate::ids::Seq> {
         | SignalPath::OrphanRule { .. }
         | SignalPath::ChildStatus { .. }
         | SignalPath::ParentDeath { .. }
+        | SignalPath::NamespaceEnd { .. }
+        | SignalPath::CgroupKill { .. }
+        | SignalPath::Timer
+        | SignalPath::Fault
         | SignalPath::Kernel
         | SignalPath::Unknown => None,
     }

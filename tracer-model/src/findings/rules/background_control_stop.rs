@@ -43,9 +43,9 @@ impl Watch for BackgroundControl {
 fn draft(now: &Now<'_>, stop: BackgroundStop, outcome: Outcome, at: BootNs) -> Draft {
     let tty = stop.tty.map_or_else(|| say!["its terminal"], |tty| say![tty]);
     let what = if stop.is_tcsetpgrp() {
-        say!["it called tcsetpgrp on ", tty]
+        say!["it called tcsetpgrp on ", tty, stop.descriptor()]
     } else if stop.is_write() {
-        say!["it wrote to ", tty, " under `stty tostop`"]
+        say!["it wrote to ", tty, stop.descriptor(), " under `stty tostop`"]
     } else {
         say!["it changed the settings of ", tty, " (tcsetattr), or wrote to it under `stty tostop`,"]
     };
@@ -95,8 +95,13 @@ mod tests {
             @3000000000 50: takes SIGWINCH 0 handler
             ",
             expect![[r"
+                info JC309 signal-attribution @100012000: 11 bash was stopped by SIGTTOU
+                  why   from the kernel, because it used its terminal from the background
+                  fix   kill -CONT continues it
+                  seen  #10 SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
+                  seen  #12 11 bash is stopped by SIGTTOU
                 error JC202 background-control-stop @2000010000: 11 bash was stopped by SIGTTOU
-                  why   it called tcsetpgrp on pts/0 from background group 11: the foreground is 10 bash; 10 bash waits for it to end, and hangs
+                  why   it called tcsetpgrp on pts/0 (fd 0) from background group 11: the foreground is 10 bash; 10 bash waits for it to end, and hangs
                   fix   ignore or block SIGTTOU around tcsetpgrp, or let the process that has the terminal make the call
                   seen  #10 SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
                   seen  #12 11 bash is stopped by SIGTTOU

@@ -51,7 +51,7 @@ fn draft(now: &Now<'_>, stop: BackgroundStop, outcome: Outcome, at: BootNs) -> D
     let blocks = if blocks.is_empty() { blocks } else { say!["; ", blocks] };
     let severity = if outcome == Outcome::Continued { Severity::Info } else { Severity::Warning };
     let draft = Draft::of(now, stop.by, severity, say![now.name(stop.by), " was stopped by SIGTTIN", with, then])
-        .why(say!["it read ", tty, " from background group ", stop.group, foreground, blocks])
+        .why(say!["it read ", tty, stop.descriptor(), " from background group ", stop.group, foreground, blocks])
         .fix(say!["fg in the shell that started it, or start it with its input from elsewhere: </dev/null"])
         .about(stop.stopped)
         .seen(stop.evidence)
@@ -83,6 +83,13 @@ mod tests {
         check(
             &format!("{JOB} @3000000000 50: takes SIGWINCH 0 handler\n"),
             expect![[r"
+                info JC309 signal-attribution @100015000: 12 sed, 11 cat were stopped by SIGTTIN
+                  why   from the kernel, because 11 cat of its group used their terminal from the background
+                  fix   kill -CONT continues it
+                  seen  #13 SIGTTIN to 12 sed: from the kernel, because 11 cat of its group used their terminal from the background
+                  seen  #14 SIGTTIN to 11 cat: from the kernel, because it used its terminal from the background
+                  seen  #15 11 cat is stopped by SIGTTIN
+                  seen  #16 12 sed is stopped by SIGTTIN
                 warning JC201 background-read-stop @2000013000: 11 cat was stopped by SIGTTIN, and with it 12 sed
                   why   it read pts/0 from background group 11: the foreground is 10 bash
                   fix   fg in the shell that started it, or start it with its input from elsewhere: </dev/null
@@ -103,6 +110,17 @@ mod tests {
               seen  #15 11 cat is stopped by SIGTTIN
               seen  #16 12 sed is stopped by SIGTTIN
               seen  #17 11 cat is continued
+            info JC309 signal-attribution @17000: 12 sed, 11 cat were stopped by SIGTTIN
+              why   from the kernel, because 11 cat of its group used their terminal from the background
+              fix   kill -CONT continues it
+              seen  #13 SIGTTIN to 12 sed: from the kernel, because 11 cat of its group used their terminal from the background
+              seen  #14 SIGTTIN to 11 cat: from the kernel, because it used its terminal from the background
+              seen  #15 11 cat is stopped by SIGTTIN
+              seen  #16 12 sed is stopped by SIGTTIN
+            info JC309 signal-attribution @17000: 11 cat was continued by SIGCONT
+              why   sent by 10 bash with a call that was not seen
+              fix   none needed
+              seen  #17 SIGCONT to 11 cat: sent by 10 bash with a call that was not seen
         "]]);
     }
 

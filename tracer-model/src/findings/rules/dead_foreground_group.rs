@@ -55,7 +55,10 @@ impl Watch for DeadForeground {
             let leader = session.leader.filter(|leader| now.is_alive(*leader));
             let who = leader.map_or_else(|| say!["nobody"], |leader| say![now.name(leader)]);
             let why = match ended {
-                Some(group) => say!["group ", group, " ended, and ", who, " has not taken the terminal back since"],
+                Some(group) => {
+                    let when = now.last_of(group).and_then(|life| life.reaped.as_ref()).map(|reaped| say![" at ", reaped.at]);
+                    say!["group ", group, " ended", when, ", and ", who, " has not taken the terminal back since"]
+                }
                 None => say!["the foreground was set to ", number.0, ", and no group of that number came into being"],
             };
             out.push(
@@ -94,7 +97,7 @@ mod tests {
     fn a_terminal_that_nobody_owns_is_a_warning() {
         check(&format!("{JOB}@300000000 50: takes SIGWINCH 0 handler\n"), expect![[r"
             warning JC205 dead-foreground-group @200013000: nobody owns pts/0: Ctrl-C there reaches no process
-              why   group 11 ended, and 10 bash has not taken the terminal back since
+              why   group 11 ended at @13000, and 10 bash has not taken the terminal back since
               fix   take the terminal back with tcsetpgrp when the job has ended
               seen  #10 11 bash exits 0
               seen  #13 10 bash reaps 11 bash

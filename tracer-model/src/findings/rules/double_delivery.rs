@@ -1,6 +1,6 @@
 //! A process got the same signal twice: once from the terminal, and once passed on by another process.
 //!
-//! A character typed at the terminal goes to every member of the foreground group. A wrapper that passes the signal on to
+//! A character typed at the terminal goes to every member of the foreground group, and so does the SIGHUP of its end. A wrapper that passes the signal on to
 //! its child gives the child a second one; some programs take that as the order to stop at once.
 //!
 //! **Fix.** Pass a signal on only if the child left the group, or if it came from a process and not from the terminal.
@@ -26,7 +26,8 @@ impl Watch for DoubleDelivery {
             let Change::SignalSent { target, signal, path, .. } = *change else { continue };
             let (SignalPath::KillProcess { sender, .. } | SignalPath::KillGroup { sender, .. }) = path else { continue };
             let typed = now.last_received(target, |received| {
-                received.signal.signal == signal.signal && matches!(received.path, SignalPath::TerminalCharacter { .. })
+                let group = matches!(received.path, SignalPath::TerminalCharacter { .. } | SignalPath::Hangup { .. });
+                received.signal.signal == signal.signal && group
             });
             let Some(typed) = typed.filter(|typed| now.at.since(typed.evidence.at) <= TOGETHER) else { continue };
             if sender == target {
@@ -35,13 +36,18 @@ impl Watch for DoubleDelivery {
             let fact = say![now.name(target), " got ", signal.signal, " twice within ", now.since(typed.evidence.at)];
             out.push(
                 Draft::of(now, target, Severity::Info, fact)
-                    .why(say!["the terminal sent it to the whole foreground group, and ", now.name(sender), " passed it on"])
+                    .why(say![first(typed.path), " sent it to the whole foreground group, and ", now.name(sender), " passed it on"])
                     .fix(say!["pass a signal on only to children that have left the group"])
                     .seen([typed.evidence.clone()])
                     .seen(now.evidence_of(change)),
             );
         }
     }
+}
+
+/// Who sent it first.
+fn first(path: SignalPath) -> &'static str {
+    if matches!(path, SignalPath::Hangup { .. }) { "the kernel, at the hangup of the terminal," } else { "the terminal" }
 }
 
 #[cfg(test)]

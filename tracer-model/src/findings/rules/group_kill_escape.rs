@@ -10,7 +10,7 @@
 //!
 //! Source: POSIX.1-2024 kill; `kernel/signal.c`, `__kill_pgrp_info`.
 
-use super::prelude::*;
+use super::{super::memory::Life, prelude::*};
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::<GroupKillEscape>::default()
@@ -42,7 +42,7 @@ impl Watch for GroupKillEscape {
                 continue;
             }
             let out = |key: ProcKey| now.is_alive(key) && now.group_of(key) != Some(group) && key != sender;
-            let lives = now.memory.once_in(group).filter(|life| out(life.key) && !is_above(now, life.key, sender));
+            let lives = now.memory.all().filter(|life| out(life.key) && was_in(now, life, group) && !is_above(now, life.key, sender));
             let escaped: Vec<_> = lives.map(|life| (life.key, is_daemon(now, life.key))).collect();
             if !escaped.is_empty() {
                 let evidence = now.evidence_of(change).into_iter().collect();
@@ -66,6 +66,12 @@ impl Watch for GroupKillEscape {
         let drafts = self.0.drain().filter_map(|(intent, kill)| draft(now, intent, kill));
         out.extend(drafts.collect::<Vec<_>>());
     }
+}
+
+/// It was in the group, or whoever it descends from was.
+fn was_in(now: &Now<'_>, life: &Life, group: PgrpKey) -> bool {
+    let above = |life: &&Life| now.memory.life(life.launcher?);
+    std::iter::successors(Some(life), above).take(16).any(|life| life.groups.contains(&group))
 }
 
 /// A signal that is meant to end its targets.

@@ -59,10 +59,12 @@ impl Watch for InitNotReaping {
             }
             *told = zombies;
             let from = launcher.map(|launcher| say![" when ", now.name(launcher), " ended"]);
-            let fact = say![now.name(parent.key), " does not reap what it adopts: ", count(zombies, "zombie", "zombies")];
+            let inside = parent.namespace.filter(|it| it.pid == Pid(1)).map(|_| ", process 1 of its pid namespace,");
+            let from_many = (zombies > 1).then(|| say!["; the zombies: ", super::unreaped_zombie::origins(now, parent.key)]);
+            let fact = say![now.name(parent.key), inside, " does not reap what it adopts: ", count(zombies, "zombie", "zombies")];
             out.push(
                 Draft::of(now, parent.key, Severity::Error, fact)
-                    .why(say![now.name(zombie), " has been a zombie for 10 s; it was adopted", from])
+                    .why(say![now.name(zombie), " has been a zombie for 10 s; it was adopted", from, from_many])
                     .fix(say!["run an init as the first process (--init, tini), or wait for every child on SIGCHLD"])
                     .about([zombie])
                     .since(seq)

@@ -6,7 +6,8 @@
 //! **Fix.** Call tcsetpgrp in the child too, before exec, with SIGTTOU ignored or blocked; or hold the child until the parent
 //! has called it.
 //!
-//! **Not a problem** when a stopped job is brought to the foreground (`fg`): when the shell was told of the stop before, or
+//! **Not a problem** for a member that runs before, and does not touch the terminal until it has it: information only. Nor when a
+//! stopped job is brought to the foreground (`fg`): when the shell was told of the stop before, or
 //! the group is older than 100 ms, nothing is reported.
 //!
 //! Source: POSIX.1-2024 tcsetpgrp (rationale).
@@ -47,8 +48,11 @@ impl Watch for LateHandoff {
             } else if let Change::Foreground { tty, to: Some(to), by, .. } = *change
                 && let Some(group) = to.group
             {
-                let stopped = self.stopped.take(group).filter(|_| !self.had.contains(&group));
-                self.had.insert(group);
+                let first = self.had.insert(group);
+                let stopped = self.stopped.take(group).filter(|_| first);
+                if first && stopped.is_none() && let Some(by) = by {
+                    out.extend(unnoticed(now, (by, tty, group)).map(|it| it.seen(now.evidence_of(change))));
+                }
                 if let (Some(by), Some((process, stopped))) = (by, stopped) {
                     out.extend(draft(now, (by, tty, group), process, stopped).map(|it| it.seen(now.evidence_of(change))));
                 }
@@ -63,6 +67,24 @@ impl Watch for LateHandoff {
     fn next(&self) -> BootNs {
         self.stopped.next()
     }
+}
+
+/// A member ran its program before the group was given the terminal, and did not use it in that time.
+fn unnoticed(now: &Now<'_>, (by, tty, group): (ProcKey, TtyKey, PgrpKey)) -> Option<Draft> {
+    let born = now.model.group(group)?.born?;
+    let since = |process: &ProcKey| now.memory.life(*process)?.executed.clone().filter(|executed| executed.at > born);
+    let (process, executed) = now.living(group).find_map(|member| Some((member, since(&member)?)))?;
+    let used = now.last_received(process, |it| matches!(it.signal.signal, Signal::TTIN | Signal::TTOU)).is_some();
+    if used || process == by || now.at.since(born) > AT_BIRTH {
+        return None;
+    }
+    let fact = say![now.name(process), " ran for ", now.since(executed.at), " before it was given ", tty];
+    let draft = Draft::of(now, process, Severity::Info, fact)
+        .why(say![now.name(by), " made group ", group, " the foreground after the exec; had it used the terminal before, it would have been stopped"])
+        .fix(say!["call tcsetpgrp in the child too, before exec, with SIGTTOU ignored or blocked"])
+        .about([by])
+        .seen([executed]);
+    Some(draft)
 }
 
 fn draft(
@@ -112,6 +134,15 @@ mod tests {
               seen  #9 SIGTTIN to 11 less: from the kernel, because it used its terminal from the background
               seen  #10 11 less is stopped by SIGTTIN
               seen  #13 11 less is continued
+            info JC309 signal-attribution @13000: 11 less was stopped by SIGTTIN
+              why   from the kernel, because it used its terminal from the background
+              fix   kill -CONT continues it
+              seen  #9 SIGTTIN to 11 less: from the kernel, because it used its terminal from the background
+              seen  #10 11 less is stopped by SIGTTIN
+            info JC309 signal-attribution @13000: 11 less was continued by SIGCONT
+              why   sent by 10 bash with a call that was not seen
+              fix   none needed
+              seen  #13 SIGCONT to 11 less: sent by 10 bash with a call that was not seen
         "]]);
     }
 
@@ -119,19 +150,28 @@ mod tests {
     fn fg_of_a_job_whose_stop_the_shell_knows_is_nothing() {
         let told = "10: wait4(-1,2) = 11 got 11 stopped:SIGTTIN\n10: ioctl(255,TIOCSPGRP,0,11) = 0\n10: SIGCONT -> 11\n";
         let findings = crate::findings::tests::ids(&format!("{JOB}{told}"));
-        assert_eq!(findings, ["JC201"]);
+        assert_eq!(findings, ["JC201", "JC309", "JC309"]);
     }
 
     #[test]
     fn fg_of_a_background_job_is_nothing() {
         let later = "@500000000 10: ioctl(255,TIOCSPGRP,0,11) = 0\n10: SIGCONT -> 11\n";
         check(&format!("{JOB}{later}"), expect![[r"
+            info JC309 signal-attribution @100010000: 11 less was stopped by SIGTTIN
+              why   from the kernel, because it used its terminal from the background
+              fix   kill -CONT continues it
+              seen  #9 SIGTTIN to 11 less: from the kernel, because it used its terminal from the background
+              seen  #10 11 less is stopped by SIGTTIN
             info JC201 background-read-stop @500002000: 11 less was stopped by SIGTTIN, and was continued 499993000 ns later
               why   it read pts/0 from background group 11: the foreground is 10 bash
               fix   fg in the shell that started it, or start it with its input from elsewhere: </dev/null
               seen  #9 SIGTTIN to 11 less: from the kernel, because it used its terminal from the background
               seen  #10 11 less is stopped by SIGTTIN
               seen  #13 11 less is continued
+            info JC309 signal-attribution @500002000: 11 less was continued by SIGCONT
+              why   sent by 10 bash with a call that was not seen
+              fix   none needed
+              seen  #13 SIGCONT to 11 less: sent by 10 bash with a call that was not seen
         "]]);
     }
 }

@@ -12,7 +12,10 @@
 //! Source: POSIX.1-2024 XSH `_exit` (children get a new parent and live on).
 
 use super::{
-    super::answer::{Class, Place, class},
+    super::{
+        answer::{Class, Place, class},
+        memory::Received,
+    },
     prelude::*,
 };
 
@@ -91,11 +94,19 @@ fn told(now: &Now<'_>, key: ProcKey, root: &Place) -> Words {
     say![stopped, what]
 }
 
+/// The signals that it got, and what it did with them.
 fn signals(now: &Now<'_>, key: ProcKey) -> Words {
-    let received = now.memory.life(key).map(|life| &life.received);
-    match received.and_then(|received| received.back()) {
-        None => say!["; got no signal"],
-        Some(last) => say!["; last signal ", last.signal.signal],
+    let received = now.memory.life(key).into_iter().flat_map(|life| &life.received);
+    let told: Vec<Words> = received.rev().take(2).map(|it| say![met(it), it.signal.signal]).collect();
+    if told.is_empty() { say!["; got no signal"] } else { say!["; ", Words::list(told)] }
+}
+
+fn met(received: &Received) -> &'static str {
+    match received.signal.disposition {
+        _ if received.signal.blocked => "blocks ",
+        Disposition::Ignored => "ignored ",
+        Disposition::Handler => "handled ",
+        Disposition::Default => "got ",
     }
 }
 

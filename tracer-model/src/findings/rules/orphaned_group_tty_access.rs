@@ -1,7 +1,8 @@
 //! A process of an orphaned background group goes on using a terminal that it can never have again.
 //!
 //! When the process that watched over a job is gone, the job's group is orphaned. In the background its reads and changes of
-//! the terminal are not stopped but fail with EIO, for ever. A program that tries again at once spins.
+//! the terminal are not stopped but fail with EIO, for ever; so do those of everybody after a hangup. A program that tries
+//! again at once spins.
 //!
 //! **Fix.** End on EIO from the terminal. A wrapper (strace, sudo, a language's launcher) should not end before its child.
 //!
@@ -9,7 +10,7 @@
 //!
 //! Source: POSIX.1-2024 XBD 11.1.4; `drivers/tty/n_tty.c`, `job_control`. Reads and writes are seen with `--tty-io`.
 
-use super::prelude::*;
+use super::{super::Refused, prelude::*};
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::<OrphanedAccess>::default()
@@ -17,6 +18,8 @@ pub(in crate::findings) fn watch() -> Box<dyn Watch> {
 
 #[derive(Default)]
 struct OrphanedAccess(Waiting<ProcKey, Refusals>);
+
+const EIO: i32 = 5;
 
 struct Refusals {
     count: usize,
@@ -30,7 +33,10 @@ impl Watch for OrphanedAccess {
                 self.0.take(process);
             }
         }
-        let Some(refused) = now.refused().filter(|refused| refused.reason == Refusal::OrphanedBackground) else { return };
+        let hung_up = |refused: &Refused| refused.reason == Refusal::NotControllingTty && refused.errno == EIO;
+        let hopeless = |refused: &Refused| refused.reason == Refusal::OrphanedBackground || hung_up(refused);
+        let Some(refused) = now.refused().filter(hopeless) else { return };
+        let after_hangup = hung_up(&refused);
         if matches!(refused.call, Call::TtyIoctl { request: TtyRequest::SetForeground, .. }) {
             return;
         }
@@ -52,9 +58,14 @@ impl Watch for OrphanedAccess {
         let tty = now.model.process(process).and_then(|process| process.tty);
         let tty = tty.map_or_else(|| say!["its terminal"], |tty| say![tty]);
         let fact = say![now.name(process), " was refused ", tty, " ", count.to_string(), " times in ", now.since(first.at)];
+        let why = if after_hangup {
+            say!["the terminal was hung up: every call on it fails with EIO"]
+        } else {
+            say!["its group is orphaned and in the background, and can never be in the foreground again", by]
+        };
         out.push(
             Draft::of(now, process, severity, fact)
-                .why(say!["its group is orphaned and in the background, and can never be in the foreground again", by])
+                .why(why)
                 .fix(say!["the program should end on EIO from its terminal"])
                 .seen(orphaned)
                 .seen([first, refused.evidence]),

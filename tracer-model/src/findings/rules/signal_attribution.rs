@@ -1,55 +1,159 @@
-//! A process died of a signal: who sent it, along which path, and who else got it.
+//! Processes died, stopped or went on by a signal: who sent it, along which path, and what it did to everybody who got it.
 //!
 //! A signal comes from the terminal (a character, to the whole foreground group), from a process (to one process or to a
-//! group), or from the kernel: a hangup, the end of a session leader, the orphan rule, a parent's death, a fault.
+//! group), or from the kernel: a hangup, the end of a session leader, the orphan rule, a parent's death, the end of a pid
+//! namespace, a timer, a fault. One call or one key is one finding, with all whom it reached.
 //!
 //! **Fix.** None is needed for what was intended; the sender is the one to ask.
 //!
-//! **Not a problem** by itself: this is the record of every death by a signal.
+//! **Not a problem** by itself: this is the record of every death, stop and continuation by a signal.
 //!
 //! Source: signal(7); `kernel/signal.c`, `__send_signal_locked`.
 
 use super::{
-    super::{answer::others, memory::Received},
+    super::{
+        evidence::fault,
+        intents::{Delivery, Fate, Intent},
+    },
     prelude::*,
 };
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
-    Box::new(Attribution)
+    Box::<Attribution>::default()
 }
 
-struct Attribution;
+/// Intents that did something to somebody, by their first delivery: until all whom they reached have had the time to react.
+#[derive(Default)]
+struct Attribution(Waiting<Seq, ()>);
+
+/// How long everybody has.
+const TO_REACT: u64 = 100 * MS;
 
 impl Watch for Attribution {
     fn event(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         for change in now.changes() {
-            let Change::Exited { process, status: WaitStatus::Killed { signal, .. } } = *change else { continue };
-            let fact = say![now.name(process), " died of ", signal];
-            let draft = Draft::of(now, process, Severity::Info, fact).seen(now.evidence_of(change));
-            let received = now.last_received(process, |received| received.signal.signal == signal);
-            let fix = fix(now, process, received);
-            let Some(received) = received else {
-                let why = say!["who sent it was not seen: before the capture, to a parent in mid-fork, or a fault of its own"];
-                out.push(draft.why(why).fix(fix));
-                continue;
+            let (process, signal, fate) = match *change {
+                Change::Exited { process, status: WaitStatus::Killed { signal, .. } } => (process, signal, Fate::Died),
+                Change::Stopped { process, signal, .. } => (process, signal, Fate::Stopped),
+                Change::Continued { process, .. } => (process, Signal::CONT, Fate::Continued),
+                _ => continue,
             };
-            let path = now.path(received.path, process, signal);
-            let others = others(now, process, received);
-            let others = if others.is_empty() { others } else { say!["; so did ", others] };
-            out.push(draft.why(say![path, others]).fix(fix).seen([received.evidence.clone()]));
+            match now.intent(process, signal, fate) {
+                Some(intent) => self.0.put_first(intent.seq, after(now.at, TO_REACT), ()),
+                None if fate == Fate::Died => out.push(unsent(now, process, signal, change)),
+                None => {}
+            }
         }
+    }
+
+    fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
+        for (seq, at, ()) in self.0.due(now.at) {
+            out.extend(now.memory.intents.get(seq).and_then(|intent| draft(now, intent)).map(|draft| draft.at(at)));
+        }
+    }
+
+    fn next(&self) -> BootNs {
+        self.0.next()
+    }
+
+    fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
+        let drafts = self.0.drain().filter_map(|(seq, ())| draft(now, now.memory.intents.get(seq)?));
+        out.extend(drafts.collect::<Vec<_>>());
     }
 }
 
-fn fix(now: &Now<'_>, process: ProcKey, received: Option<&Received>) -> Words {
-    match received.map(|received| received.path) {
-        Some(SignalPath::KillProcess { sender, .. } | SignalPath::KillGroup { sender, .. }) if sender != process => {
+fn draft(now: &Now<'_>, intent: &Intent) -> Option<Draft> {
+    let (hit, rest): (Vec<&Delivery>, Vec<&Delivery>) =
+        intent.deliveries.iter().partition(|delivery| delivery.fate.is_decisive());
+    let first = *hit.first()?;
+    let names = Words::list(hit.iter().map(|delivery| say![now.name(delivery.target)]));
+    let one = hit.len() == 1;
+    let did = match first.fate {
+        Fate::Stopped => say![if one { " was stopped by " } else { " were stopped by " }, intent.signal],
+        Fate::Continued => say![if one { " was continued by " } else { " were continued by " }, intent.signal],
+        _ => say![" died of ", intent.signal],
+    };
+    let subject = match first.group {
+        Some(group) if !one && hit.iter().all(|it| it.group == first.group) => Subject::Group(group),
+        _ => now.subject(first.target),
+    };
+    let others = Words::list(rest.iter().map(|it| say![now.name(it.target), fate(it.fate)]));
+    let others = if others.is_empty() { others } else { say!["; also to ", others] };
+    let shown = |of: fn(&Delivery) -> Option<&Evidence>| hit.iter().filter_map(move |it| of(it)).take(4).cloned();
+    let draft = Draft::on(subject, Severity::Info, say![names, did])
+        .why(say![now.path(intent.path, first.target, intent.signal), credentials(now, intent, first), others])
+        .fix(fix(now, intent, first))
+        .about(hit.iter().map(|it| it.target))
+        .seen(shown(|it| Some(&it.sent)))
+        .seen(shown(|it| it.seen.as_ref()));
+    Some(draft)
+}
+
+/// What the signal was for one whom it did nothing to.
+fn fate(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Handled => " (handled)",
+        Fate::Ignored => " (ignored)",
+        Fate::Blocked => " (blocked)",
+        Fate::Pending => " (pending already)",
+        Fate::Exiting => " (was ending)",
+        Fate::Init => " (process 1, without a handler: nothing)",
+        Fate::Refused => " (its queue was full)",
+        Fate::Open | Fate::Died | Fate::Stopped | Fate::Continued => " (nothing)",
+    }
+}
+
+/// The sender, where it is somebody else than the target.
+fn credentials(now: &Now<'_>, intent: &Intent, first: &Delivery) -> Words {
+    let (Some(sender), Some(target)) = (intent.sender, now.model.process(first.target)) else { return say![] };
+    let mut parts = Vec::new();
+    if let Some(uid) = sender.uid.filter(|_| sender.uid != target.uid) {
+        parts.push(say!["as user ", uid.0]);
+    }
+    if let Some(session) = sender.session.filter(|_| sender.session != target.session) {
+        parts.push(say!["from session ", session]);
+    }
+    if sender.cgroup != target.cgroup && sender.cgroup != 0 && target.cgroup != 0 {
+        parts.push(say!["from another cgroup"]);
+    }
+    let parts = Words::list(parts);
+    if parts.is_empty() { parts } else { say![", ", parts] }
+}
+
+fn fix(now: &Now<'_>, intent: &Intent, first: &Delivery) -> Words {
+    match (first.fate, intent.path) {
+        (Fate::Stopped, SignalPath::TerminalCharacter { .. }) => say!["fg or bg in the shell continues it"],
+        (Fate::Stopped, _) => say!["kill -CONT continues it"],
+        (Fate::Continued, _) => say!["none needed"],
+        (_, SignalPath::KillProcess { sender, .. } | SignalPath::KillGroup { sender, .. }) if sender != first.target => {
             say!["ask ", now.name(sender), " why, if this was not meant"]
         }
-        Some(SignalPath::Hangup { .. }) => say!["to outlive its terminal: nohup, setsid, or a terminal multiplexer"],
-        Some(SignalPath::OrphanRule { .. }) => say!["do not leave stopped jobs behind when a shell ends"],
+        (_, SignalPath::Hangup { .. }) => say!["to outlive its terminal: nohup, setsid, or a terminal multiplexer"],
+        (_, SignalPath::OrphanRule { .. }) => say!["do not leave stopped jobs behind when a shell ends"],
+        (_, SignalPath::NamespaceEnd { .. }) => say!["let the first process of a container end last: it should wait for the others"],
+        (_, SignalPath::Kernel) if intent.signal == Signal::KILL => say!["look at the memory limit of its cgroup, and at dmesg"],
         _ => say!["none needed, if this was meant"],
     }
+}
+
+/// It died of a signal that no call sent and no key.
+fn unsent(now: &Now<'_>, process: ProcKey, signal: Signal, change: &Change) -> Draft {
+    let why = match signal {
+        Signal::ALRM | Signal::VTALRM | Signal::PROF => {
+            say!["no process sent it: a timer of its own ran out (alarm, setitimer or the like)"]
+        }
+        Signal(4 | 5 | 7 | 8 | 11 | 13 | 24 | 25 | 31) => say!["no process sent it; what it comes from: ", fault(signal)],
+        _ => say!["who sent it was not seen: before the capture, or to its parent while that forked it"],
+    };
+    let fix = match signal.0 {
+        13 => say!["nothing, in a pipeline whose reader has enough (head); else look why the reader ended"],
+        4 | 7 | 8 | 11 => say!["look for the fault in the program: a core file or a debugger shows the place"],
+        _ => say!["none needed, if this was meant"],
+    };
+    Draft::of(now, process, Severity::Info, say![now.name(process), " died of ", signal])
+        .why(why)
+        .fix(fix)
+        .seen(now.evidence_of(change))
 }
 
 #[cfg(test)]
@@ -68,16 +172,50 @@ mod tests {
             11: exec sleep
             11: fork 12
             12: exec cat
+            11: fork 13
+            77(kworker): SIGINT -> 13 kernel
             77(kworker): SIGINT -> 12 kernel handler
             77(kworker): SIGINT -> 11 kernel
             11: exit SIGINT
+            13: exit SIGINT
             ",
             expect![[r"
-                info JC309 signal-attribution @15000: 11 sleep died of SIGINT
-                  why   Ctrl-C typed at pts/0, to its foreground group; so did 12 cat (handled)
+                info JC309 signal-attribution @18000: 13 sleep, 11 sleep died of SIGINT
+                  why   Ctrl-C typed at pts/0, to its foreground group; also to 12 cat (handled)
                   fix   none needed, if this was meant
-                  seen  #14 SIGINT to 11 sleep: Ctrl-C typed at pts/0, to its foreground group
-                  seen  #15 11 sleep dies of SIGINT
+                  seen  #14 SIGINT to 13 sleep: Ctrl-C typed at pts/0, to its foreground group
+                  seen  #16 SIGINT to 11 sleep: Ctrl-C typed at pts/0, to its foreground group
+                  seen  #17 11 sleep dies of SIGINT
+                  seen  #18 13 sleep dies of SIGINT
+            "]],
+        );
+    }
+
+    #[test]
+    fn a_stop_and_what_continues_it() {
+        check(
+            "
+            10: fork 11 {tty=pts/0}
+            11: setpgid(0,0) = 0
+            10: ioctl(255,TIOCSPGRP,0,11) = 0
+            77(kworker): SIGTSTP -> 11 kernel
+            11: stops SIGTSTP
+            10: ioctl(255,TIOCSPGRP,0,10) = 0
+            @1000000000 10: ioctl(255,TIOCSPGRP,0,11) = 0
+            10: > kill(-11,SIGCONT)
+            10: SIGCONT -> 11
+            10: < kill(-11,SIGCONT) = 0
+            ",
+            expect![[r"
+                info JC309 signal-attribution @100011000: 11 bash was stopped by SIGTSTP
+                  why   Ctrl-Z typed at pts/0, to its foreground group
+                  fix   fg or bg in the shell continues it
+                  seen  #10 SIGTSTP to 11 bash: Ctrl-Z typed at pts/0, to its foreground group
+                  seen  #11 11 bash is stopped by SIGTSTP
+                info JC309 signal-attribution @1000004000: 11 bash was continued by SIGCONT
+                  why   sent by 10 bash, to group 11
+                  fix   none needed
+                  seen  #17 SIGCONT to 11 bash: sent by 10 bash, to group 11
             "]],
         );
     }
@@ -92,17 +230,29 @@ mod tests {
             11: exit SIGKILL
             10: fork 12
             12: exit SIGSEGV
+            10: fork 13
+            13: exit SIGALRM
+            10: fork 14
+            14: exit SIGHUP
             ",
             expect![[r"
-                info JC309 signal-attribution @8000: 11 bash died of SIGKILL
-                  why   sent by 50 tmux, to this process alone
+                info JC309 signal-attribution @10000: 12 bash died of SIGSEGV
+                  why   no process sent it; what it comes from: an access to memory that is not its
+                  fix   look for the fault in the program: a core file or a debugger shows the place
+                  seen  #10 12 bash dies of SIGSEGV
+                info JC309 signal-attribution @12000: 13 bash died of SIGALRM
+                  why   no process sent it: a timer of its own ran out (alarm, setitimer or the like)
+                  fix   none needed, if this was meant
+                  seen  #12 13 bash dies of SIGALRM
+                info JC309 signal-attribution @14000: 14 bash died of SIGHUP
+                  why   who sent it was not seen: before the capture, or to its parent while that forked it
+                  fix   none needed, if this was meant
+                  seen  #14 14 bash dies of SIGHUP
+                info JC309 signal-attribution @14000: 11 bash died of SIGKILL
+                  why   sent by 50 tmux, to this process alone, from session 50
                   fix   ask 50 tmux why, if this was not meant
                   seen  #7 SIGKILL to 11 bash: sent by 50 tmux, to this process alone
                   seen  #8 11 bash dies of SIGKILL
-                info JC309 signal-attribution @10000: 12 bash died of SIGSEGV
-                  why   who sent it was not seen: before the capture, to a parent in mid-fork, or a fault of its own
-                  fix   none needed, if this was meant
-                  seen  #10 12 bash dies of SIGSEGV
             "]],
         );
     }

@@ -1,12 +1,13 @@
-//! A character at the terminal signalled the foreground group, and descendants of its members in other groups go on.
+//! A signal was not passed on to children that it could not reach: they are in process groups of their own, and go on.
 //!
-//! Ctrl-C and Ctrl-Z reach the foreground process group and nobody else. A program that gives its children groups of their
-//! own takes them out of that reach, and has to pass the signal on.
+//! Ctrl-C and Ctrl-Z reach the foreground process group and nobody else, and a kill of one process reaches that one. A program
+//! that gives its children groups of their own takes them out of that reach, and has to pass the signal on.
 //!
 //! **Fix.** Leave the children in the group; or handle SIGINT, SIGTERM and SIGTSTP and signal each of their groups.
 //!
-//! **Not a problem** for the background jobs of a shell, which are meant to go on: descendants of a shell in the group are
-//! not reported. Neither are those in other sessions, and those that end, stop or are signalled within a second.
+//! **Not a problem** for the background jobs of a shell, which are meant to go on: descendants of a shell are not reported.
+//! Neither are those in other sessions, and those that end, stop or are signalled within a second of a character. Who handles
+//! or ignores SIGTERM, SIGINT or SIGTSTP that was sent to it alone has two seconds to end its children: servers drain.
 //!
 //! Source: POSIX.1-2024 XBD 11.1.9.
 
@@ -17,7 +18,19 @@ pub(in crate::findings) fn watch() -> Box<dyn Watch> {
 }
 
 #[derive(Default)]
-struct NotForwarded(Waiting<PgrpKey, Typed>);
+struct NotForwarded {
+    typed: Waiting<PgrpKey, Typed>,
+    sent: Waiting<ProcKey, Sent>,
+}
+
+/// A signal was sent to a process alone, which caught or ignored it; these are its children in other groups.
+struct Sent {
+    signal: Signal,
+    seq: Seq,
+    ignored: bool,
+    children: Vec<ProcKey>,
+    evidence: Vec<Evidence>,
+}
 
 /// A character was typed and did not reach these.
 struct Typed {
@@ -32,30 +45,99 @@ struct Typed {
 impl Watch for NotForwarded {
     fn event(&mut self, now: &Now<'_>, _: &mut Vec<Draft>) {
         for change in now.changes() {
-            let Change::SignalSent { target, signal, path: SignalPath::TerminalCharacter { tty }, .. } = *change else { continue };
-            let Some(group) = now.group_of(target).filter(|group| self.0.get_mut(*group).is_none()) else { continue };
-            let beyond = beyond(now, group);
-            if !beyond.is_empty() {
-                let evidence = now.evidence_of(change).into_iter().collect();
-                let typed = Typed { signal: signal.signal, tty, seq: now.seq, beyond, evidence };
-                self.0.put(group, after(now.at, SECOND), typed);
+            match *change {
+                Change::SignalSent { target, signal, path: SignalPath::TerminalCharacter { tty }, .. } => {
+                    self.typed(now, target, (signal.signal, tty), change);
+                }
+                Change::SignalSent { target, signal, path: SignalPath::KillProcess { sender, .. }, .. }
+                    if sender != target && matches!(signal.signal, Signal::TERM | Signal::INT | Signal::TSTP) =>
+                {
+                    self.sent(now, target, signal, change);
+                }
+                Change::Exited { process, .. } => {
+                    self.sent.take(process);
+                }
+                _ => {}
             }
         }
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        for (group, at, typed) in self.0.due(now.at) {
+        for (group, at, typed) in self.typed.due(now.at) {
             out.extend(draft(now, group, typed).map(|draft| draft.at(at)));
+        }
+        for (process, at, sent) in self.sent.due(now.at) {
+            out.extend(kept(now, process, sent).map(|draft| draft.at(at)));
         }
     }
 
     fn next(&self) -> BootNs {
-        self.0.next()
+        self.typed.next().min(self.sent.next())
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        let drafts = self.0.drain().filter_map(|(group, typed)| draft(now, group, typed));
-        out.extend(drafts.collect::<Vec<_>>());
+        out.extend(self.typed.drain().filter_map(|(group, typed)| draft(now, group, typed)).collect::<Vec<_>>());
+    }
+}
+
+impl NotForwarded {
+    fn typed(&mut self, now: &Now<'_>, target: ProcKey, (signal, tty): (Signal, Option<TtyKey>), change: &Change) {
+        let Some(group) = now.group_of(target).filter(|group| self.typed.get_mut(*group).is_none()) else { return };
+        let beyond = beyond(now, group);
+        if !beyond.is_empty() {
+            let evidence = now.evidence_of(change).into_iter().collect();
+            self.typed.put(group, after(now.at, SECOND), Typed { signal, tty, seq: now.seq, beyond, evidence });
+        }
+    }
+
+    fn sent(&mut self, now: &Now<'_>, target: ProcKey, signal: SignalGenerated, change: &Change) {
+        if signal.disposition == Disposition::Default || signal.blocked || now.is_shell(target) {
+            return;
+        }
+        let Some(state) = now.model.process(target) else { return };
+        let apart = |key: &ProcKey| {
+            let child = now.model.process(*key);
+            now.is_alive(*key) && child.is_some_and(|child| child.group != state.group && child.session == state.session)
+        };
+        let children: Vec<ProcKey> = state.children.iter().copied().filter(apart).collect();
+        if !children.is_empty() {
+            let ignored = signal.disposition == Disposition::Ignored;
+            let evidence = now.evidence_of(change).into_iter().collect();
+            let sent = Sent { signal: signal.signal, seq: now.seq, ignored, children, evidence };
+            self.sent.put(target, after(now.at, 2 * SECOND), sent);
+        }
+    }
+}
+
+/// It got nothing since, and runs.
+fn goes_on(now: &Now<'_>, process: ProcKey, since: Seq) -> bool {
+    let told = now.last_received(process, |received| received.evidence.seq > since).is_some();
+    !told && now.is_alive(process) && now.model.process(process).is_some_and(|process| process.stopped.is_none())
+}
+
+fn kept(now: &Now<'_>, process: ProcKey, sent: Sent) -> Option<Draft> {
+    let Sent { signal, seq, ignored, children, mut evidence } = sent;
+    let left: Vec<ProcKey> = children.into_iter().filter(|key| goes_on(now, *key, seq)).collect();
+    let first = *left.first()?;
+    let names = Words::list(left.iter().map(|key| say![now.name(*key)]));
+    let did = if ignored { " ignores it" } else { " handled it" };
+    evidence.extend(now.memory.life(first).and_then(|life| life.moved.clone()));
+    let fact = say![signal, " was sent to ", now.name(process), " alone, and its children ", names, " heard nothing of it"];
+    let draft = Draft::of(now, process, Severity::Warning, fact)
+        .why(say![now.name(process), did, ", and in two seconds signalled none of them; they are in ", groups(now, &left)])
+        .fix(say!["pass the signal on to each group of the children, or leave them in the own group and signal that"])
+        .about(left)
+        .since(seq)
+        .seen(evidence);
+    Some(draft)
+}
+
+/// `group 12`, `3 other groups`.
+fn groups(now: &Now<'_>, processes: &[ProcKey]) -> Words {
+    let groups: std::collections::BTreeSet<PgrpKey> = processes.iter().filter_map(|key| now.group_of(*key)).collect();
+    match groups.first() {
+        Some(group) if groups.len() == 1 => say!["group ", *group],
+        _ => say![groups.len(), " other groups"],
     }
 }
 
@@ -81,20 +163,17 @@ fn beyond(now: &Now<'_>, group: PgrpKey) -> Vec<(ProcKey, ProcKey)> {
 
 fn draft(now: &Now<'_>, group: PgrpKey, typed: Typed) -> Option<Draft> {
     let Typed { signal, tty, seq, beyond, mut evidence } = typed;
-    let goes_on = |key: ProcKey| {
-        let told = now.last_received(key, |received| received.evidence.seq > seq).is_some();
-        !told && now.is_alive(key) && now.model.process(key).is_some_and(|process| process.stopped.is_none())
-    };
-    let left: Vec<_> = beyond.into_iter().filter(|(key, _)| goes_on(*key)).collect();
+    let left: Vec<_> = beyond.into_iter().filter(|(key, _)| goes_on(now, *key, seq)).collect();
     let (first, member) = *left.first()?;
     let names = Words::list(left.iter().map(|(key, _)| say![now.name(*key)]));
     let on = if left.len() == 1 { " goes on" } else { " go on" };
     let tty = tty.map(|tty| say![" at ", tty]);
     let moved = now.memory.life(first).and_then(|life| life.moved.clone());
-    let in_group = now.group_of(first).map(|first| say![" is in group ", first]);
+    let keys: Vec<ProcKey> = left.iter().map(|(key, _)| *key).collect();
+    let are = if left.len() == 1 { " is in " } else { " are in " };
     evidence.extend(moved);
-    let draft = Draft::of(now, first, Severity::Warning, say![signal, tty, " reached group ", group, ", but ", names, on])
-        .why(say!["the terminal signals its foreground group alone; ", now.name(first), in_group, ", and ", now.name(member), " did not pass it on"])
+    let draft = Draft::of(now, first, Severity::Warning, say![signal, tty, " reached group ", group, ", but ", names.clone(), on])
+        .why(say!["the terminal signals its foreground group alone; ", names.clone(), are, groups(now, &keys), ", and ", now.name(member), " did not pass it on"])
         .fix(say!["leave the children in the group, or pass the signal on to each of their groups"])
         .about(left.iter().map(|(key, _)| *key))
         .about([member])
@@ -124,6 +203,11 @@ mod tests {
     #[test]
     fn a_compiler_in_a_group_of_its_own_goes_on() {
         check(&format!("{NINJA}@2000000000 50: takes SIGWINCH 0 handler\n"), expect![[r"
+            info JC309 signal-attribution @100016000: 11 ninja was stopped by SIGTSTP
+              why   Ctrl-Z typed at pts/0, to its foreground group
+              fix   fg or bg in the shell continues it
+              seen  #15 SIGTSTP to 11 ninja: Ctrl-Z typed at pts/0, to its foreground group
+              seen  #16 11 ninja is stopped by SIGTSTP
             warning JC306 signal-not-forwarded @1000015000: SIGTSTP at pts/0 reached group 11, but 12 cc1 goes on
               why   the terminal signals its foreground group alone; 12 cc1 is in group 12, and 11 ninja did not pass it on
               fix   leave the children in the group, or pass the signal on to each of their groups
@@ -134,6 +218,17 @@ mod tests {
 
     #[test]
     fn a_signal_that_is_passed_on_is_nothing() {
-        check(&format!("{NINJA}11: > kill(-12,SIGTSTP)\n11: SIGTSTP -> 12\n12: stops SIGTSTP\n@2000000000 50: takes SIGWINCH 0 handler\n"), expect![[""]]);
+        check(&format!("{NINJA}11: > kill(-12,SIGTSTP)\n11: SIGTSTP -> 12\n12: stops SIGTSTP\n@2000000000 50: takes SIGWINCH 0 handler\n"), expect![[r"
+            info JC309 signal-attribution @100016000: 11 ninja was stopped by SIGTSTP
+              why   Ctrl-Z typed at pts/0, to its foreground group
+              fix   fg or bg in the shell continues it
+              seen  #15 SIGTSTP to 11 ninja: Ctrl-Z typed at pts/0, to its foreground group
+              seen  #16 11 ninja is stopped by SIGTSTP
+            info JC309 signal-attribution @100019000: 12 cc1 was stopped by SIGTSTP
+              why   sent by 11 ninja, to group 12
+              fix   kill -CONT continues it
+              seen  #18 SIGTSTP to 12 cc1: sent by 11 ninja, to group 12
+              seen  #19 12 cc1 is stopped by SIGTSTP
+        "]]);
     }
 }

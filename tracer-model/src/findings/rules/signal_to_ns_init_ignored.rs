@@ -23,6 +23,10 @@ impl Watch for NsInitIgnored {
     fn event(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         for change in now.changes() {
             let Change::SignalSent { target, signal, path, dropped: Some(Dropped::Init) } = *change else { continue };
+            // Of these the default action is nothing, for everybody.
+            if matches!(signal.signal, Signal::CHLD | Signal::CONT | Signal::URG | Signal::WINCH) {
+                continue;
+            }
             let inside = now.model.process(target).and_then(|process| process.namespace);
             let one = inside.map_or_else(|| "process 1".to_owned(), |inside| format!("process {} of its pid namespace", inside.pid));
             out.push(
@@ -46,6 +50,10 @@ mod tests {
     #[test]
     fn sigterm_to_process_1_does_nothing() {
         check(&format!("{CONTAINER}50: > kill(11,SIGTERM)\n50: SIGTERM -> 11 ignored\n"), expect![[r"
+            info JC605 pidns-id-mismatch @6000: 11 node is process 1 of its pid namespace, and its process group has no number there
+              why   group 10 (10 bash) is led from outside: getpgrp answers 0 inside, and kill(0) reaches processes outside
+              fix   call setsid or setpgid in the first process of the container
+              seen  #6 11 node executes a program
             warning JC602 signal-to-ns-init-ignored @8000: SIGTERM to 11 node did nothing
               why   it is process 1 of its pid namespace, has no handler for the signal, and process 1 has no default actions; sent by 50 tmux, to this process alone
               fix   install a handler, or start an init in front of the program (--init, tini)
@@ -55,6 +63,11 @@ mod tests {
 
     #[test]
     fn a_handler_gets_it() {
-        check(&format!("{CONTAINER}50: > kill(11,SIGTERM)\n50: SIGTERM -> 11 handler\n"), expect![[""]]);
+        check(&format!("{CONTAINER}50: > kill(11,SIGTERM)\n50: SIGTERM -> 11 handler\n"), expect![[r"
+            info JC605 pidns-id-mismatch @6000: 11 node is process 1 of its pid namespace, and its process group has no number there
+              why   group 10 (10 bash) is led from outside: getpgrp answers 0 inside, and kill(0) reaches processes outside
+              fix   call setsid or setpgid in the first process of the container
+              seen  #6 11 node executes a program
+        "]]);
     }
 }

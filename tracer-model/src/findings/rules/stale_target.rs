@@ -1,44 +1,129 @@
-//! A process signals the number of a child that it has reaped: another process has that number now.
+//! A process signals a number that it knows from before: another process, or another process group, has it now.
 //!
-//! A number is free as soon as its process is reaped and nothing else bears it. Who keeps numbers of ended children and
-//! signals them later hits whoever got the number since.
+//! A number is free as soon as its process is reaped and nothing else bears it. Who keeps numbers of ended children, of
+//! processes that it signalled or of groups, and signals them later, hits whoever got the number since.
 //!
 //! **Fix.** Forget a number when wait returns it; or hold a pidfd, which never means another process.
 //!
 //! **Not a problem** when the target is a child or descendant of the sender again: not reported. Signal 0 is not a signal.
+//! Nor is a program reported that has looked the number up itself, as killall does: it has no history with the old one.
 //!
 //! Source: POSIX.1-2024 XBD 4.16 (process ID reuse); `pidfd_open(2)`.
+
+use std::collections::BTreeMap;
 
 use super::prelude::*;
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
-    Box::new(StaleTarget)
+    Box::<StaleTarget>::default()
 }
 
-struct StaleTarget;
+/// Whom a process meant by a number when it used it last, and how.
+#[derive(Default)]
+struct StaleTarget {
+    processes: BTreeMap<(ProcKey, Pid), (ProcKey, Evidence)>,
+    groups: BTreeMap<(ProcKey, Pgid), (PgrpKey, Evidence)>,
+}
+
+/// Contacts that are remembered.
+const MOST: usize = 4096;
 
 impl Watch for StaleTarget {
     fn event(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         for change in now.changes() {
-            let Change::SignalSent { target, signal, path: SignalPath::KillProcess { sender, .. }, .. } = *change else {
-                continue;
-            };
-            let before = now.memory.with_number(target.number).rev().find(|life| life.key != target && life.reaper == Some(sender));
-            let Some(before) = before.filter(|_| !descends(now, target, sender)) else { continue };
-            let fact = say![now.name(sender), " sent ", signal.signal, " to ", now.name(target), ", which is not who had that number before"];
-            let reaped = before.reaped.as_ref().map(|reaped| say![" at ", reaped.at]);
-            let born = now.memory.life(target).and_then(|life| life.forked.clone());
-            let since = born.as_ref().map(|born| say![" since ", born.at]);
-            out.push(
-                Draft::of(now, target, Severity::Error, fact)
-                    .why(say!["it reaped its child ", now.name(before.key), reaped, "; the number is that of ", now.name(target), since])
-                    .fix(say!["forget the number when wait returns it, or signal by pidfd"])
-                    .about([sender])
-                    .seen(before.reaped.clone())
-                    .seen(born)
-                    .seen(now.evidence_of(change)),
-            );
+            match *change {
+                Change::Reaped { process, by: Some(by), .. } => self.meets(now, by, process, change),
+                Change::SignalSent { target, signal, path: SignalPath::KillProcess { sender, .. }, .. } => {
+                    out.extend(self.process(now, (sender, target), signal.signal, change));
+                    self.meets(now, sender, target, change);
+                }
+                Change::SignalSent { target, signal, path: SignalPath::KillGroup { sender, group: Some(group), .. }, .. } => {
+                    out.extend(self.group(now, (sender, group), target, signal.signal, change));
+                    self.meets_group(now, sender, group, change);
+                }
+                Change::GroupBorn { group, leader: Some(leader), .. } => {
+                    let parent = now.memory.life(leader).and_then(|life| life.launcher);
+                    for party in [Some(leader), parent].into_iter().flatten() {
+                        self.meets_group(now, party, group, change);
+                    }
+                }
+                _ => {}
+            }
         }
+    }
+}
+
+impl StaleTarget {
+    fn meets(&mut self, now: &Now<'_>, who: ProcKey, whom: ProcKey, change: &Change) {
+        if let Some(evidence) = now.evidence_of(change) {
+            keep(&mut self.processes, (who, whom.number), (whom, evidence));
+        }
+    }
+
+    fn meets_group(&mut self, now: &Now<'_>, who: ProcKey, group: PgrpKey, change: &Change) {
+        if let Some(evidence) = now.evidence_of(change) {
+            keep(&mut self.groups, (who, group.number), (group, evidence));
+        }
+    }
+
+    fn process(
+        &self,
+        now: &Now<'_>,
+        (sender, target): (ProcKey, ProcKey),
+        signal: Signal,
+        change: &Change,
+    ) -> Option<Draft> {
+        let (before, met) = self.processes.get(&(sender, target.number)).filter(|(before, _)| *before != target)?;
+        if descends(now, target, sender) {
+            return None;
+        }
+        let fact = say![now.name(sender), " sent ", signal, " to ", now.name(target), ", which is not who had that number before"];
+        let reaped = now.memory.life(*before).filter(|life| life.reaper == Some(sender)).and_then(|life| life.reaped.clone());
+        let contact = match &reaped {
+            Some(reaped) => say!["it reaped its child ", now.name(*before), " at ", reaped.at],
+            None => say!["it knew ", now.name(*before), " by that number, last at ", met.at],
+        };
+        let born = now.memory.life(target).and_then(|life| life.forked.clone());
+        let since = born.as_ref().map(|born| say![" since ", born.at]);
+        let draft = Draft::of(now, target, Severity::Error, fact)
+            .why(say![contact, "; the number is that of ", now.name(target), since])
+            .fix(say!["forget the number when wait returns it, or signal by pidfd"])
+            .about([sender])
+            .seen([met.clone()])
+            .seen(born)
+            .seen(now.evidence_of(change));
+        Some(draft)
+    }
+
+    fn group(
+        &self,
+        now: &Now<'_>,
+        (sender, group): (ProcKey, PgrpKey),
+        target: ProcKey,
+        signal: Signal,
+        change: &Change,
+    ) -> Option<Draft> {
+        let (_, met) = self.groups.get(&(sender, group.number)).filter(|(before, _)| *before != group)?;
+        if descends(now, target, sender) {
+            return None;
+        }
+        let born = now.model.group(group).and_then(|group| group.born).map(|born| say![" since ", born]);
+        let fact = say![now.name(sender), " sent ", signal, " to process group ", group, ", which is not the one that had that number before"];
+        let draft = Draft::of(now, target, Severity::Error, fact)
+            .why(say!["it knew another group by that number, last at ", met.at, "; the number is that of ", now.group_name(group.number), born])
+            .fix(say!["forget the number of a group when its last member has been waited for"])
+            .about([sender])
+            .seen([met.clone()])
+            .seen(now.memory.life(target).and_then(|life| life.moved.clone()))
+            .seen(now.evidence_of(change));
+        Some(draft)
+    }
+}
+
+fn keep<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V) {
+    map.insert(key, value);
+    if map.len() > MOST {
+        map.pop_first();
     }
 }
 

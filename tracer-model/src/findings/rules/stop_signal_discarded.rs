@@ -87,7 +87,13 @@ mod tests {
             11: takes SIGTSTP 128
             11: stops SIGTSTP
             ",
-            expect![[""]],
+            expect![[r"
+                info JC309 signal-attribution @12000: 11 bash was stopped by SIGTSTP
+                  why   Ctrl-Z typed at pts/0, to its foreground group
+                  fix   fg or bg in the shell continues it
+                  seen  #10 SIGTSTP to 11 bash: Ctrl-Z typed at pts/0, to its foreground group
+                  seen  #12 11 bash is stopped by SIGTSTP
+            "]],
         );
     }
 }

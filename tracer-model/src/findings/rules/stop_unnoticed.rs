@@ -11,7 +11,7 @@
 //!
 //! Source: POSIX.1-2024 waitpid (WUNTRACED), XBD 11.1.3.
 
-use super::prelude::*;
+use super::{super::waiters::blocked_by, prelude::*};
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::<StopUnnoticed>::default()
@@ -57,9 +57,12 @@ impl Watch for StopUnnoticed {
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         for (group, at, Frozen { first, signal, seq, evidence }) in self.0.due(now.at) {
-            let stopped = |key: &ProcKey| now.model.process(*key).is_some_and(|process| process.stopped.is_some());
-            let members: Vec<ProcKey> = now.living(group).collect();
-            let Some(tty) = now.model.foreground_of(group).filter(|_| members.iter().all(stopped)) else { continue };
+            let is_stopped = |key: &ProcKey| now.model.process(*key).is_some_and(|process| process.stopped.is_some());
+            let (members, waiting): (Vec<ProcKey>, Vec<ProcKey>) = now.living(group).partition(is_stopped);
+            // Who waits for one that is stopped is as good as stopped itself.
+            let blocked: Vec<ProcKey> = members.iter().flat_map(|member| blocked_by(now.model, *member)).collect();
+            let all = waiting.iter().all(|member| blocked.contains(member)) && !members.is_empty();
+            let Some(tty) = now.model.foreground_of(group).filter(|_| all) else { continue };
             let names = Words::list(members.iter().map(|member| say![now.name(*member)]));
             let are = if members.len() == 1 { " is" } else { " are" };
             out.push(
@@ -113,6 +116,11 @@ mod tests {
     #[test]
     fn a_shell_that_does_not_see_stops_freezes_the_terminal() {
         check(&format!("{JOB}@4000000000 50: takes SIGWINCH 0 handler\n"), expect![[r"
+            info JC309 signal-attribution @100013000: 11 vi was stopped by SIGTSTP
+              why   Ctrl-Z typed at pts/0, to its foreground group
+              fix   fg or bg in the shell continues it
+              seen  #12 SIGTSTP to 11 vi: Ctrl-Z typed at pts/0, to its foreground group
+              seen  #13 11 vi is stopped by SIGTSTP
             error JC207 stop-unnoticed @3000013000: pts/0 is frozen: 11 vi is stopped by SIGTSTP
               why   10 bash waits for it to end, without WUNTRACED, and does not learn of the stop
               fix   kill -CONT -- -11 lets it go on; who waits must use WUNTRACED and take the terminal back
@@ -124,6 +132,12 @@ mod tests {
     #[test]
     fn a_shell_that_takes_the_terminal_back_is_well() {
         let taken = "10: < wait4(11,0) = 11 got 11 stopped:SIGTSTP\n10: ioctl(255,TIOCSPGRP,0,10) = 0\n";
-        check(&format!("{JOB}{taken}@4000000000 50: takes SIGWINCH 0 handler\n"), expect![[""]]);
+        check(&format!("{JOB}{taken}@4000000000 50: takes SIGWINCH 0 handler\n"), expect![[r"
+            info JC309 signal-attribution @100013000: 11 vi was stopped by SIGTSTP
+              why   Ctrl-Z typed at pts/0, to its foreground group
+              fix   fg or bg in the shell continues it
+              seen  #12 SIGTSTP to 11 vi: Ctrl-Z typed at pts/0, to its foreground group
+              seen  #13 11 vi is stopped by SIGTSTP
+        "]]);
     }
 }

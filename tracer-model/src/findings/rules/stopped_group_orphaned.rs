@@ -114,6 +114,10 @@ mod tests {
                   fix   do not leave stopped jobs behind when a shell ends
                   seen  #13 SIGHUP to 21 bash: from the kernel, because the exit of 20 bash orphaned its group while a member was stopped
                   seen  #16 21 bash dies of SIGHUP
+                info JC309 signal-attribution @16000: 21 bash was continued by SIGCONT
+                  why   from the kernel, because the exit of 20 bash orphaned its group while a member was stopped
+                  fix   none needed
+                  seen  #14 SIGCONT to 21 bash: from the kernel, because the exit of 20 bash orphaned its group while a member was stopped
                 warning JC401 stopped-group-orphaned @16000: group 21 was orphaned while it was stopped: the kernel sent it SIGHUP and SIGCONT
                   why   20 bash exited, the last parent of a member from another group of the session, while 1 member of it was stopped; 21 bash ended
                   fix   continue or end stopped jobs before the shell ends; nohup for what must live on

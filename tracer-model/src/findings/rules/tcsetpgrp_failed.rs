@@ -7,7 +7,8 @@
 //! **Fix.** Give the terminal to a group while it lives, before its members are waited for; take it back before the process
 //! that watches over the job ends.
 //!
-//! **Not a problem** when a process without a controlling terminal asks at start: information only.
+//! **Not a problem** when a process without a controlling terminal asks at start, or a shell one whose descriptor leads
+//! elsewhere (a script with `set -m` and its errors in a file): information only.
 //!
 //! Source: POSIX.1-2024 tcsetpgrp; `drivers/tty/tty_jobctrl.c`, `tiocspgrp`, `__tty_check_change`.
 
@@ -52,7 +53,9 @@ impl Watch for TcsetpgrpFailed {
                 (Severity::Info, say!["the caller has no controlling terminal"], Fix::NoTerminal)
             }
             Refusal::NotControllingTty => {
-                (Severity::Warning, say!["that descriptor is not the caller's controlling terminal"], Fix::DevTty)
+                // A shell that runs a script with `set -m` tries the descriptor of its errors, wherever that leads.
+                let severity = if now.is_shell(refused.caller) { Severity::Info } else { Severity::Warning };
+                (severity, say!["that descriptor is not the caller's controlling terminal"], Fix::DevTty)
             }
             Refusal::Invalid => (Severity::Warning, say![value, " is no number of a process group"], Fix::WhileItLives),
             _ => return,

@@ -35,6 +35,7 @@ impl Watch for NotReturned {
         for change in now.changes() {
             if let Change::Foreground { tty, from, to, by } = *change {
                 self.given(now, tty, (from, to), by, change);
+                out.extend(to_strangers(now, tty, to, by).map(|draft| draft.seen(now.evidence_of(change))));
             } else if let Change::TtyLost { tty, .. } = *change {
                 self.0.remove(&tty);
             } else if let Change::SignalSent { target, path: SignalPath::BackgroundAccess { by }, .. } = *change
@@ -101,6 +102,24 @@ impl NotReturned {
             .seen(used);
         Some(draft)
     }
+}
+
+/// A terminal was given to a group of which nobody lives, by one who never was in it and is no parent of a member: by number.
+fn to_strangers(now: &Now<'_>, tty: TtyKey, to: Option<ForegroundGroup>, by: Option<ProcKey>) -> Option<Draft> {
+    let (to, by) = (to?, by?);
+    let known = to.group?;
+    let mut once = now.memory.once_in(known).peekable();
+    once.peek()?;
+    let strangers = once.all(|life| life.key != by && life.launcher != Some(by) && now.has_ended(life.key));
+    if !strangers || now.living(known).next().is_some() {
+        return None;
+    }
+    let fact = say![now.name(by), " gave ", tty, " to group ", to.number.0, ", of which nobody lives"];
+    let draft = Draft::of(now, by, Severity::Error, fact)
+        .why(say!["it never was in that group and made none of its members: it gave the terminal back to whom it had found there, by number"])
+        .fix(say!["before the terminal is given back, look whether the group that had it still lives (kill -0)"])
+        .seen(now.last_of(known).into_iter().flat_map(|life| life.exited.iter()).cloned());
+    Some(draft)
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl Watch for UnreapedZombie {
                 continue;
             }
             *told = zombies;
-            out.push(draft(now, zombie, parent, zombies).since(seq).at(at));
+            out.push(draft(now, zombie, parent, zombies, &origins(now, parent)).since(seq).at(at));
         }
     }
 
@@ -64,11 +64,25 @@ impl Watch for UnreapedZombie {
     }
 }
 
-fn draft(now: &Now<'_>, zombie: ProcKey, parent: ProcKey, zombies: usize) -> Draft {
+/// Of which programs the zombies of a parent are, by who forked them.
+pub(in crate::findings) fn origins(now: &Now<'_>, parent: ProcKey) -> Words {
+    let mut counts: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    for child in now.model.process(parent).into_iter().flat_map(|parent| &parent.children) {
+        if now.model.process(*child).is_some_and(|child| child.phase == Phase::Zombie) {
+            let launcher = now.memory.life(*child).and_then(|life| life.launcher).unwrap_or(parent);
+            *counts.entry(now.comm(launcher).0.to_vec()).or_default() += 1;
+        }
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    Words::list(counts.into_iter().map(|(name, count)| say![count, " forked by ", Word::Bytes(name)]))
+}
+
+fn draft(now: &Now<'_>, zombie: ProcKey, parent: ProcKey, zombies: usize, origins: &Words) -> Draft {
     let life = now.memory.life(zombie);
     let launcher = life.and_then(|life| life.launcher).filter(|launcher| *launcher != parent);
     let adopted = launcher.map(|launcher| say![", which adopted it when ", now.name(launcher), " ended"]);
-    let many = if zombies > 1 { say!["; ", count(zombies, "zombie", "zombies"), " of its in all"] } else { say![] };
+    let many = if zombies > 1 { say!["; ", count(zombies, "zombie", "zombies"), " of its in all: ", origins.clone()] } else { say![] };
     let exited = life.and_then(|life| life.exited.clone());
     Draft::of(now, zombie, Severity::Warning, say![now.name(zombie), " has been a zombie for 5 s"])
         .why(say!["its parent ", now.name(parent), adopted, " does not wait for it", many])

@@ -106,7 +106,7 @@ mod tests {
                 @2000000000 50: takes SIGWINCH 0 handler
             "),
             expect![[r"
-                info JC309 signal-attribution @12000: 11 sh died of SIGTERM
+                info JC309 signal-attribution @100012000: 11 sh died of SIGTERM
                   why   sent by 10 bash, to this process alone
                   fix   ask 10 bash why, if this was not meant
                   seen  #10 SIGTERM to 11 sh: sent by 10 bash, to this process alone
@@ -133,15 +133,12 @@ mod tests {
                 @2000000000 50: takes SIGWINCH 0 handler
             "),
             expect![[r"
-                info JC309 signal-attribution @13000: 11 sh died of SIGTERM
-                  why   sent by 10 bash, to group 10; so did 12 program
-                  fix   ask 10 bash why, if this was not meant
-                  seen  #11 SIGTERM to 11 sh: sent by 10 bash, to group 10
-                  seen  #13 11 sh dies of SIGTERM
-                info JC309 signal-attribution @14000: 12 program died of SIGTERM
-                  why   sent by 10 bash, to group 10; so did 11 sh
+                info JC309 signal-attribution @100013000: 12 program, 11 sh died of SIGTERM
+                  why   sent by 10 bash, to group 10
                   fix   ask 10 bash why, if this was not meant
                   seen  #10 SIGTERM to 12 program: sent by 10 bash, to group 10
+                  seen  #11 SIGTERM to 11 sh: sent by 10 bash, to group 10
+                  seen  #13 11 sh dies of SIGTERM
                   seen  #14 12 program dies of SIGTERM
             "]],
         );

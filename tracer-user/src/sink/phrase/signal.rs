@@ -83,6 +83,12 @@ fn origin(scene: &Scene<'_>, target: ProcKey, signal: Signal, path: SignalPath) 
         SignalPath::ParentDeath { parent } => {
             (Who::Process(parent), format!("{signal} to "), "asked for by PR_SET_PDEATHSIG".to_owned())
         }
+        SignalPath::NamespaceEnd { init } => {
+            (Who::Process(init), format!("{signal} to "), "the first process of their pid namespace ends".to_owned())
+        }
+        SignalPath::CgroupKill { by } => (Who::Process(by), format!("{signal} to "), "by cgroup.kill".to_owned()),
+        SignalPath::Timer => (Who::Process(target), format!("{signal} of a timer of its own: to "), none),
+        SignalPath::Fault => (Who::Process(target), format!("{signal} for what it did: to "), none),
         SignalPath::Kernel => (Who::Process(target), format!("{signal} from the kernel: to "), none),
         SignalPath::Unknown => (actor, format!("{signal} to "), "its sender was not seen".to_owned()),
     })

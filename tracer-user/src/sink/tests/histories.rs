@@ -233,7 +233,7 @@ fn a_background_reader_is_stopped_killed_and_continued() {
             sessions     10  bash  was there, lives on  pts/3
             left behind  10 bash  group 10  session 10  pts/3  running  parent unknown
             races        none
-            findings     none  3 for information
+            findings     none  4 for information
             37 events, none lost
         "#]],
     );
@@ -396,7 +396,7 @@ fn the_shell_dies_and_leaves_a_stopped_job() {
             left behind  10 bash    group 10  session 10  no terminal  zombie   parent unknown
                            12 make  group 12  session 10  no terminal  running  its parent 10 bash exited
             races        none
-            findings     2 warnings  3 for information
+            findings     2 warnings  6 for information
             warning JC401 stopped-group-orphaned  group 11 was orphaned while it was stopped: the kernel sent it SIGHUP and SIGCONT
               why    10 bash exited, the last parent of a member from another group of the session, while 1 member of it was stopped; 11 vi ended
               fix    continue or end stopped jobs before the shell ends; nohup for what must live on
@@ -453,7 +453,7 @@ fn a_hangup_of_the_terminal() {
             left behind  10 bash  group 10  session 10  no terminal  zombie  parent unknown
                          11 less  group 11  session 10  no terminal  zombie  child of 1 init
             races        none
-            findings     none  1 for information
+            findings     none  2 for information
             17 events, none lost
         "#]],
     );
@@ -581,14 +581,14 @@ fn a_background_process_that_takes_the_terminal_and_an_orphan_that_cannot_be_sto
                            12 bash    group 12  session 12  no terminal  running             child of 10 bash
                              13 bash  group 13  session 12  no terminal  running             child of 12 bash
             races        none
-            findings     1 error  1 warning
+            findings     1 error  1 warning  1 for information
             warning JC307 stop-signal-discarded  SIGTSTP to 12 bash was discarded: it goes on
               why    group 12 is orphaned: it is the group of session leader 12 bash, whose parent is outside of the session
               fix    SIGSTOP would stop it; a shell must run the job in a group of its own and stay its parent
               seen   0.019 ms  SIGTSTP to 12 bash: sent by 10 bash with a call that was not seen
                      0.020 ms  12 bash takes SIGTSTP, and goes on
             error JC202 background-control-stop  11 bash was stopped by SIGTTOU
-              why    it called tcsetpgrp on pts/3 from background group 11: the foreground is 10 bash
+              why    it called tcsetpgrp on pts/3 (fd 0) from background group 11: the foreground is 10 bash
               fix    ignore or block SIGTTOU around tcsetpgrp, or let the process that has the terminal make the call
               seen   0.008 ms  SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
                      0.011 ms  11 bash is stopped by SIGTTOU

@@ -1,0 +1,272 @@
+//! Races and how close they were: for each kind how often it went well and how often not, and by how much.
+//!
+//! A race that is lost once in a thousand runs shows in the margins of those that it did not lose. One more kind is a variant
+//! of [`Race`], a row of [`RACES`], and the place in [`Races::take`] that knows both events. Must not: judge.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::{
+    delta::{Change, Delta, Refusal},
+    event::{Call, Event, EventKind},
+    ids::{BootNs, Pgid, PgrpKey, Pid, ProcKey, Seq},
+    state::Model,
+};
+
+/// Races that are not over are remembered up to this number.
+const OPEN: usize = 1024;
+/// A group that comes into being later than this after its name was used was not meant, ns.
+const SOON: u64 = 1_000_000_000;
+
+/// A kind of race.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Race {
+    /// A process joins a process group before the group's leader is reaped.
+    Join,
+    /// A parent moves its child into a group before the child executes a program.
+    Setpgid,
+    /// A process group exists before it is joined, signalled or given the terminal.
+    Birth,
+}
+
+/// What is to be said of a kind of race.
+#[derive(Debug)]
+pub struct RaceKind {
+    /// It.
+    pub race: Race,
+    /// The rule that reports a loss.
+    pub rule: &'static str,
+    /// Its name: `join`.
+    pub name: &'static str,
+    /// What races against what; the first should win.
+    pub order: &'static str,
+    /// What is counted: `pipelines`.
+    pub unit: &'static str,
+}
+
+/// Every kind.
+pub const RACES: &[RaceKind] = &[
+    RaceKind {
+        race: Race::Join,
+        rule: "JC102",
+        name: "join",
+        order: "the last member joins, then the leader is reaped",
+        unit: "pipelines",
+    },
+    RaceKind {
+        race: Race::Setpgid,
+        rule: "JC101",
+        name: "setpgid",
+        order: "the parent moves its child, then the child executes a program",
+        unit: "children",
+    },
+    RaceKind {
+        race: Race::Birth,
+        rule: "JC104",
+        name: "birth",
+        order: "a process group is made, then its number is used",
+        unit: "process groups",
+    },
+];
+
+/// The closest of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closest {
+    /// Between the two events, ns.
+    pub margin: u64,
+    /// The second of them.
+    pub seq: Seq,
+    /// Its time.
+    pub at: BootNs,
+}
+
+/// How often, and how close.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Margins {
+    /// How often.
+    pub count: u64,
+    /// The closest.
+    pub closest: Option<Closest>,
+    /// How often the margin was at least 2ⁿ ns and less than 2ⁿ⁺¹, by n (0 also for none).
+    pub by_power: BTreeMap<u32, u64>,
+}
+
+impl Margins {
+    fn add(&mut self, closest: Closest) {
+        self.count += 1;
+        *self.by_power.entry(closest.margin.checked_ilog2().unwrap_or(0)).or_default() += 1;
+        if self.closest.is_none_or(|known| known.margin > closest.margin) {
+            self.closest = Some(closest);
+        }
+    }
+}
+
+/// Both outcomes of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// In the order that was meant.
+    pub won: Margins,
+    /// In the other.
+    pub lost: Margins,
+}
+
+impl Outcomes {
+    /// Races that are over.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.won.count + self.lost.count
+    }
+}
+
+/// The races of what has been seen.
+#[derive(Clone, Debug, Default)]
+pub struct Races {
+    outcomes: BTreeMap<Race, Outcomes>,
+    /// The last join of groups whose leader is not reaped: when.
+    joined: BTreeMap<PgrpKey, BootNs>,
+    /// Groups of which a loss was counted: a pipeline counts once.
+    lost: VecDeque<PgrpKey>,
+    /// Children that were moved and have not executed a program: when.
+    moved: BTreeMap<ProcKey, BootNs>,
+    /// Groups that nobody has named yet: when they were made.
+    born: BTreeMap<PgrpKey, BootNs>,
+    /// Numbers of groups that were named too early: when.
+    named: BTreeMap<Pgid, BootNs>,
+}
+
+impl Races {
+    /// The outcomes of one kind; `None` when none is over.
+    #[must_use]
+    pub fn of(&self, race: Race) -> Option<&Outcomes> {
+        self.outcomes.get(&race)
+    }
+
+    /// Races of this kind that are not over: so far they were won.
+    #[must_use]
+    pub fn open(&self, race: Race) -> usize {
+        match race {
+            Race::Join => self.joined.len(),
+            Race::Setpgid => self.moved.len(),
+            Race::Birth => self.born.len(),
+        }
+    }
+
+    /// Takes a change; `executed` is when the subject executed a program.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the changes that races are about")]
+    pub(super) fn take(
+        &mut self,
+        change: &Change,
+        (event, delta, executed): (&Event, &Delta, Option<BootNs>),
+        model: &Model,
+    ) {
+        let at = event.at;
+        match *change {
+            Change::GroupBorn { group, leader: Some(leader), .. } => {
+                self.moved_by_parent(leader, delta, model, at);
+                keep(&mut self.born, group, at);
+                if let Some(named) = self.named.remove(&group.number).filter(|named| at.since(*named) <= SOON) {
+                    self.born.remove(&group);
+                    self.over(Race::Birth, false, at.since(named), event);
+                }
+            }
+            Change::Joined { process, group, .. } => {
+                self.moved_by_parent(process, delta, model, at);
+                keep(&mut self.joined, group, at);
+                self.used(group, event);
+            }
+            Change::Foreground { to: Some(to), by: Some(_), .. } => {
+                if let Some(group) = to.group {
+                    self.used(group, event);
+                }
+            }
+            Change::Executed { process } => {
+                if let Some(moved) = self.moved.remove(&process) {
+                    self.over(Race::Setpgid, true, at.since(moved), event);
+                }
+            }
+            Change::Reaped { process, bounds, .. } => {
+                self.moved.remove(&process);
+                let (first, last) = PgrpKey::lives(Pgid(process.number.0));
+                let led = |group: &PgrpKey| model.group(*group).is_none_or(|group| group.leader == Some(process));
+                let group = self.joined.range(first..=last).map(|(group, _)| *group).next_back().filter(led);
+                if let Some(group) = group
+                    && let Some(joined) = self.joined.remove(&group)
+                {
+                    self.over(Race::Join, true, bounds.until.since(joined), event);
+                }
+            }
+            Change::GroupEnded { group, .. } => {
+                self.joined.remove(&group);
+                self.born.remove(&group);
+            }
+            Change::Refused { call, reason, .. } => self.refused((call, reason), (event, delta, executed), model),
+            _ => {}
+        }
+    }
+
+    fn moved_by_parent(&mut self, child: ProcKey, delta: &Delta, model: &Model, at: BootNs) {
+        let process = model.process(child);
+        if delta.by.is_some_and(|by| process.is_some_and(|child| child.parent == Some(by) && child.not_yet_execed)) {
+            keep(&mut self.moved, child, at);
+        }
+    }
+
+    /// Somebody uses the number of a group.
+    fn used(&mut self, group: PgrpKey, event: &Event) {
+        if let Some(born) = self.born.remove(&group) {
+            self.over(Race::Birth, true, event.at.since(born), event);
+        }
+    }
+
+    fn refused(
+        &mut self,
+        refused: (Call, Refusal),
+        (event, delta, executed): (&Event, &Delta, Option<BootNs>),
+        model: &Model,
+    ) {
+        let EventKind::Leave(leave) = &event.kind else { return };
+        let began = leave.entered.map_or(event.at, |(_, at)| at);
+        match refused {
+            (Call::Setpgid { .. }, Refusal::GroupEnded { group, ended }) if !self.lost.contains(&group) => {
+                self.lost.push_back(group);
+                if self.lost.len() > OPEN {
+                    self.lost.pop_front();
+                }
+                self.over(Race::Join, false, began.since(ended.until), event);
+            }
+            (Call::Setpgid { .. }, Refusal::ExecutedBefore) => {
+                if let Some(executed) = executed {
+                    self.over(Race::Setpgid, false, began.since(executed), event);
+                }
+            }
+            (Call::Setpgid { pgid: number @ 1.., .. }, Refusal::GroupNotYet)
+            | (Call::Kill { target: number @ ..=-2, .. }, Refusal::NoSuchGroup) => {
+                let number = number.unsigned_abs();
+                if model.process_by_pid(Pid(number)).is_some_and(|leader| leader.parent == delta.by) {
+                    keep(&mut self.named, Pgid(number), began);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn over(&mut self, race: Race, won: bool, margin: u64, event: &Event) {
+        let outcomes = self.outcomes.entry(race).or_default();
+        let margins = if won { &mut outcomes.won } else { &mut outcomes.lost };
+        margins.add(Closest { margin, seq: event.seq, at: event.at });
+    }
+}
+
+fn keep<K: Ord>(map: &mut BTreeMap<K, BootNs>, key: K, at: BootNs) {
+    map.insert(key, at);
+    if map.len() > OPEN {
+        map.pop_first();
+    }
+}
+
+impl super::Findings {
+    /// The races of what has been seen, with their margins.
+    #[must_use]
+    pub fn races(&self) -> &Races {
+        &self.memory().races
+    }
+}
