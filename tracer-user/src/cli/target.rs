@@ -52,7 +52,7 @@ impl CaptureArgs {
         ebpf.load.chatty_bytes = self.ring_bytes;
         // What runs already cannot be made to install a filter.
         let seccomp = own_command && !self.no_seccomp;
-        let ptrace = ptrace::Options { seccomp, capture_arguments: true, tty_io: self.tty_io };
+        let ptrace = ptrace::Options { seccomp, running: !own_command, capture_arguments: true, tty_io: self.tty_io };
         Ok(Choice { backend: self.backend, ebpf, ptrace })
     }
 }

@@ -22,3 +22,4 @@ mod pty;
 mod refusals;
 mod signals;
 mod surroundings;
+mod yama;

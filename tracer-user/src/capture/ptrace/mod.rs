@@ -50,11 +50,14 @@ use super::{CaptureError, Description, Item, Loss, Source, facts, procfs};
 
 /// What to capture, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is chosen by itself")]
 pub struct Options {
     /// The processes have a [`Filter`] that stops them at the watched calls. Otherwise they stop at every call: slower, but
     /// set-user-ID programs keep their privilege, and the processes can be let go of. Must be off for processes that run
     /// already.
     pub seccomp: bool,
+    /// The processes run already.
+    pub running: bool,
     /// Command lines of executed programs.
     pub capture_arguments: bool,
     /// Reads and writes of the controlling terminal that are refused or restarted.
@@ -87,7 +90,7 @@ impl PtraceSource {
             let what = what.to_owned();
             move |errno| CaptureError::System { what, errno }
         };
-        refusal::foresee(options.seccomp)?;
+        refusal::foresee(options)?;
         requests::prepare().map_err(failed("handle SIGURG"))?;
         allow_many_files();
         let namespace = procfs::pid_namespace(Pid(std::process::id())).unwrap_or_default();

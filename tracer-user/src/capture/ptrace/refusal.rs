@@ -13,6 +13,7 @@ use tracer_model::{
     ids::Pid,
 };
 
+use super::Options;
 use crate::capture::{
     CaptureError,
     facts::{self, Attempt},
@@ -51,6 +52,8 @@ struct Target {
     /// Number and name of its tracer.
     tracer: Option<(Pid, String)>,
     kernel_thread: bool,
+    /// It is in a user namespace that this process's capabilities do not reach.
+    elsewhere: bool,
     /// Its first thread has exited, which the kernel lets nobody trace (kernel/ptrace.c, `ptrace_attach`).
     over: bool,
     /// Its real user, if that is not this process's: by name or number.
@@ -79,15 +82,17 @@ pub fn works() -> Result<(), CaptureError> {
     judge_altogether(facts::try_ptrace(), &Circumstances::here())
 }
 
-/// Fails if ptrace, or with `seccomp` the filter, is known not to work. Where nothing speaks against it, nothing is tried: that
+/// Fails if ptrace, or with a filter the filter, is known not to work. Where nothing speaks against it, nothing is tried: that
 /// takes two processes, and the kernel says no soon enough.
-pub(super) fn foresee(seccomp: bool) -> Result<(), CaptureError> {
+pub(super) fn foresee(options: Options) -> Result<(), CaptureError> {
     let here = Circumstances::here();
-    if here.unconfined && here.tracer.is_none() && here.yama.is_none_or(|scope| scope < 2) {
+    // Yama has other rules, and another remedy, for what runs already; then the process itself is asked for.
+    let by_yama = !options.running && here.yama.is_some_and(|scope| scope >= 2);
+    if here.unconfined && here.tracer.is_none() && !by_yama {
         return Ok(());
     }
     works()?;
-    if seccomp { filters_work() } else { Ok(()) }
+    if options.seccomp { filters_work() } else { Ok(()) }
 }
 
 /// Whether the filters may be installed by which nothing but the watched calls stops: tries it.
@@ -112,7 +117,10 @@ fn target(pid: Pid, state: &State) -> Target {
     let name = |uid: u32| User::from_uid(uid.into()).ok().flatten().map_or(uid.to_string(), |user| user.name);
     let other_user = (state.uid.0 != getuid().as_raw()).then(|| name(state.uid.0));
     let kernel_thread = state.task_flags & PF_KTHREAD != 0;
-    Target { tracer: tracer(&status), kernel_thread, over: state.exit_state != 0, other_user }
+    // What the map of a process looks like from here is what its own namespace makes of it (user_namespaces(7)).
+    let map = |pid: &str| fs::read(format!("/proc/{pid}/uid_map")).ok();
+    let elsewhere = !facts::in_initial_user_namespace() && map(&pid.to_string()) != map("self");
+    Target { tracer: tracer(&status), kernel_thread, elsewhere, over: state.exit_state != 0, other_user }
 }
 
 fn judge_filters(attempt: Attempt) -> Result<(), CaptureError> {
@@ -176,6 +184,10 @@ fn judge(what: String, target: &Target, here: &Circumstances) -> CaptureError {
         (Target { over: true, .. }, _) => (
             "EPERM: its first thread has exited, and ptrace begins with that".to_owned(),
             Some("-b ebpf, as root".to_owned()),
+        ),
+        (Target { elsewhere: true, .. }, _) => (
+            "EPERM: it is in another user namespace, and sesstrace has privilege only in its own".to_owned(),
+            Some("run sesstrace outside of this user namespace".to_owned()),
         ),
         (Target { other_user: Some(user), .. }, _) if !here.privileged => {
             (format!("EPERM: it belongs to user {user}"), Some(as_root.to_owned()))
@@ -261,6 +273,7 @@ mod tests {
         let traced = Target { tracer: Some((Pid(4711), "strace".to_owned())), ..Target::default() };
         let others = Target { other_user: Some("ada".to_owned()), ..Target::default() };
         let over = Target { over: true, ..Target::default() };
+        let elsewhere = Target { elsewhere: true, ..others.clone() };
         let kernel = Target { kernel_thread: true, ..Target::default() };
         for (target, here) in [
             (&traced, ORDINARY),
@@ -272,6 +285,7 @@ mod tests {
             (&own, Circumstances { privileged: true, ..yama(3) }),
             (&kernel, Circumstances { privileged: true, ..root.clone() }),
             (&over, ORDINARY),
+            (&elsewhere, root),
         ] {
             said += &told(&judge("trace process 9 with ptrace".to_owned(), target, &here));
         }
@@ -294,6 +308,8 @@ mod tests {
               fix none
             cannot trace process 9 with ptrace: EPERM: its first thread has exited, and ptrace begins with that
               fix -b ebpf, as root
+            cannot trace process 9 with ptrace: EPERM: it is in another user namespace, and sesstrace has privilege only in its own
+              fix run sesstrace outside of this user namespace
         "]].assert_eq(&said);
     }
 }

@@ -335,7 +335,7 @@ mod tests {
 
     /// One that knows `child`.
     fn tracer(child: Option<Tid>) -> Tracer {
-        let options = Options { seccomp: true, capture_arguments: false, tty_io: false };
+        let options = Options { seccomp: true, running: false, capture_arguments: false, tty_io: false };
         let around = Surroundings { initial_namespace: false, namespace: 0 };
         let queue = Arc::new(Queue::new().unwrap());
         let mut tracer = Tracer::new(options, around, queue, Arc::default(), Arc::default());
