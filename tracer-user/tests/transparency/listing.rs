@@ -2,8 +2,9 @@
 
 use crate::observation::Facts;
 
-/// What is asked of ps, and what [`facts`] reads. Numbers may have begun anew, so that their order is not that of the starts.
-pub const PS: &str = "ps --sort start_time,pid -o pid=,ppid=,pgid=,sid=,tpgid=,tty=,stat=,comm=";
+/// What is asked of ps, of all processes of the terminal, and what [`facts`] reads. Numbers may have begun anew, so that their
+/// order is not that of the starts.
+pub const PS: &str = "ps T --sort start_time,pid -o pid=,ppid=,pgid=,sid=,tpgid=,tty=,stat=,comm=";
 
 struct Row<'a> {
     pid: &'a str,

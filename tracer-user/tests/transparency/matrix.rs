@@ -24,7 +24,7 @@ pub fn check(group: &str, program: &str, script: impl Fn(Mode) -> Observation) {
         writeln!(faults, "{group}: the manual has rows for {written:?}; the topics are {topics:?}").unwrap();
     }
     for (column, mode) in Mode::COLUMNS.into_iter().enumerate() {
-        let (Mode::InPlace(backend) | Mode::Wrapper(backend)) = mode else { continue };
+        let Some(backend) = mode.backend() else { continue };
         let run = rows_of_group.iter().any(|row| row.cells[column] != Cell::NotRun);
         if !run || !backend.works() {
             continue;

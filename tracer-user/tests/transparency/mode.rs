@@ -51,26 +51,63 @@ pub enum Mode {
     Untraced,
     InPlace(Backend),
     Wrapper(Backend),
+    /// Started untraced; `-p` follows it from its first prompt on.
+    Attached(Backend),
 }
 
 impl Mode {
     /// The columns of the matrix, in their order.
-    pub const COLUMNS: [Self; 5] = [
+    pub const COLUMNS: [Self; 6] = [
         Self::InPlace(Backend::Ptrace),
         Self::Wrapper(Backend::Ptrace),
         Self::InPlace(Backend::NoSeccomp),
         Self::InPlace(Backend::Ebpf),
         Self::Wrapper(Backend::Ebpf),
+        Self::Attached(Backend::Ptrace),
     ];
+
+    /// What watches.
+    pub fn backend(self) -> Option<Backend> {
+        match self {
+            Self::Untraced => None,
+            Self::InPlace(backend) | Self::Wrapper(backend) | Self::Attached(backend) => Some(backend),
+        }
+    }
 
     /// The words that go before a command.
     pub fn front(self) -> Vec<&'static str> {
         let (backend, placement): (_, &[_]) = match self {
-            Self::Untraced => return Vec::new(),
+            Self::Untraced | Self::Attached(_) => return Vec::new(),
             Self::InPlace(backend) => (backend, &["--in-place"]),
             Self::Wrapper(backend) => (backend, &[]),
         };
         let run = [&[SESSTRACE, "run", "-o", "/dev/null", "-w", "/dev/null"], backend.options(), placement, &["--"]];
         run.concat()
+    }
+
+    /// The words that follow a process which runs already, silently, if that is the mode.
+    pub fn follower(self, pid: i32) -> Option<Vec<String>> {
+        let Self::Attached(backend) = self else { return None };
+        let words = [&[SESSTRACE, "record", "-o", "/dev/null"], backend.options(), &["-p"]].concat();
+        Some(words.into_iter().map(str::to_owned).chain([pid.to_string()]).collect())
+    }
+}
+
+/// Who types in the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum User {
+    /// Whoever runs the tests.
+    Oneself,
+    /// An ordinary user: nobody, or oneself if one is no other.
+    Ordinary,
+}
+
+impl User {
+    /// The words that go before a command to make it this user's.
+    pub fn front(self) -> &'static [&'static str] {
+        match self {
+            Self::Ordinary if geteuid().is_root() => &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+            Self::Oneself | Self::Ordinary => &[],
+        }
     }
 }

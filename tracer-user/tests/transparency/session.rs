@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, num::NonZero};
 
 use crate::{
     listing,
-    mode::Mode,
+    mode::{Mode, User},
     observation::{Facts, Observation},
     proc::{Stat, lives},
     pty::{Terminal, describe, eventually, wait_child},
@@ -25,6 +25,10 @@ const LARGE: (u16, u16) = (100, 160);
 pub struct Session {
     pub stage: Stage,
     pub terminal: Terminal,
+    mode: Mode,
+    user: User,
+    /// Follows the shell from a terminal of its own.
+    follower: Option<Terminal>,
     /// Who started the command.
     starter: u32,
     prompt: &'static str,
@@ -38,27 +42,40 @@ pub struct Session {
 impl Session {
     /// In an interactive bash, in which `$T COMMAND` is the command in this mode.
     pub fn in_bash(mode: Mode, stage: Stage) -> Self {
+        Self::in_bash_as(User::Oneself, mode, stage)
+    }
+
+    /// The same, and `$T COMMAND` is that user's.
+    pub fn in_bash_as(user: User, mode: Mode, stage: Stage) -> Self {
         let bash = ["bash", "--norc", "--noprofile", "-i"].map(str::to_owned);
-        Self::start(&bash, &mode.front().join(" "), OUTER, stage, LARGE)
+        Self::start(&bash, (mode, user), OUTER, stage, LARGE)
     }
 
     /// The same, on a terminal of the size that terminals have.
     pub fn in_bash_of_24_rows(mode: Mode, stage: Stage) -> Self {
         let bash = ["bash", "--norc", "--noprofile", "-i"].map(str::to_owned);
-        Self::start(&bash, &mode.front().join(" "), OUTER, stage, (24, 80))
+        Self::start(&bash, (mode, User::Oneself), OUTER, stage, (24, 80))
     }
 
     /// The shell `inner` of the stage leads the session on the terminal, in this mode.
     pub fn leading(mode: Mode, stage: Stage) -> Self {
         let words: Vec<String> = mode.front().into_iter().chain(["inner"]).map(str::to_owned).collect();
-        let mut session = Self::start(&words, "", INNER, stage, LARGE);
+        let mut session = Self::start(&words, (mode, User::Oneself), INNER, stage, LARGE);
         session.starter = std::process::id();
+        session.attach();
         session
     }
 
-    fn start(words: &[String], front: &str, prompt: &'static str, stage: Stage, size: (u16, u16)) -> Self {
+    fn start(
+        words: &[String],
+        (mode, user): (Mode, User),
+        prompt: &'static str,
+        stage: Stage,
+        size: (u16, u16),
+    ) -> Self {
         let mut environment = stage.environment();
-        environment.extend([("PS1", prompt.to_owned()), ("T", front.to_owned())]);
+        let front = [user.front(), &mode.front()].concat().join(" ");
+        environment.extend([("PS1", prompt.to_owned()), ("T", front)]);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, &**value)).collect();
         let size = (NonZero::new(size.0).unwrap(), NonZero::new(size.1).unwrap());
@@ -67,7 +84,28 @@ impl Session {
         terminal.wait_until("the first prompt", |screen| screen.contents().trim_end() == prompt);
         let starter = terminal.child.id();
         let (facts, observation) = (Facts::new(), Observation::new());
-        Self { stage, terminal, starter, prompt, row: 0, topic: None, facts, observation }
+        let follower = None;
+        Self { stage, terminal, mode, user, follower, starter, prompt, row: 0, topic: None, facts, observation }
+    }
+
+    /// Follows the shell that is at its prompt in the foreground, if that is the mode.
+    pub fn attach(&mut self) {
+        let shell = self.terminal.foreground_group();
+        let Some(follower) = self.mode.follower(shell) else { return };
+        let words: Vec<&str> = self.user.front().iter().copied().chain(follower.iter().map(String::as_str)).collect();
+        let environment = self.stage.environment();
+        let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, &**value)).collect();
+        self.follower = Some(Terminal::start(&words, &environment));
+        eventually("a tracer of the shell", || (tracer(shell) != 0).then_some(()));
+    }
+
+    /// Ends the following with Ctrl-C, if that is the mode; the shell is let go of.
+    pub fn let_go(&mut self) {
+        let Some(mut follower) = self.follower.take() else { return };
+        follower.send(CTRL_C);
+        let status = describe(follower.wait());
+        assert_eq!(status, "exit 0", "{}", follower.screen());
+        assert_eq!(tracer(self.terminal.foreground_group()), 0, "the shell is let go of");
     }
 
     /// From here on, everything is said of this topic. The screen begins anew.
@@ -266,11 +304,22 @@ impl Session {
         self.finish()
     }
 
-    /// No more is to be seen.
+    /// No more is to be seen. Who follows ends with the last that it follows.
     pub fn finish(mut self) -> Observation {
         self.end_topic();
+        if let Some(mut follower) = self.follower.take() {
+            let status = describe(follower.wait());
+            assert_eq!(status, "exit 0", "{}", follower.screen());
+        }
         self.observation
     }
+}
+
+/// Who traces a process; 0 for nobody.
+fn tracer(pid: i32) -> i32 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    line.and_then(|number| number.trim().parse().ok()).unwrap_or_default()
 }
 
 /// Whether a process that would have been hung up by now was not. Dying takes a moment; who is not dying obeys. Ends it then.

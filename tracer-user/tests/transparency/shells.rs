@@ -4,11 +4,11 @@ use std::fs;
 
 use crate::{
     matrix::check,
-    mode::Mode,
+    mode::{Mode, User},
     observation::Observation,
     session::{INNER, Session},
     stage::Stage,
-    topics::{self, TOPICS},
+    topics::{self, CORE, TOPICS},
 };
 
 /// An interactive shell.
@@ -69,19 +69,29 @@ impl Shell {
     }
 
     /// Started by an interactive bash.
-    fn within_bash(&self, mode: Mode) -> Session {
-        let mut session = Session::in_bash(mode, self.stage());
+    fn within_bash(&self, user: User, mode: Mode) -> Session {
+        let stage = self.stage();
+        if user == User::Ordinary {
+            stage.open_to_all();
+        }
+        let mut session = Session::in_bash_as(user, mode, stage);
         session.line("$T inner");
         session.prompts_with(INNER);
         session.prompt();
+        session.attach();
         session
+    }
+
+    /// What the manual calls it when an ordinary user types in it.
+    pub fn of_an_ordinary_user(&self) -> String {
+        format!("{} of an ordinary user", self.name)
     }
 }
 
-/// All topics, in a job of an interactive bash.
-fn topics(shell: &Shell, mode: Mode) -> Observation {
-    let mut session = shell.within_bash(mode);
-    for (name, body) in TOPICS.iter().filter(|(name, _)| !shell.lacks.contains(name)) {
+/// All topics that are wanted, in a job of an interactive bash.
+fn topics(shell: &Shell, user: User, mode: Mode, wanted: impl Fn(&str) -> bool) -> Observation {
+    let mut session = shell.within_bash(user, mode);
+    for (name, body) in TOPICS.iter().filter(|(name, _)| wanted(name) && !shell.lacks.contains(name)) {
         session.topic(name);
         body(&mut session, shell);
     }
@@ -90,43 +100,50 @@ fn topics(shell: &Shell, mode: Mode) -> Observation {
 }
 
 fn test(name: &str) {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: what root sees of a shell; an ordinary user's shells are tests of their own");
+        return;
+    }
     let shell = Shell::named(name);
     check(name, name, |mode| {
-        let mut seen = topics(shell, mode);
+        let mut seen = topics(shell, User::Oneself, mode, |_| true);
         for hangup in [topics::hangup_of_a_leader, topics::hangup_of_jobs] {
             seen.extend(hangup(Session::leading(mode, shell.stage())));
         }
-        seen.extend(topics::hangup_within_a_shell(shell.within_bash(mode)));
+        seen.extend(topics::hangup_within_a_shell(shell.within_bash(User::Oneself, mode)));
         seen
     });
 }
 
-#[test]
-fn bash() {
-    test("bash");
+fn test_as_an_ordinary_user(name: &str) {
+    let shell = Shell::named(name);
+    let core = |mode| topics(shell, User::Ordinary, mode, |topic| CORE.contains(&topic));
+    check(&shell.of_an_ordinary_user(), name, core);
 }
 
-#[test]
-fn dash() {
-    test("dash");
+macro_rules! shells {
+    ($($shell:ident)*) => {
+        $(
+            #[test]
+            fn $shell() {
+                test(stringify!($shell));
+            }
+        )*
+
+        mod of_an_ordinary_user {
+            $(
+                #[test]
+                fn $shell() {
+                    super::test_as_an_ordinary_user(stringify!($shell));
+                }
+            )*
+        }
+
+        #[test]
+        fn every_shell_is_tested() {
+            assert_eq!(ALL.map(|shell| shell.name), [$(stringify!($shell)),*]);
+        }
+    };
 }
 
-#[test]
-fn zsh() {
-    test("zsh");
-}
-
-#[test]
-fn fish() {
-    test("fish");
-}
-
-#[test]
-fn mksh() {
-    test("mksh");
-}
-
-#[test]
-fn yash() {
-    test("yash");
-}
+shells! { bash dash zsh fish mksh yash }

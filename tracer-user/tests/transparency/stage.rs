@@ -34,12 +34,17 @@ const STOPPED: &str = "my $row = 0; until_true(sub { $row = grep(/t/i, states($A
 const GONE: &str = "until_true(sub { !pids($ARGV[0]) });";
 /// Returns when so many processes of this terminal have that name.
 const RUNS: &str = "until_true(sub { $ARGV[0] == grep { $_ ne 'Z' } states($ARGV[1]) });";
+/// Returns when the process of that number sleeps: a shell that has started a job in the background, and waits.
+const AWAITED: &str = "my $row = 0;
+until_true(sub { $row = ((stat_of($ARGV[0]))[1] // '') eq 'S' ? $row + 1 : 0; $row == 3 });";
+/// Returns when the process whose number is in this file in `$OUT` has been reaped.
+const AFTER: &str = r#"until_true(sub { slurp("$ENV{OUT}/$ARGV[0]") =~ /^(\d+)\n/ && !stat_of($1) });"#;
 /// Kills the processes of this terminal with that name, and returns when they are gone.
 const SLAY: &str = "kill 'KILL', pids($ARGV[0]); until_true(sub { !pids($ARGV[0]) });";
 /// Returns when this file in `$OUT` has been written to.
 const FILLED: &str = r#"until_true(sub { -s "$ENV{OUT}/$ARGV[0]" });"#;
 /// Lists the processes of this terminal, when three lists in a row were the same: nothing is on its way any more.
-const LIST: &str = r#"left=2; : > "$OUT/$1.last"
+const LIST: &str = r#"rm -f "$OUT/$1" "$OUT/$1."*; left=2; : > "$OUT/$1.last"
 while [ $left -gt 0 ]; do
     PS > "$OUT/$1.ps"
     sed -e '/ ps$/d' -e 's/ [RSD]\([^ ]* *[^ ]*\)$/ S\1/' "$OUT/$1.ps" > "$OUT/$1.new"
@@ -71,7 +76,15 @@ impl Stage {
         for name in ["bin", "out", "home"] {
             fs::create_dir(stage.path(name)).unwrap();
         }
-        for (name, text) in [("stopped", STOPPED), ("gone", GONE), ("runs", RUNS), ("slay", SLAY), ("filled", FILLED)] {
+        for (name, text) in [
+            ("stopped", STOPPED),
+            ("gone", GONE),
+            ("runs", RUNS),
+            ("slay", SLAY),
+            ("filled", FILLED),
+            ("awaited", AWAITED),
+            ("after", AFTER),
+        ] {
             stage.tool(name, "/usr/bin/perl", &format!("{STATES}{text}"));
         }
         stage.tool("list", "/bin/sh", &LIST.replace("PS", listing::PS));

@@ -10,7 +10,7 @@ use crate::{
 /// A name in the matrix, and the steps.
 type Topic = (&'static str, fn(&mut Session, &Shell));
 
-pub const TOPICS: [Topic; 13] = [
+pub const TOPICS: [Topic; 14] = [
     ("what a probe sees", probe),
     ("pipelines", pipelines),
     ("Ctrl-C", interrupt),
@@ -24,6 +24,19 @@ pub const TOPICS: [Topic; 13] = [
     ("stty tostop", tostop),
     ("deaths", deaths),
     ("suspend, and fg in the outer shell", suspend),
+    ("let go of", let_go),
+];
+
+/// Those that are tried as an ordinary user, too.
+pub const CORE: [&str; 8] = [
+    "what a probe sees",
+    "pipelines",
+    "Ctrl-C",
+    "Ctrl-Z and fg",
+    "bg and background read",
+    "kill %1",
+    "suspend, and fg in the outer shell",
+    "let go of",
 ];
 
 fn echo_status(session: &mut Session, shell: &Shell) {
@@ -144,10 +157,13 @@ fn disown(session: &mut Session, _: &Shell) {
 }
 
 fn wait(session: &mut Session, shell: &Shell) {
-    // Each outlives the typing: what a shell says of one that ended before `wait` is another thing.
-    session.run("sh -c 'sleep 0.2; exit 3' & wait");
+    // Each goes on until the shell waits: what it says of one that ended before is another thing.
+    session.run("sh -c 'awaited $PPID; exit 3' & wait");
     echo_status(session, shell);
-    session.run("sh -c 'sleep 0.2; kill -TERM $$' & sh -c 'sleep 0.3; exit 4' & wait");
+    session.run(
+        "sh -c 'echo $$ >$OUT/first; awaited $PPID; kill -TERM $$' & \
+         sh -c 'after first; awaited $PPID; exit 4' & wait",
+    );
     echo_status(session, shell);
     session.run("jobs");
 }
@@ -170,7 +186,7 @@ fn tostop(session: &mut Session, shell: &Shell) {
     session.run("fg");
     echo_status(session, shell);
     session.run("stty -tostop");
-    session.run("sh -c 'sleep 0.2; echo said' & gone sh");
+    session.run("sh -c 'awaited $PPID; echo said' & gone sh");
 }
 
 fn deaths(session: &mut Session, shell: &Shell) {
@@ -196,6 +212,23 @@ fn suspend(session: &mut Session, shell: &Shell) {
     session.begin("sleep 1h");
     session.foreground("sleep");
     session.press(CTRL_C);
+}
+
+/// Whoever follows the shell stops doing so while one job is stopped and another runs.
+fn let_go(session: &mut Session, shell: &Shell) {
+    session.begin("cat");
+    session.through_cat("one");
+    session.press(CTRL_Z);
+    session.run("sleep 1h & runs 1 sleep");
+    session.let_go();
+    session.list("ps");
+    session.run("jobs");
+    session.run("slay sleep");
+    session.run("jobs");
+    session.fg("cat");
+    session.through_cat("two");
+    session.press(CTRL_C);
+    echo_status(session, shell);
 }
 
 /// Leaves a stopped job behind, and notes who gets what. Ends the shell, and the outer one.
