@@ -13,6 +13,10 @@ use std::{
 };
 
 use expect_test::{Expect, expect};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 /// A folder that every user may look into, with a copy of the program: the build's own folder may be closed to others.
 struct Place {
@@ -543,13 +547,23 @@ fn an_instant_before_anybody_was_followed_is_said_to_be_one() {
 #[test]
 fn what_a_command_leaves_behind_is_told_and_can_fail_a_build() {
     let place = Place::new();
+    // Who is left behind says so, has its name, and lives until it is killed.
     let leftovers = |options: &[&str], script: &str| {
         let command = [&["leftovers", "-b", "ptrace"], options, &["--", "sh", "-c", script]].concat();
-        place.said(&place.sesstrace().env("TMPDIR", place.folder.path()).args(command).output().unwrap())
+        let mut sesstrace = place.sesstrace();
+        sesstrace.env("TMPDIR", place.folder.path()).args(command).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = sesstrace.spawn().unwrap();
+        child.wait().unwrap();
+        if let Ok(pid) = fs::read_to_string(place.path("left")) {
+            kill(Pid::from_raw(pid.trim().parse().unwrap()), Signal::SIGKILL).unwrap();
+            fs::remove_file(place.path("left")).unwrap();
+        }
+        place.said(&child.wait_with_output().unwrap())
     };
-    // The child has its name once it has executed the program.
-    let executed = "while read name < /proc/$!/comm; [ $name != sleep ]; do :; done";
-    let left = leftovers(&[], &format!("sleep 0.5 & {executed}; exit 3"));
+    let stays = "sh -c 'echo $$ > new; exec sleep 1000'";
+    let stayed =
+        "until read pid < new && read name < /proc/$pid/comm && [ $name = sleep ]; do :; done 2>/dev/null; mv new left";
+    let left = leftovers(&[], &format!("{stays} & {stayed}; exit 3"));
     assert!(left.starts_with("1 process is left behind by "), "{left}");
     assert!(left.contains("sleep: running, in the command's group ") && left.contains("; got no signal\n"), "{left}");
     assert!(
@@ -559,15 +573,17 @@ fn what_a_command_leaves_behind_is_told_and_can_fail_a_build() {
     );
     assert!(left.contains("  release    kill -TERM -- "), "{left}");
     assert!(left.ends_with("exit status: 3\n"), "{left}");
-    let failed = leftovers(&["--fail"], "sleep 0.5 &");
+    let failed = leftovers(&["--fail"], &format!("{stays} & {stayed}"));
     assert!(failed.ends_with("exit status: 1\n"), "{failed}");
-    let daemon = leftovers(&["--fail"], "setsid -f sleep 0.5; exit 4");
+    let daemon = leftovers(&["--fail"], &format!("setsid -f {stays}; {stayed}; exit 4"));
     assert!(daemon.contains("  daemon     ") && daemon.ends_with("exit status: 4\n"), "{daemon}");
     let nothing = leftovers(&["--fail"], "true");
     assert!(
         nothing.starts_with("nothing is left behind by ") && nothing.ends_with("sh\nexit status: 0\n"),
         "{nothing}"
     );
+    // The child has its name once it has executed the program.
+    let executed = "while read name < /proc/$!/comm; [ $name != sleep ]; do :; done";
     // What ignores SIGTERM is killed after the grace; the daemon is left alone.
     let script = format!("(trap '' TERM; exec sleep 1000) & {executed}; setsid -f sleep 0.1");
     let killed = leftovers(&["--kill", "--grace", "0"], &script);

@@ -18,7 +18,7 @@ use std::{
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     pty::{OpenptyResult, openpty},
-    unistd::geteuid,
+    unistd::{Pid, geteuid, tcgetpgrp},
 };
 
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -156,6 +156,15 @@ impl Shell {
         }
         self.seen = self.seen.split_once(what).unwrap().1.to_owned();
     }
+
+    /// Waits until the shell has given the terminal to a job, which is after it has said so.
+    fn expect_job_in_foreground(&mut self, shell: Pid) {
+        let begun = Instant::now();
+        while tcgetpgrp(&self.master).unwrap() == shell {
+            assert!(begun.elapsed() < DEADLINE, "no job comes to the foreground");
+            std::thread::yield_now();
+        }
+    }
 }
 
 impl Drop for Shell {
@@ -172,6 +181,7 @@ fn nothing_differs_while_a_shell_stops_resumes_and_ends_jobs() {
     }
     let mut shell = Shell::start();
     shell.expect("ready> ");
+    let group = tcgetpgrp(&shell.master).unwrap();
     // The job says that it runs, in the foreground: the shell has given it the terminal by then.
     shell.say("sh -c 'echo run''ning; exec sleep 60'\n");
     shell.expect("running");
@@ -183,6 +193,7 @@ fn nothing_differs_while_a_shell_stops_resumes_and_ends_jobs() {
     shell.expect("ready> ");
     shell.say("fg\n");
     shell.expect("sleep 60'");
+    shell.expect_job_in_foreground(group);
     shell.say("\x03");
     shell.expect("ready> ");
     shell.say("cat & (sleep 60 &); echo le''ft\n");
