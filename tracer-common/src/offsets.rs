@@ -74,6 +74,8 @@ offsets! {
     task_mm: Required "task_struct.mm";
     /// `task_struct.cgroups`.
     task_cgroups: Optional "task_struct.cgroups";
+    /// `signal_struct.curr_target`.
+    signal_curr_target: Required "signal_struct.curr_target";
     /// `signal_struct.pids`.
     signal_pids: Required "signal_struct.pids";
     /// `signal_struct.leader`.

@@ -289,6 +289,9 @@ fn has_cgroups() -> bool {
         && global!(OFFSETS.kernfs_node_id) != ABSENT
 }
 
+/// What threads share is read through `signal->curr_target`, which is one of them (kernel/signal.c, `complete_signal`): a
+/// pointer out of a `signal_struct` is nothing that the verifier searches its BTF for, see [`Task`]. Of a process that is
+/// being released it may be another's by then.
 #[inline(always)]
 fn fill<L: Load>(load: &mut L, out: &mut State, task: Ptr, signal: Ptr) -> u32 {
     out.id = identity(load, task);
@@ -298,18 +301,19 @@ fn fill<L: Load>(load: &mut L, out: &mut State, task: Ptr, signal: Ptr) -> u32 {
     out.task_exit_state = load.load(task, global!(OFFSETS.task_exit_state));
     out.exit_state = leader_exit_state(task, out);
     out.exit_code = load.load(task, global!(OFFSETS.task_exit_code));
-    if let Some(parent) = load.follow(task, global!(OFFSETS.task_real_parent)) {
-        out.parent = identity(load, parent);
-        job_of_parent(load, out, parent);
-    }
-    let mut bits = flag(out.parent.tgid == 1, BIT_PARENT_IS_INIT);
-    if let Some(sighand) = load.follow(task, global!(OFFSETS.task_sighand)) {
-        let blocked = load.load(task, global!(OFFSETS.task_blocked));
-        bits |= dispositions(load, sighand, blocked);
-    }
     if signal.is_null() {
         impossible!("task {} has no signal_struct", out.id.tid);
         return FLAG_STATE_UNREADABLE;
+    }
+    let Some(member) = load.follow(signal, global!(OFFSETS.signal_curr_target)) else { return FLAG_STATE_UNREADABLE };
+    let member_tgid: u32 = load.load(member, global!(OFFSETS.task_tgid));
+    if member_tgid != out.id.tgid {
+        return FLAG_STATE_UNREADABLE;
+    }
+    let mut bits = family(load, out, member);
+    if let Some(sighand) = load.follow(member, global!(OFFSETS.task_sighand)) {
+        let blocked = load.load(task, global!(OFFSETS.task_blocked));
+        bits |= dispositions(load, sighand, blocked);
     }
     out.bits = bits | job(load, out, signal);
     if let Some(pid) = load.follow(signal, global!(OFFSETS.signal_pids) + TGID) {
@@ -323,6 +327,15 @@ fn fill<L: Load>(load: &mut L, out: &mut State, task: Ptr, signal: Ptr) -> u32 {
         terminal(load, out, tty);
     }
     if load.failed() { FLAG_STATE_UNREADABLE } else { 0 }
+}
+
+/// The parent, which is that of every thread of the process. Returns `BIT_*`.
+#[inline(always)]
+fn family<L: Load>(load: &mut L, out: &mut State, member: Ptr) -> u32 {
+    let Some(parent) = load.follow(member, global!(OFFSETS.task_real_parent)) else { return 0 };
+    out.parent = identity(load, parent);
+    job_of_parent(load, out, parent);
+    flag(out.parent.tgid == 1, BIT_PARENT_IS_INIT)
 }
 
 /// Group and session of the parent, which the orphan rule compares with the process's own.
