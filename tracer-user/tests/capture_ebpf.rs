@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
@@ -53,6 +54,24 @@ fn until(source: &mut EbpfSource, what: &str, done: impl Fn(&[Event]) -> bool) -
         assert!(Instant::now() < deadline, "not within a minute: {what}; lost {:?}", source.lost());
         std::thread::yield_now();
     }
+}
+
+/// A verifier gives up a program after it went through a million instructions (kernel/bpf/verifier.c,
+/// `BPF_COMPLEXITY_LIMIT_INSNS`), and the number for the same program differs from kernel to kernel.
+#[test]
+fn the_limit_of_the_verifier_is_far() {
+    let mut options = Options::new(Mode::All);
+    options.load.tty_io = true;
+    let Some(_source) = open(options) else { return };
+    let descriptors = fs::read_dir("/proc/self/fdinfo").unwrap().map(|entry| entry.unwrap().path());
+    let verified = |path| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.lines().find_map(|line| line.strip_prefix("verified_insns:")?.trim().parse::<u32>().ok())
+    };
+    let mut counts: Vec<u32> = descriptors.filter_map(verified).collect();
+    counts.sort_unstable();
+    eprintln!("verified insns {counts:?}");
+    assert!(counts.last().is_some_and(|most| *most < 500_000), "{counts:?}");
 }
 
 /// Events whose subject is this process.

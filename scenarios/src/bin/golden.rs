@@ -1,4 +1,4 @@
-//! `golden record|replay|check|tell`: the work behind `cargo xtask record` and `cargo xtask replay`.
+//! `golden record|replay|check|tell|try`: the work behind `cargo xtask record`, `cargo xtask replay` and `cargo xtask vm`.
 
 use std::{env, fs, io::Write as _, process::ExitCode};
 
@@ -14,8 +14,8 @@ use scenarios::{
     story,
 };
 
-const USAGE: &str =
-    "usage: golden record NAME…|--all, golden replay [--bless] [NAME…], golden check [NAME…], golden tell NAME|FILE";
+const USAGE: &str = "usage: golden record NAME…|--all, golden replay [--bless] [NAME…], golden check [NAME…], \
+                     golden tell NAME|FILE, golden try ebpf|ptrace NAME…";
 
 fn main() -> Result<ExitCode> {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -28,6 +28,8 @@ fn main() -> Result<ExitCode> {
         ["replay", names @ ..] => each(named(names)?, |scenario| replay(scenario, Mode::Compare, &tools))?,
         ["check", names @ ..] => each(named(names)?, says_what_it_must)?,
         ["tell", what] => tell(what)?,
+        ["try", "ebpf", names @ ..] => each(named(names)?, |scenario| attempt(scenario, Backend::Ebpf, &tools))?,
+        ["try", "ptrace", names @ ..] => each(named(names)?, |scenario| attempt(scenario, Backend::Ptrace, &tools))?,
         _ => bail!(USAGE),
     };
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -80,6 +82,15 @@ fn make(scenario: &Scenario, tools: &Tools) -> Result<Vec<String>> {
     let golden = recording(scenario);
     fs::create_dir_all(golden.parent().context("no folder")?)?;
     fs::copy(&new, &golden).with_context(|| golden.display().to_string())?;
+    fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    Ok(failures)
+}
+
+/// Records a scenario here and now, and keeps nothing. Of what a tracer cannot know the parity test judges.
+fn attempt(scenario: &Scenario, backend: Backend, tools: &Tools) -> Result<Vec<String>> {
+    let folder = env::temp_dir().join(format!("try-{}-{}", scenario.name, backend.name()));
+    record::record(scenario, &folder, backend, tools)?;
+    let failures = story::check(scenario.expect, &read(&folder.join("recording.jsonl"))?)?;
     fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
     Ok(failures)
 }
