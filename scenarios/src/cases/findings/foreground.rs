@@ -75,7 +75,7 @@ fn nobody() -> Result<()> {
         terminal.set_foreground(job.pid())?;
         go.open()?;
         job.succeeds()?;
-        let_pass(300);
+        let_pass(1200);
         Ok(terminal.set_foreground(me())?)
     })
 }

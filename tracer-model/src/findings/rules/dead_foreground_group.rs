@@ -5,9 +5,11 @@
 //!
 //! **Fix.** The shell has to take the terminal back when its job has ended.
 //!
-//! **Not a problem** for the moment that a shell needs to notice: less than 200 ms is not reported.
+//! **Not a problem** for the moment that a shell needs to notice: less than a second is not reported.
 //!
 //! Source: POSIX.1-2024 XBD 3.149; `drivers/tty/tty_jobctrl.c`, `tiocspgrp`.
+
+use std::collections::BTreeMap;
 
 use super::prelude::*;
 
@@ -16,7 +18,11 @@ pub(in crate::findings) fn watch() -> Box<dyn Watch> {
 }
 
 #[derive(Default)]
-struct DeadForeground(Waiting<TtyKey, Empty>);
+struct DeadForeground {
+    empty: Waiting<TtyKey, Empty>,
+    /// Who gave each terminal to its foreground group last: who should take it back.
+    givers: BTreeMap<TtyKey, ProcKey>,
+}
 
 /// Nobody is in the foreground since this event.
 struct Empty {
@@ -30,9 +36,11 @@ impl Watch for DeadForeground {
     fn event(&mut self, now: &Now<'_>, _: &mut Vec<Draft>) {
         for change in now.changes() {
             if let Change::TtyLost { tty, .. } = *change {
-                self.0.take(tty);
+                self.empty.take(tty);
+                self.givers.remove(&tty);
             } else if let Change::Foreground { tty, from, to, by } = *change {
-                self.0.take(tty);
+                self.empty.take(tty);
+                self.givers.extend(by.map(|by| (tty, by)));
                 if let Some(to) = to.filter(|to| to.empty) {
                     let ended = from.filter(|from| from.number == to.number).and_then(|from| from.group);
                     let last = ended.and_then(|group| now.last_of(group));
@@ -40,20 +48,21 @@ impl Watch for DeadForeground {
                     let given = by.and_then(|_| now.evidence_of(change));
                     let evidence = last.chain(given).collect();
                     let empty = Empty { number: to.number, ended, seq: now.seq, evidence };
-                    self.0.put(tty, after(now.at, 200 * MS), empty);
+                    self.empty.put(tty, after(now.at, SECOND), empty);
                 }
             }
         }
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        for (tty, at, Empty { number, ended, seq, evidence }) in self.0.due(now.at) {
+        for (tty, at, Empty { number, ended, seq, evidence }) in self.empty.due(now.at) {
             let Some(terminal) = now.model.terminal(tty) else { continue };
             let session = terminal.session.and_then(|session| now.model.session(session));
             let alive: Vec<ProcKey> = terminal.users.iter().copied().filter(|user| now.is_alive(*user)).collect();
             let Some(session) = session.filter(|_| !alive.is_empty()) else { continue };
-            let leader = session.leader.filter(|leader| now.is_alive(*leader));
-            let who = leader.map_or_else(|| say!["nobody"], |leader| say![now.name(leader)]);
+            let giver = self.givers.get(&tty).copied().filter(|giver| now.is_alive(*giver));
+            let giver = giver.or_else(|| session.leader.filter(|leader| now.is_alive(*leader)));
+            let who = giver.map_or_else(|| say!["nobody"], |giver| say![now.name(giver)]);
             let why = match ended {
                 Some(group) => {
                     let when = now.last_of(group).and_then(|life| life.reaped.as_ref()).map(|reaped| say![" at ", reaped.at]);
@@ -74,7 +83,7 @@ impl Watch for DeadForeground {
     }
 
     fn next(&self) -> BootNs {
-        self.0.next()
+        self.empty.next()
     }
 }
 
@@ -95,8 +104,8 @@ mod tests {
 
     #[test]
     fn a_terminal_that_nobody_owns_is_a_warning() {
-        check(&format!("{JOB}@300000000 50: takes SIGWINCH 0 handler\n"), expect![[r"
-            warning JC205 dead-foreground-group @200013000: nobody owns pts/0: Ctrl-C there reaches no process
+        check(&format!("{JOB}@2000000000 50: takes SIGWINCH 0 handler\n"), expect![[r"
+            warning JC205 dead-foreground-group @1000013000: nobody owns pts/0: Ctrl-C there reaches no process
               why   group 11 ended at @13000, and 10 bash has not taken the terminal back since
               fix   take the terminal back with tcsetpgrp when the job has ended
               seen  #10 11 bash exits 0
@@ -106,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_shell_that_needs_a_moment_is_well() {
-        let taken = "10: ioctl(255,TIOCSPGRP,0,10) = 0\n@300000000 50: takes SIGWINCH 0 handler\n";
+        let taken = "10: ioctl(255,TIOCSPGRP,0,10) = 0\n@2000000000 50: takes SIGWINCH 0 handler\n";
         check(&format!("{JOB}{taken}"), expect![[""]]);
     }
 }

@@ -7,7 +7,8 @@
 //! **Fix.** Check that the group to be signalled is not the caller's own (getpgrp) and that its number is greater than 1;
 //! put the child into its own group with setpgid right after fork.
 //!
-//! **Not a problem** in shell scripts, where `kill 0` in a trap is an idiom, and for a caller that handles the signal, as one
+//! **Not a problem** in shell scripts, where `kill 0` in a trap is an idiom, for a leader that says kill(0) to end what it
+//! started and itself, as timeout does, and for a caller that handles the signal, as one
 //! does that passes it on to its group: information only, unless it hits an ancestor of the caller, which is a warning. A
 //! caller that ignores or blocks the signal has thought of itself, and is not reported. To end a container by its process 1
 //! is information, and what shuts a machine down is not reported.
@@ -92,11 +93,18 @@ fn ancestors(now: &Now<'_>, process: ProcKey) -> impl Iterator<Item = ProcKey> {
     std::iter::successors(above(&process), move |key| above(key)).take(64)
 }
 
+/// It leads the group, and named it as its own: kill(0), as timeout does to end what it started and itself.
+fn means_its_own(now: &Now<'_>, sender: ProcKey, group: PgrpKey) -> bool {
+    let tid = now.event.map(|event| event.actor.tid);
+    let open = now.model.process(sender).zip(tid).and_then(|(process, tid)| process.book.calls.get(tid));
+    group.number.0 == sender.number.0 && matches!(open.map(|open| open.call), Some(Call::Kill { target: 0, .. }))
+}
+
 fn own_group(now: &Now<'_>, sender: ProcKey, group: PgrpKey, sent: SignalGenerated, change: &Change) -> Option<Draft> {
     let (signal, handled) = (sent.signal, sent.disposition == Disposition::Handler);
     let members = now.model.group(group)?.members.len();
     let above: Vec<ProcKey> = ancestors(now, sender).filter(|key| now.group_of(*key) == Some(group)).collect();
-    let severity = match (now.is_shell(sender), handled) {
+    let severity = match (now.is_shell(sender) || means_its_own(now, sender, group), handled) {
         (true, _) => Severity::Info,
         (false, true) if above.is_empty() => Severity::Info,
         (false, true) => Severity::Warning,
@@ -148,10 +156,10 @@ mod tests {
             11: setpgid(0,0) = 0
             11: exec runner
             11: fork 12
-            11: > kill(0,SIGTERM)
+            11: > kill(-11,SIGTERM)
             11: SIGTERM -> 12
             11: SIGTERM -> 11
-            11: < kill(0,SIGTERM) = 0
+            11: < kill(-11,SIGTERM) = 0
             ",
             expect![[r"
                 error JC303 overbroad-kill @12000: 11 runner sent SIGTERM to its own process group 11: to itself and to 12 runner

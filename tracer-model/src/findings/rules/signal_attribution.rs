@@ -99,7 +99,7 @@ fn fate(fate: Fate) -> &'static str {
         Fate::Exiting => " (was ending)",
         Fate::Init => " (process 1, without a handler: nothing)",
         Fate::Refused => " (its queue was full)",
-        Fate::Open | Fate::Died | Fate::Stopped | Fate::Continued => " (nothing)",
+        Fate::Open | Fate::Died | Fate::Stopped | Fate::Continued => " (no effect yet)",
     }
 }
 

@@ -20,6 +20,8 @@ pub(in crate::findings) fn watch() -> Box<dyn Watch> {
 
 struct TcsetpgrpFailed;
 
+const EBADF: i32 = 9;
+
 impl Watch for TcsetpgrpFailed {
     fn event(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         let Some(refused) = now.refused() else { return };
@@ -56,6 +58,9 @@ impl Watch for TcsetpgrpFailed {
                 // A shell that runs a script with `set -m` tries the descriptor of its errors, wherever that leads.
                 let severity = if now.is_shell(refused.caller) { Severity::Info } else { Severity::Warning };
                 (severity, say!["that descriptor is not the caller's controlling terminal"], Fix::DevTty)
+            }
+            Refusal::Invalid if refused.errno == EBADF => {
+                (Severity::Warning, say!["that descriptor is not open"], Fix::DevTty)
             }
             Refusal::Invalid => (Severity::Warning, say![value, " is no number of a process group"], Fix::WhileItLives),
             _ => return,
