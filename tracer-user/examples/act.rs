@@ -35,6 +35,10 @@ fn main() {
         Some("restart") => restart(),
         Some("auto_reap") => auto_reap(),
         Some("wait_twice") => wait_twice(),
+        Some("jobs") => jobs(),
+        Some("wait_blocked") => wait_blocked(),
+        Some("churn") => churn(),
+        Some("races") => races(),
         Some("stop_threads") => stop_threads(),
         Some("leave_daemon") => leave_daemon(),
         Some("killed") => killed(),
@@ -193,6 +197,82 @@ fn auto_reap() {
     drop(held);
     assert_eq!(read(&end, &mut [0]), Ok(0));
     assert_eq!(waitpid(None, None), Err(Errno::ECHILD));
+}
+
+/// Three children, each with a group of its own, one after the other; the third executes a program.
+fn jobs() {
+    for number in 1..=3 {
+        // SAFETY: one thread.
+        match unsafe { fork() }.unwrap() {
+            ForkResult::Child => {
+                setpgid(Pid::from_raw(0), Pid::from_raw(0)).unwrap();
+                // Once more, which changes nothing.
+                setpgid(Pid::from_raw(0), getpid()).unwrap();
+                if number == 3 {
+                    execv(c"/bin/true", &[c"true"]).unwrap();
+                }
+                exit(number);
+            }
+            ForkResult::Parent { child } => {
+                assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, number % 3)));
+            }
+        }
+    }
+}
+
+/// A wait that ends although SIGCHLD is blocked.
+fn wait_blocked() {
+    let mut blocked = SigSet::empty();
+    blocked.add(Signal::SIGCHLD);
+    blocked.thread_block().unwrap();
+    // SAFETY: one thread.
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Child => {
+            until_asleep(getppid());
+            exit(4);
+        }
+        ForkResult::Parent { child } => assert_eq!(waitpid(None, None), Ok(WaitStatus::Exited(child, 4))),
+    }
+    assert_eq!(waitpid(None, None), Err(Errno::ECHILD));
+}
+
+/// Parent and child move the child, which may execute a program meanwhile. Writes what the parent's calls returned.
+fn races() {
+    let mut results = String::new();
+    for round in 0..120_u64 {
+        // SAFETY: one thread.
+        match unsafe { fork() }.unwrap() {
+            ForkResult::Child => {
+                if round % 2 == 0 {
+                    setpgid(Pid::from_raw(0), Pid::from_raw(0)).unwrap();
+                }
+                if round % 3 != 0 {
+                    execv(c"/bin/true", &[c"true"]).unwrap();
+                }
+                exit(0);
+            }
+            ForkResult::Parent { child } => {
+                for _ in 0..round * round % 64 * 2000 {
+                    std::hint::spin_loop();
+                }
+                let result = setpgid(child, child).map_or_else(|errno| -(errno as i32), |()| 0);
+                results.push_str(&result.to_string());
+                results.push(' ');
+                assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+            }
+        }
+    }
+    std::io::Write::write_all(&mut std::io::stdout(), results.as_bytes()).unwrap();
+}
+
+/// Threads come and go until it is killed.
+fn churn() {
+    loop {
+        let threads: Vec<_> = (0..4).map(|_| thread::spawn(|| ())).collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
 }
 
 /// A child that is looked at with waitid before it is reaped.

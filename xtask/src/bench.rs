@@ -10,7 +10,7 @@ mod ways;
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -42,6 +42,8 @@ enum What {
     Jobs {
         /// How many.
         count: usize,
+        /// Where the pace of the fastest of them goes.
+        pace: PathBuf,
     },
 }
 
@@ -55,7 +57,7 @@ const START_BAR: Duration = Duration::from_millis(10);
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.what {
-        What::Jobs { count } => jobs::run(*count),
+        What::Jobs { count, pace } => jobs::run(*count, pace),
         What::Recording(recording) => recording::run(recording),
         What::Ptrace => ptrace(arguments.repetitions),
         What::Start => start(arguments.repetitions.max(20)),
@@ -69,10 +71,22 @@ fn ptrace(repetitions: usize) -> anyhow::Result<()> {
     let ways = tracing_ways(&sesstrace, &folder)?;
     say("Other work on this machine shows in every number. Compare numbers of one table only.")?;
     let own = std::env::current_exe().context("this program's path")?;
-    let jobs = [own.to_str().context("this program's path")?, "bench", "jobs", &JOBS.to_string()].map(str::to_owned);
-    compare(&format!("{JOBS} times fork, setpgid, exit, wait"), &ways, repetitions, |way| time(way, &jobs, &folder))?;
+    let pace = folder.join("pace");
+    let words = ["bench", "jobs", &JOBS.to_string(), pace.to_str().context("the path of the repository")?];
+    let jobs = [&[own.to_str().context("this program's path")?][..], &words].concat();
+    let jobs: Vec<String> = jobs.into_iter().map(str::to_owned).collect();
+    count_stops(&jobs)?;
+    let mut whole = vec![None; ways.len()];
+    let what = "1000 times fork, setpgid, exit, wait, at the pace of the fastest 20";
+    compare(what, &ways, repetitions, |at, way| {
+        keep_least(&mut whole, at, time(way, &jobs, &folder)?);
+        jobs::pace(&pace)
+    })?;
+    table(&format!("{JOBS} times fork, setpgid, exit, wait: the fastest of {repetitions}"), &ways, &whole)?;
     let build = jobs::write_build(&folder)?;
-    compare("a build: make -j2 of 40 targets, 7 commands each", &ways, repetitions, |way| time(way, &build, &folder))?;
+    compare("a build: make -j2 of 40 targets, 7 commands each", &ways, repetitions, |_, way| {
+        time(way, &build, &folder)
+    })?;
     idle::compare(&ways, &folder)
 }
 
@@ -83,7 +97,7 @@ fn start(repetitions: usize) -> anyhow::Result<()> {
     let ways = start_ways(&sesstrace, &folder);
     say("Other work on this machine shows in every number. Compare numbers of one table only.")?;
     let command = ["/bin/true".to_owned()];
-    let fastest = compare("true", &ways, repetitions, |way| time(way, &command, &folder))?;
+    let fastest = compare("true", &ways, repetitions, |_, way| time(way, &command, &folder))?;
     let [Some(untraced), Some(ptrace), ..] = fastest.as_slice() else { bail!("nothing was measured") };
     let added = ptrace.saturating_sub(*untraced);
     let verdict = if added < START_BAR { "held" } else { "MISSED" };
@@ -110,17 +124,40 @@ fn compare(
     what: &str,
     ways: &[Way],
     repetitions: usize,
-    mut measure: impl FnMut(&Way) -> anyhow::Result<Duration>,
+    mut measure: impl FnMut(usize, &Way) -> anyhow::Result<Duration>,
 ) -> anyhow::Result<Vec<Option<Duration>>> {
     let mut fastest = vec![None; ways.len()];
     for _ in 0..repetitions {
-        for (way, fastest) in ways.iter().zip(&mut fastest) {
-            let now = measure(way)?;
-            *fastest = Some(fastest.map_or(now, |before: Duration| before.min(now)));
+        for (at, way) in ways.iter().enumerate() {
+            let now = measure(at, way)?;
+            keep_least(&mut fastest, at, now);
         }
     }
     table(&format!("{what}: the fastest of {repetitions}"), ways, &fastest)?;
     Ok(fastest)
+}
+
+fn keep_least(times: &mut [Option<Duration>], at: usize, now: Duration) {
+    if let Some(least) = times.get_mut(at) {
+        *least = Some(least.map_or(now, |before| before.min(now)));
+    }
+}
+
+/// How often sesstrace stops the jobs, by kind: numbers in which other work does not show.
+fn count_stops(jobs: &[String]) -> anyhow::Result<()> {
+    let mut command = Command::new("cargo");
+    command.args(["run", "--quiet", "--release", "-p", "tracer-user", "--example", "count_stops", "--"]).args(jobs);
+    let output = command.current_dir(crate::root()?).output().context("cannot run cargo")?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        bail!("{command:?} ended with {}: {text}", output.status);
+    }
+    let counts = text.lines().filter_map(|line| line.split_once(' '));
+    let counts = counts.map(|(kind, count)| count.parse().map(|count: f64| (kind, count / JOBS as f64)));
+    let counts: Vec<(&str, f64)> = counts.collect::<Result<_, _>>().context("the counts")?;
+    let list: Vec<String> = counts.iter().map(|(kind, count)| format!("{kind} {count:.2}")).collect();
+    let all: f64 = counts.iter().map(|(_, count)| count).sum();
+    say(&format!("\nstops of a job under sesstrace: {all:.2} ({})", list.join(", ")))
 }
 
 /// A row for each way: the time, what it adds to the first way's, and which part that is of what strace adds.

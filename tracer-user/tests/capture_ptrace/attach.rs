@@ -155,3 +155,25 @@ fn what_is_left_behind_is_served_until_it_ends() {
     assert_eq!(said, "ok", "it forks, waits and makes a session as ever; {events} events before");
     served.join().unwrap();
 }
+
+#[test]
+fn a_process_whose_threads_come_and_go_is_taken() {
+    for _ in 0..8 {
+        let Some(mut capture) = Capture::open(UNFILTERED) else { return };
+        let words = act("churn");
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut stage = Stage::new(UNFILTERED, None, &words);
+        let root = stage.root;
+        stage.release();
+        let deadline = std::time::Instant::now() + crate::stage::DEADLINE;
+        let alone = || fs::read_to_string(format!("/proc/{root}/status")).unwrap().contains("Threads:\t1\n");
+        while alone() {
+            assert!(std::time::Instant::now() < deadline, "it makes no threads");
+            std::thread::yield_now();
+        }
+        capture.source.follow(&[root]).unwrap();
+        signal(root, NixSignal::SIGKILL);
+        capture.until_dead(root);
+        capture.end();
+    }
+}

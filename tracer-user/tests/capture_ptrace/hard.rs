@@ -1,10 +1,11 @@
 //! What shells do not do: threads, odd clones, restarted calls, 32-bit calls, ends out of the blue.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs::File, io::Read as _, os::fd::OwnedFd};
 
 use nix::{
+    fcntl::OFlag,
     sys::signal::{Signal as NixSignal, kill},
-    unistd::Pid as NixPid,
+    unistd::{Pid as NixPid, pipe2},
 };
 use tracer_model::{
     event::{Call, EXIT_DEAD, EventKind, SignalOrigin, SignalOutcome, WaitStatus},
@@ -262,4 +263,90 @@ fn a_slow_consumer_slows_the_command_and_loses_nothing() {
     let born = capture.events.iter().filter(|event| matches!(event.kind, EventKind::NewTask { .. })).count();
     assert_eq!(born, CHILDREN);
     capture.end();
+}
+
+/// Number of the ENTER, call and result of every LEAVE; every ENTER has one.
+fn returns(capture: &Capture) -> Vec<(Call, i64)> {
+    let entered = capture.events.iter().filter(|event| matches!(event.kind, EventKind::Enter { .. })).map(|it| it.seq);
+    let leaves: Vec<_> = capture.events.iter().filter_map(|event| leave(event, |_| true)).collect();
+    let left: BTreeSet<_> = leaves.iter().filter_map(|leave| leave.entered).map(|(seq, _)| seq).collect();
+    assert_eq!((entered.collect::<BTreeSet<_>>(), left.len()), (left, leaves.len()), "{}", list(&capture.events));
+    leaves.into_iter().map(|leave| (leave.call, leave.ret)).collect()
+}
+
+#[test]
+fn what_is_shown_by_something_else_is_told_without_a_stop() {
+    for options in BOTH {
+        let Some((capture, _stage)) = perform(options, "jobs", 0) else { return };
+        let made = capture.events.iter().filter(|event| matches!(event.kind, EventKind::NewTask { .. }));
+        let children: Vec<_> = made.filter_map(subject).map(|child| child.id).collect();
+        assert_eq!(children.len(), 3);
+        for (child, status) in children.iter().zip([1, 2, 0]) {
+            let pid = child.pid.0 as i32;
+            let mut last = 0;
+            for pgid in [0, pid] {
+                last = capture.find(last + 1, "setpgid", |event| {
+                    is_of(event, child.pid)
+                        && leave(event, |call| *call == Call::Setpgid { pid: 0, pgid }).is_some_and(|it| it.ret == 0)
+                });
+                assert_eq!(subject(&capture.events[last]).unwrap().pgrp.number, child.pid.0);
+            }
+            let exit = capture.find(last, "exit", |event| {
+                is_of(event, child.pid) && event.kind == EventKind::Exit { group_dead: true }
+            });
+            let dead = capture.find(exit, "end", |event| is_of(event, child.pid) && event.kind == EventKind::Dead);
+            let reap = capture.find(dead, "reap", |event| {
+                let waited = leave(event, |call| matches!(call, Call::Wait4 { .. })).and_then(|leave| leave.waited);
+                waited.is_some_and(|it| it.child == *child && it.status == WaitStatus::Exited(status))
+            });
+            assert!(reap > dead);
+        }
+        returns(&capture);
+        if options == FILTERED {
+            let stops = capture.source.stops();
+            let count = |kind| stops.iter().find(|(name, _)| *name == kind).map_or(0, |(_, count)| *count);
+            // The root has a parent that is not traced, and stops before it exits.
+            assert_eq!((count("return"), count("exit"), count("end")), (0, 1, 4), "{stops:?}");
+        }
+        capture.end();
+    }
+}
+
+#[test]
+fn a_wait_whose_end_is_no_signal_is_seen_to_return() {
+    for options in BOTH {
+        let Some((capture, _stage)) = perform(options, "wait_blocked", 0) else { return };
+        let waits: Vec<_> =
+            returns(&capture).into_iter().filter(|(call, _)| matches!(call, Call::Wait4 { .. })).collect();
+        let [(_, reaped), (_, refused)] = waits[..] else { panic!("{waits:?}") };
+        assert!(reaped > 0 && refused == -10, "{waits:?}");
+        capture.end();
+    }
+}
+
+/// Whatever is faster: the parent's setpgid, the child's, or its exec.
+#[test]
+fn what_is_told_of_a_race_is_what_its_parties_were_told() {
+    for options in BOTH {
+        let Some(mut capture) = Capture::open(options) else { return };
+        let (input, _tell): (OwnedFd, OwnedFd) = pipe2(OFlag::O_CLOEXEC).unwrap();
+        let (mut heard, output) = pipe2(OFlag::O_CLOEXEC).map(|(read, write)| (File::from(read), write)).unwrap();
+        let words = act("races");
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut stage = Stage::on(options, None, &words, Some((input, output)));
+        capture.source.follow(&[stage.root]).unwrap();
+        stage.release();
+        capture.until_dead(stage.root);
+        assert_eq!(stage.next_state(), 0);
+        let mut said = String::new();
+        heard.read_to_string(&mut said).unwrap();
+        let said: Vec<i64> = said.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        let all = returns(&capture);
+        let moves = |call: &Call| matches!(call, Call::Setpgid { pid, .. } if *pid != 0);
+        let told: Vec<i64> = all.iter().filter(|(call, _)| moves(call)).map(|(_, ret)| *ret).collect();
+        assert_eq!((said.len(), &told), (120, &said));
+        let own = all.iter().filter(|(call, _)| *call == Call::Setpgid { pid: 0, pgid: 0 });
+        assert_eq!(own.map(|(_, ret)| *ret).collect::<Vec<_>>(), [0; 60]);
+        capture.end();
+    }
 }

@@ -154,6 +154,9 @@ const I386_REGISTERS: (usize, usize) = (11, 0);
 const X86_64_NUMBER: usize = 15;
 const X86_64_FIRST: usize = 14;
 const X86_64_RBX: usize = 5;
+/// The words of the result: `eax`, and the low half of `rax`.
+const I386_RESULT: usize = 6;
+const X86_64_RESULT: usize = 20;
 /// Words of the registers of a 32-bit program.
 const I386_LENGTH: usize = 17;
 /// `x8` and `x0`.
@@ -162,16 +165,35 @@ const AARCH64_REGISTERS: (usize, usize) = (8, 0);
 /// How a process was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cloning {
-    /// With these flags.
-    Flags(u64),
-    /// With the flags in the first word at this address (clone3).
-    FlagsAt(u64),
+    /// With these flags; its end sends this signal.
+    With { flags: u64, signal: u64 },
+    /// As the `struct clone_args` at this address says (clone3).
+    At(u64),
 }
 
+/// Bytes of `struct clone_args` up to the signal (include/uapi/linux/sched.h).
+pub(super) const CLONE_ARGS: usize = 40;
+
 impl Cloning {
+    /// Whether a thread has not yet returned from its call: until then there is ENOSYS for the result (x86, `do_syscall_64`).
+    /// `None` where the registers do not tell.
+    pub fn is_under_way(words: &[u32]) -> Option<bool> {
+        const ENOSYS: u32 = (-libc::ENOSYS) as u32;
+        let result = if words.len() == I386_LENGTH { I386_RESULT } else { X86_64_RESULT };
+        cfg!(target_arch = "x86_64").then(|| words.get(result) == Some(&ENOSYS))
+    }
+
+    /// How a thread that is in one of these calls made it, where its registers alone say so. Only clone3 has one number in both
+    /// conventions of x86.
+    pub fn by_number(words: &[u32]) -> Option<Self> {
+        let certain = |abi: &Abi| Self::of(abi.audit(), words).filter(|it| matches!(it, Self::With { .. }));
+        Abi::native().iter().find_map(certain)
+    }
+
     /// What the registers of a thread say that is in fork, vfork, clone or clone3. `None` when it is in none of these, as far
     /// as they tell.
     pub fn of(arch: u32, words: &[u32]) -> Option<Self> {
+        const SIGCHLD: u64 = libc::SIGCHLD as u64;
         let half = |index: usize| words.get(index).copied().map(u64::from);
         let whole = |index: usize| Some(half(2 * index)? | half(2 * index + 1)? << 32);
         let abi = Abi::of_audit(arch)?;
@@ -189,12 +211,18 @@ impl Cloning {
             Abi::Aarch64 => [u64::MAX, u64::MAX, 220, 435],
         };
         match numbers.iter().position(|known| *known == number)? {
-            0 => Some(Self::Flags(0)),
-            1 => Some(Self::Flags(CLONE_VFORK | CLONE_VM)),
+            0 => Some(Self::With { flags: 0, signal: SIGCHLD }),
+            1 => Some(Self::With { flags: CLONE_VFORK | CLONE_VM, signal: SIGCHLD }),
             // The lowest byte is the signal of its end.
-            2 => Some(Self::Flags(first & 0xffff_ff00)),
-            _ => Some(Self::FlagsAt(first)),
+            2 => Some(Self::With { flags: first & 0xffff_ff00, signal: first & 0xff }),
+            _ => Some(Self::At(first)),
         }
+    }
+
+    /// Flags and signal, in what was read from [`Self::At`].
+    pub fn read(arguments: [u8; CLONE_ARGS]) -> Option<(u64, u64)> {
+        let mut words = arguments.as_chunks().0.iter().copied().map(u64::from_ne_bytes);
+        Some((words.next()?, words.nth(3)?))
     }
 }
 
@@ -202,6 +230,7 @@ impl Cloning {
 const CLONE_VM: u64 = 0x100;
 pub(super) const CLONE_VFORK: u64 = 0x4000;
 pub(super) const CLONE_PARENT: u64 = 0x8000;
+
 pub(super) const CLONE_NEWPID: u64 = 0x2000_0000;
 
 #[cfg(test)]
@@ -219,13 +248,19 @@ mod tests {
         set(X86_64_RBX, 0x7fff_0000_4011);
         let (native, compat) = (Abi::X86_64.audit(), Abi::I386.audit());
         if cfg!(target_arch = "x86_64") {
-            assert_eq!(Cloning::of(native, &words), Some(Cloning::Flags(0x2000_8000)));
+            let signal = 17;
+            assert_eq!(Cloning::of(native, &words), Some(Cloning::With { flags: 0x2000_8000, signal }));
             assert_eq!(Cloning::of(compat, &words), None, "56 is another call there");
             (words[2 * X86_64_NUMBER], words[2 * X86_64_NUMBER + 1]) = (120, 0);
-            assert_eq!(Cloning::of(compat, &words), Some(Cloning::Flags(0x4000)));
+            assert_eq!(Cloning::of(compat, &words), Some(Cloning::With { flags: 0x4000, signal }));
             let mut short = vec![0; I386_LENGTH];
             (short[I386_REGISTERS.0], short[I386_REGISTERS.1]) = (435, 0x1000);
-            assert_eq!(Cloning::of(compat, &short), Some(Cloning::FlagsAt(0x1000)));
+            assert_eq!(Cloning::of(compat, &short), Some(Cloning::At(0x1000)));
+        }
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(Cloning::is_under_way(&words), Some(false));
+            words[X86_64_RESULT] = (-libc::ENOSYS) as u32;
+            assert_eq!(Cloning::is_under_way(&words), Some(true));
         }
         assert_eq!(Cloning::of(0, &words), None);
         assert_eq!(Cloning::of(native, &[]), None);

@@ -3,16 +3,20 @@
 //! A thread that is seized makes no child that is not traced, so that whoever is listed afterwards is either seized by us or
 //! attached by the kernel. Must not: stop a process longer than it takes to tell it how to run.
 
-use std::fs;
+use std::{collections::BTreeSet, fs, path::Path};
 
 use nix::errno::Errno;
 
 use tracer_model::{
     event::{Comm, Coverage, EventKind, RawTask, SIGNAL_STOP_STOPPED, State},
-    ids::{Pid, Seq, Signal, Tid},
+    ids::{Pid, Seq, Tid},
 };
 
-use super::{lifecycle::found, refusal, sys, table::Thread, tracer::Tracer};
+use super::{
+    process::{Process, Thread},
+    refusal, sys,
+    tracer::Tracer,
+};
 use crate::capture::{CaptureError, procfs};
 
 impl Tracer {
@@ -68,8 +72,8 @@ impl Tracer {
             for tid in fresh {
                 match self.seize_thread(tid) {
                     Ok(()) => {}
-                    // It has exited.
-                    Err(Errno::ESRCH) if tid.0 != pid.0 => {}
+                    // It has exited; while it does so the kernel says EPERM (kernel/ptrace.c, `ptrace_attach`).
+                    Err(Errno::ESRCH | Errno::EPERM) if tid.0 != pid.0 && is_over(tid) => {}
                     Err(errno) => return Err(errno),
                 }
                 threads.push(tid);
@@ -80,32 +84,38 @@ impl Tracer {
         let mut process = found(&state);
         process.parent = self.table.identity(state.parent.pid);
         process.threads = threads.iter().copied().filter(|tid| self.attached.contains(tid)).collect();
-        process.stopped = stopped.then_some(Signal::STOP);
+        process.stopped = stopped;
         for &tid in &process.threads {
             self.table.threads.insert(tid, Thread { stopped, ..Thread::new(pid) });
         }
         self.table.insert(process);
         self.show(state);
+        let mut odd = !Path::new("/proc/thread-self/children").exists();
         for child in children(pid, &threads) {
-            self.seize_child(child);
+            odd |= !self.seize_child(child);
+        }
+        if let Some(process) = self.table.processes.get_mut(&pid) {
+            process.odd_children = odd;
         }
         Ok(())
     }
 
-    /// A child that was there before. One that cannot be traced is shown, and so is one that is over.
-    fn seize_child(&mut self, pid: Pid) {
+    /// A child that was there before. One that cannot be traced is shown, and so is one that is over. Whether its end is known
+    /// or will be reported.
+    fn seize_child(&mut self, pid: Pid) -> bool {
         let ours = tracer_of(pid) == Some(sys::own_tid());
-        if !ours
-            && self.seize(pid).is_err()
-            && let Some(state) = procfs::read(pid)
-        {
-            if state.exit_state != 0 {
-                let mut process = found(&state);
-                process.parent = self.table.identity(state.parent.pid);
-                self.table.insert(process);
-            }
-            self.show(state);
+        if ours || self.seize(pid).is_ok() {
+            return true;
         }
+        let Some(state) = procfs::read(pid) else { return true };
+        let over = state.exit_state != 0;
+        if over {
+            let mut process = found(&state);
+            process.parent = self.table.identity(state.parent.pid);
+            self.table.insert(process);
+        }
+        self.show(state);
+        over
     }
 
     fn seize_thread(&mut self, tid: Tid) -> Result<(), Errno> {
@@ -124,10 +134,37 @@ impl Tracer {
     }
 }
 
+/// For a process that is shown as it is found.
+fn found(state: &State) -> Process {
+    let pid = state.id.pid;
+    Process {
+        id: RawTask { tid: Tid(pid.0), ..state.id },
+        parent: state.parent,
+        pgrp: state.pgrp.number,
+        session: state.session.number,
+        tty: state.tty,
+        comm: state.comm.clone(),
+        uid: state.uid,
+        namespace: state.namespace,
+        facts: state.facts,
+        forked: state.not_yet_execed(),
+        threads: BTreeSet::new(),
+        exit_code: state.exit_code,
+        zombie: state.exit_state != 0,
+        children_away: !procfs::keeps_children(pid),
+        ..Process::new(pid)
+    }
+}
+
 /// The threads of a process.
 fn tids(pid: Pid) -> Vec<Tid> {
     let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Tid)).collect()
+}
+
+/// Whether a thread has exited.
+fn is_over(tid: Tid) -> bool {
+    procfs::read_stat(Pid(tid.0)).is_none_or(|state| state.exit_state != 0)
 }
 
 /// The children of a process, from the lists of its threads (`CONFIG_PROC_CHILDREN`).

@@ -5,7 +5,7 @@
 //! else changes only by what we see. `/proc/PID/status` is read where dispositions matter.
 //! Must not: stop or resume anybody.
 
-use std::{fs::File, os::unix::fs::FileExt as _};
+use std::{fs::File, io, os::unix::fs::FileExt as _};
 
 use tracer_model::{
     event::{
@@ -15,10 +15,7 @@ use tracer_model::{
     ids::{BootNs, Pid, Sid, Signal, Tid},
 };
 
-use super::{
-    sys,
-    table::{Process, Table},
-};
+use super::{process::Process, sys, table::Table};
 use crate::capture::procfs;
 
 /// Longer than any `/proc/PID/stat` and any `/proc/PID/status` of a thread group.
@@ -46,7 +43,7 @@ impl Table {
         }
         if self.processes.get(&pid)?.namespace.is_some() {
             // What it is called in there may have changed with its group and its session.
-            read_status(self.processes.get_mut(&pid)?, around, tid);
+            self.read_status(pid, around, tid);
         }
         let exiting = self.threads.get(&tid).is_some_and(|thread| thread.exiting);
         let place = self.place(self.processes.get(&pid)?.parent.pid);
@@ -60,8 +57,11 @@ impl Table {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         if !process.is_settled(parent_traced) {
             process.pgrp = sys::pgid(pid).unwrap_or(process.pgrp);
-            process.session = sys::sid(pid).unwrap_or(process.session);
+            if process.leaving {
+                process.session = sys::sid(pid).unwrap_or(process.session);
+            }
             process.unsure = process.unsettled != 0;
+            process.leaving &= process.unsure;
         }
     }
 
@@ -83,6 +83,7 @@ impl Table {
         process.comm = read.comm;
         process.stale = false;
         process.unsure = process.unsettled != 0;
+        process.leaving &= process.unsure;
         process.tty = read.tty;
         if read.parent.pid != process.parent.pid {
             if !self.traces(read.parent.pid) {
@@ -120,7 +121,7 @@ impl Table {
         if let Some(pidfd) = self.guardians.get(&parent) {
             let there = !sys::has_exited(pidfd);
             if !there {
-                self.guardians.remove(&parent);
+                self.forget_stranger(parent);
             }
             return there;
         }
@@ -132,20 +133,34 @@ impl Table {
         false
     }
 
-    /// Reads `/proc/PID/stat` through a descriptor that is kept. When there are no more descriptors, that of another process
-    /// is closed.
+    /// Reads `/proc/PID/stat` through a descriptor that is kept.
     fn read_stat(&mut self, pid: Pid) -> Option<State> {
-        let open = || File::open(format!("/proc/{pid}/stat"));
         let mut bytes = [0; BUFFER];
         if self.processes.get(&pid)?.stat.is_none() {
-            let file = open().or_else(|_| {
-                self.processes.values_mut().find_map(|process| process.stat.take());
-                open()
-            });
+            let file = self.with_descriptors(|| File::open(format!("/proc/{pid}/stat")));
             self.processes.get_mut(&pid)?.stat = file.ok();
         }
         let length = self.processes.get(&pid)?.stat.as_ref()?.read_at(&mut bytes, 0).ok()?;
         procfs::parse_stat(bytes.get(..length)?)
+    }
+
+    /// Reads `/proc/PID/status` of a thread, and takes over what it says. `None` when it is gone.
+    pub fn read_status(&mut self, pid: Pid, around: Surroundings, tid: Tid) -> Option<Dispositions> {
+        let bytes = self.with_descriptors(|| procfs::whole(format!("/proc/{tid}/status"))).ok()?;
+        take_status(self.processes.get_mut(&pid)?, around, &bytes);
+        Some(parse_dispositions(&bytes))
+    }
+
+    /// Opens something. When there are no more descriptors, one of those is closed that are kept.
+    pub fn with_descriptors<T>(&mut self, open: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        let full = |error: &io::Error| matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+        match open() {
+            Err(error) if full(&error) => {
+                self.processes.values_mut().find_map(|process| process.stat.take());
+                open()
+            }
+            done => done,
+        }
     }
 
     /// A process by its number: as it is known, or as `/proc` has it.
@@ -168,7 +183,7 @@ fn describe(
     let over = process.zombie;
     let ended = over || process.is_exiting();
     let signalled = process.exit_code & 0x7f != 0;
-    let stopped = process.stopped.is_some() && !ended;
+    let stopped = process.stopped && !ended;
     let own = |mask: bool, bit: u32| if mask { bit } else { 0 };
     State {
         id: process.task(tid),
@@ -238,11 +253,16 @@ impl Dispositions {
     }
 }
 
-/// Reads `/proc/PID/status` of a thread: its owner, its dispositions, and what follows from these. `None` when it is gone.
-pub(super) fn read_status(process: &mut Process, around: Surroundings, tid: Tid) -> Option<Dispositions> {
-    let bytes = procfs::whole(format!("/proc/{tid}/status")).ok()?;
+/// Reads `/proc/PID/status` of a thread: its owner, its dispositions, and what follows from these.
+pub(super) fn read_status(process: &mut Process, around: Surroundings, tid: Tid) {
+    if let Ok(bytes) = procfs::whole(format!("/proc/{tid}/status")) {
+        take_status(process, around, &bytes);
+    }
+}
+
+fn take_status(process: &mut Process, around: Surroundings, bytes: &[u8]) {
     let mut read = State::default();
-    procfs::parse_status(&bytes, &mut read);
+    procfs::parse_status(bytes, &mut read);
     process.uid = read.uid;
     process.facts = Facts { subreaper: process.facts.subreaper, ..read.facts };
     process.namespace = read.namespace.map(|namespace| {
@@ -250,7 +270,6 @@ pub(super) fn read_status(process: &mut Process, around: Surroundings, tid: Tid)
         let inum = known.or_else(|| procfs::pid_namespace(process.id.pid)).unwrap_or(0);
         tracer_model::event::Namespace { inum, ..namespace }
     });
-    Some(parse_dispositions(&bytes))
 }
 
 /// What a process does with its signals. `None` when it is gone.
@@ -271,4 +290,24 @@ fn parse_dispositions(status: &[u8]) -> Dispositions {
         *set = u64::from_str_radix(value.trim(), 16).unwrap_or(0);
     }
     dispositions
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_kept_descriptor_is_closed_for_want_of_descriptors_only() {
+        let mut table = Table::default();
+        let stat = File::open("/proc/self/stat").ok();
+        assert!(stat.is_some());
+        table.insert(Process { stat, ..Process::new(Pid(1)) });
+        let kept = |table: &Table| table.processes.get(&Pid(1)).is_some_and(|process| process.stat.is_some());
+        for (errno, expected) in [(Errno::ENOENT, true), (Errno::ESRCH, true), (Errno::EMFILE, false)] {
+            let failed = table.with_descriptors(|| io::Result::<()>::Err(errno.into()));
+            assert_eq!((failed.is_err(), kept(&table)), (true, expected), "{errno}");
+        }
+    }
 }

@@ -10,14 +10,34 @@ use tracer_model::{
 use super::{
     bundle,
     decode::{self, Begun, Quiet, Returned},
+    process::{Open, ShownBy, Subject},
     sys::{self, SyscallStop},
-    table::{Open, Subject},
     tracer::Tracer,
 };
-use crate::capture::{boot_now, procfs};
+use crate::capture::procfs;
 
 /// `-EACCES`.
 const EACCES: i64 = -13;
+
+/// A call that has returned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    /// Its caller's process.
+    pid: Pid,
+    open: Open,
+    /// The call, with what it answered.
+    call: Call,
+    ret: i64,
+    waited: Option<Returned>,
+}
+
+impl Answer {
+    /// Looks for the answers in the memory of the thread, which is held.
+    pub fn of(pid: Pid, open: &Open, ret: i64, tid: Tid) -> Self {
+        let (call, waited) = (decode::answered(&open.begun, ret, tid), decode::returned(&open.begun, ret, tid));
+        Self { pid, open: *open, call, ret, waited }
+    }
+}
 
 impl Tracer {
     /// A thread is at the entry to a call or at its return. With the filter only watched ones stop, and these at the return
@@ -75,23 +95,33 @@ impl Tracer {
         if decode::is_transfer(&begun.call) {
             return self.transfers(pid, tid, begun);
         }
-        if matches!(begun.call, Call::TtyIoctl { .. })
-            && let (around, Some(process)) = (self.around, self.table.processes.get_mut(&pid))
-        {
+        if matches!(begun.call, Call::TtyIoctl { .. }) {
             // Whether SIGTTOU is ignored or blocked decides how it ends.
-            bundle::read_status(process, around, tid);
+            self.table.read_status(pid, self.around, tid);
         }
+        if matches!(begun.call, Call::Setpgid { .. } | Call::Setsid) && self.postpone(pid, tid) {
+            return;
+        }
+        if matches!(begun.call, Call::Setsid | Call::SetSubreaper { .. }) {
+            self.stop_at_exit(tid, true);
+        }
+        let shown_by = self.shown_by(pid, tid, &begun, subject);
         let early = !decode::changes(&begun.call) && !self.table.must_read(pid);
         if early {
-            self.run_to_return(tid);
+            self.enter(tid, shown_by);
         }
         let (state, target_unknown) = self.subject(pid, tid, subject);
         if !early {
-            self.run_to_return(tid);
+            self.enter(tid, shown_by);
         }
         let kind = EventKind::Enter { call: begun.call, target_unknown };
         let entered = self.emit_call(pid, tid, state, kind);
-        self.table.open_call(tid, Open { begun, entered, emitted: true, subject });
+        self.table.open_call(tid, Open { begun, entered, emitted: true, subject, shown_by });
+    }
+
+    /// Lets a thread make the call that it is at the entry to.
+    fn enter(&mut self, tid: Tid, shown_by: ShownBy) {
+        if shown_by == ShownBy::Stop { self.run_to_return(tid) } else { self.run_on(tid, 0) }
     }
 
     /// A read or a write begins. From the background of a terminal it may be refused.
@@ -99,8 +129,8 @@ impl Tracer {
         if !self.is_background(pid, tid) {
             return self.run_on(tid, 0);
         }
-        let entered = (self.queue.last(), boot_now());
-        self.table.open_call(tid, Open { begun, entered, emitted: false, subject: Subject::Caller });
+        let (entered, shown_by) = ((self.queue.last(), self.now), ShownBy::Stop);
+        self.table.open_call(tid, Open { begun, entered, emitted: false, subject: Subject::Caller, shown_by });
         self.run_to_return(tid);
     }
 
@@ -115,19 +145,20 @@ impl Tracer {
         }
         let matters = |open: &Open| !decode::is_transfer(&open.begun.call) || decode::was_refused(ret);
         let Some(open) = open.filter(matters) else { return self.run_on(tid, 0) };
-        let call = decode::answered(&open.begun, ret, tid);
-        let returned = decode::returned(&open.begun, ret, tid);
+        let answer = Answer::of(pid, &open, ret, tid);
         let early = !self.table.must_read(pid);
         if early {
             self.run_on(tid, 0);
         }
-        self.returned(pid, tid, &open, call, ret, returned);
+        self.returned(tid, &answer);
         if !early {
             self.run_on(tid, 0);
         }
     }
 
-    fn returned(&mut self, pid: Pid, tid: Tid, open: &Open, call: Call, ret: i64, returned: Option<Returned>) {
+    /// Tells of a return.
+    pub fn returned(&mut self, tid: Tid, answer: &Answer) {
+        let Answer { pid, open, call, ret, waited } = *answer;
         if let Some(process) = self.table.processes.get_mut(&pid).filter(|_| ret == 0)
             && let Call::SetSubreaper { on } = call
         {
@@ -140,7 +171,7 @@ impl Tracer {
             // It has executed a program, which may not have been reported yet.
             target.stale = true;
         }
-        let waited = returned.map(|returned| self.waited(pid, returned));
+        let waited = waited.map(|waited| self.waited(pid, waited));
         let (state, target_unknown) = self.subject(pid, tid, open.subject);
         let (entered, enter_emitted) = (Some(open.entered), open.emitted);
         let leave = Leave { call, ret, entered, enter_emitted, target_unknown, waited };
@@ -160,7 +191,7 @@ impl Tracer {
         state: Option<State>,
         kind: EventKind,
     ) -> (tracer_model::ids::Seq, BootNs) {
-        let Some(caller) = self.table.processes.get(&pid) else { return (self.queue.last(), boot_now()) };
+        let Some(caller) = self.table.processes.get(&pid) else { return (self.queue.last(), self.now) };
         let (actor, comm) = (caller.task(tid), caller.comm.clone());
         self.emit(actor, comm, state, kind)
     }

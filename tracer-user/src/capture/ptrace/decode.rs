@@ -4,7 +4,7 @@
 
 use tracer_model::{
     event::{Call, TtyRequest, WaitStatus},
-    ids::{Signal, Tid},
+    ids::{Pid, Signal, Tid},
 };
 
 use super::{
@@ -25,10 +25,19 @@ const ERESTARTSYS: i64 = -512;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Begun {
     pub call: Call,
+    /// Its number, in the convention of the caller.
+    pub number: u64,
     /// Where the answer will be written; 0 for nowhere.
     pub answer: u64,
     /// `siginfo_t` is laid out as for 64-bit programs. `None`: in a way that is not known here.
     pub wide: Option<bool>,
+}
+
+impl Begun {
+    /// Whether [`super::sys::returning`] can say how it ends.
+    pub fn registers_show_return(&self) -> bool {
+        cfg!(target_arch = "x86_64") && self.wide == Some(true)
+    }
 }
 
 /// What the kernel says of a call at its entry. `None` when it is not watched, or is no concern of ours with these arguments.
@@ -74,7 +83,7 @@ pub(super) fn begun(arch: u32, number: u64, args: [u64; 6], tid: Tid) -> Option<
         Watched::Write => Call::Write { fd: int(a) },
     };
     let x32 = abi == Abi::X86_64 && number & u64::from(X32_BIT) != 0;
-    Some(Begun { call, answer, wide: (!x32).then_some(abi != Abi::I386) })
+    Some(Begun { call, number, answer, wide: (!x32).then_some(abi != Abi::I386) })
 }
 
 /// Calls that are no events, but after which something is not as it was.
@@ -133,6 +142,43 @@ pub(super) fn changes(call: &Call) -> bool {
 /// Whether the call waits for children.
 pub(super) fn is_wait(call: &Call) -> bool {
     matches!(call, Call::Wait4 { .. } | Call::Waitid { .. })
+}
+
+/// Whose ends a wait waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WaitFor {
+    Any,
+    Child(Pid),
+}
+
+/// Whose ends a call waits for, if it waits for nothing else and until there is one.
+pub(super) fn waits_for_ends(call: &Call) -> Option<WaitFor> {
+    const WEXITED: u32 = 4;
+    const P_ALL: u32 = 0;
+    const P_PID: u32 = 1;
+    let (any, number) = match *call {
+        Call::Wait4 { pid, options: 0 } => (pid == -1, pid),
+        Call::Waitid { idtype, id, options: WEXITED } if matches!(idtype, P_ALL | P_PID) => (idtype == P_ALL, id),
+        Call::Wait4 { .. }
+        | Call::Waitid { .. }
+        | Call::Setpgid { .. }
+        | Call::Setsid
+        | Call::Kill { .. }
+        | Call::Tkill { .. }
+        | Call::Tgkill { .. }
+        | Call::Sigqueue { .. }
+        | Call::Tgsigqueue { .. }
+        | Call::PidfdSendSignal { .. }
+        | Call::TtyIoctl { .. }
+        | Call::SetSubreaper { .. }
+        | Call::SetParentDeathSignal { .. }
+        | Call::Vhangup
+        | Call::Open
+        | Call::Read { .. }
+        | Call::Write { .. } => return None,
+    };
+    let child = || u32::try_from(number).ok().filter(|number| *number != 0).map(|number| WaitFor::Child(Pid(number)));
+    if any { Some(WaitFor::Any) } else { child() }
 }
 
 /// The call with what it answered.

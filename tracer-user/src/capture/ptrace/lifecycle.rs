@@ -2,8 +2,6 @@
 //!
 //! Must not: say more of a reap than the return of a wait, or the absence of the process, shows.
 
-use std::collections::BTreeSet;
-
 use libc::c_int;
 
 use tracer_model::{
@@ -13,11 +11,12 @@ use tracer_model::{
 
 use super::{
     abi::{CLONE_NEWPID, CLONE_PARENT, CLONE_VFORK, Cloning},
-    bundle, sys,
-    table::{Process, Thread},
+    bundle,
+    process::{Process, Thread},
+    sys,
     tracer::Tracer,
 };
-use crate::capture::{boot_now, procfs, strings};
+use crate::capture::{procfs, strings};
 
 /// Bytes of a command line that are recorded.
 const ARGUMENTS: usize = 512;
@@ -27,6 +26,10 @@ const ARGUMENTS: usize = 512;
 struct Fork {
     by: Tid,
     flags: Option<u64>,
+    /// Its end sends SIGCHLD.
+    usual_signal: bool,
+    /// It stops before it exits, as its maker did.
+    stops_at_exit: bool,
     vfork: bool,
     /// It was later than this.
     not_before: BootNs,
@@ -36,13 +39,21 @@ impl Tracer {
     /// A thread made another, or a process. It goes on at once: the new one cannot do anything of interest before its first
     /// stop is handled.
     pub fn forked(&mut self, tid: Tid, vfork: bool) {
+        let child = sys::message(tid).ok().map(|child| Tid(child as u32));
+        let registers = sys::registers(tid).unwrap_or_default();
         // The message of another stop, in which it is when it was killed meanwhile, is no number of a thread.
-        let child = sys::message(tid).ok().filter(|_| sys::is_in_fork(tid)).map(|child| Tid(child as u32));
-        let flags = clone_flags(tid);
-        let not_before = self.table.threads.get(&tid).map_or(BootNs(0), |thread| thread.resumed);
+        let in_fork = Cloning::is_under_way(&registers).unwrap_or_else(|| sys::is_in_fork(tid));
+        let (child, cloned) = (child.filter(|_| in_fork), clone_flags(tid, &registers));
+        let thread = self.table.threads.get(&tid);
+        let (not_before, stops_at_exit) = thread.map_or((BootNs(0), true), |it| (it.resumed, it.stops_at_exit));
+        let usual_signal = cloned.is_some_and(|(_, signal)| signal == libc::SIGCHLD as u64);
+        let fork =
+            Fork { by: tid, flags: cloned.map(|(flags, _)| flags), usual_signal, stops_at_exit, vfork, not_before };
+        // It has a child or another thread now.
+        self.stop_at_exit(tid, true);
         self.run_on(tid, 0);
         if let Some(child) = child {
-            self.born(child, Some(Fork { by: tid, flags, vfork, not_before }));
+            self.born(child, Some(fork));
         }
     }
 
@@ -63,7 +74,8 @@ impl Tracer {
             Some(_) => Pid(child.0),
             None => bundle::process_of(child).unwrap_or(Pid(child.0)),
         };
-        self.table.threads.insert(child, Thread::new(pid));
+        let stops_at_exit = fork.is_none_or(|fork| fork.stops_at_exit);
+        self.table.threads.insert(child, Thread { stops_at_exit, ..Thread::new(pid) });
         if let Some(process) = self.table.processes.get_mut(&pid).filter(|_| pid.0 != child.0) {
             process.threads.insert(child);
         } else {
@@ -93,6 +105,9 @@ impl Tracer {
         {
             bundle::read_status(&mut child, self.around, Tid(pid.0));
         }
+        if let Some(parent) = self.table.processes.get_mut(&child.parent.pid) {
+            parent.odd_children |= flags & CLONE_PARENT != 0 || !fork.is_some_and(|fork| fork.usual_signal);
+        }
         self.table.insert(child);
         let state = self.table.state(self.around, pid, Tid(pid.0));
         self.emit(by, comm, state, EventKind::NewTask { flags });
@@ -103,7 +118,9 @@ impl Tracer {
         let parent = self.table.process_of(fork.by).filter(|parent| parent.id.tid == fork.by)?;
         let flags = fork.flags?;
         // `/proc` has the start in steps of 10 ms: only where these are one can we do without it.
-        let start = Some(boot_now()).filter(|now| procfs::same_tick(*now, fork.not_before))?;
+        let start = Some(self.now).filter(|now| procfs::same_tick(*now, fork.not_before))?;
+        // It has the group that its maker had then: the one that it has now, unless somebody else can change that.
+        let settled = parent.is_settled(true) && !parent.forked && parent.threads.len() == 1;
         Some(Process {
             id: RawTask { pid, tid: Tid(pid.0), start },
             parent: if flags & CLONE_PARENT != 0 { parent.parent } else { parent.id },
@@ -116,6 +133,8 @@ impl Tracer {
             // prctl(2): a child does not inherit it.
             facts: Facts { subreaper: false, ..parent.facts },
             forked: true,
+            unsure: !settled,
+            leaving: !settled,
             ..Process::new(pid)
         })
     }
@@ -133,7 +152,7 @@ impl Tracer {
         // In steps of 10 ms, within which a number can be used again. It was before this moment.
         let latest = if read.id.start.0 == 0 { u64::MAX } else { read.id.start.0 + procfs::TICK_NS - 1 };
         Process {
-            id: RawTask { pid, tid: Tid(pid.0), start: BootNs(boot_now().0.min(latest)) },
+            id: RawTask { pid, tid: Tid(pid.0), start: BootNs(self.now.0.min(latest)) },
             parent,
             pgrp: read.pgrp.number,
             session: read.session.number,
@@ -150,30 +169,33 @@ impl Tracer {
     /// A program was executed. Of several threads the one that did so is left; it bears the leader's number from now on.
     pub fn executed(&mut self, tid: Tid) {
         let old = sys::message(tid).map_or(tid, |old| Tid(old as u32));
+        self.cannot_be_moved(Pid(tid.0));
         self.replaced(tid, old);
         self.run_on(tid, 0);
     }
 
     /// Of a process that has executed a program this is the only thread, which bore another number before.
     pub fn replaced(&mut self, tid: Tid, old: Tid) {
-        let Some(pid) = self.table.threads.get(&tid).map(|thread| thread.pid) else { return };
+        let Some(Thread { pid, .. }) = self.table.threads.get(&tid) else { return };
+        let pid = *pid;
+        // The options are those of the thread that is left.
+        let stops_at_exit = self.table.threads.get(&old).is_none_or(|thread| thread.stops_at_exit);
         let others: Vec<Tid> =
             self.table.processes.get(&pid).map(|it| it.threads.iter().copied().collect()).unwrap_or_default();
         for other in others {
             self.table.remove_thread(other);
         }
-        self.table.threads.insert(tid, Thread::new(pid));
-        let around = self.around;
+        self.table.threads.insert(tid, Thread { stops_at_exit, ..Thread::new(pid) });
         if let Some(process) = self.table.processes.get_mut(&pid) {
             process.threads.insert(tid);
             process.exiting = 0;
             self.table.exits.remove(&pid);
             process.forked = false;
-            process.stopped = None;
+            process.goes_on();
             // The name is new, and is read with the rest.
             process.stale = true;
-            bundle::read_status(process, around, tid);
         }
+        self.table.read_status(pid, self.around, tid);
         let (args, truncated) = if self.options.capture_arguments { arguments(pid) } else { (Vec::new(), false) };
         self.emit_own(pid, tid, EventKind::Exec { old_tid: old, args, truncated });
     }
@@ -211,15 +233,25 @@ impl Tracer {
             self.table.exits.insert(pid);
         }
         self.emit_own(pid, tid, EventKind::Exit { group_dead });
+        // The last thread that runs does not stop but exits (kernel/signal.c, `exit_signals`).
+        let still = self.table.stands_still(pid);
+        if let Some(process) = self.table.processes.get_mut(&pid).filter(|process| still && !process.stopped)
+            && let Some(signal) = process.stop_signal
+        {
+            process.stopped = true;
+            self.emit_own(pid, tid, EventKind::Stopped { signal });
+        }
     }
 
     /// A thread is gone. That of the leader is reported when no other is left.
     pub fn ended(&mut self, tid: Tid, word: c_int) {
-        // Killed before it could say that it exits.
+        // First of all: a parent that waits needs a moment to reap it, but one that reaps itself is gone at once.
+        let gone = sys::pgid(Pid(tid.0)).is_none();
+        // It was not to say that it exits, or was killed before it could.
         self.begin_exit(tid, word);
         let Some(thread) = self.table.remove_thread(tid) else { return };
         if tid.0 == thread.pid.0 {
-            self.process_ended(thread.pid, word);
+            self.process_ended(thread.pid, word, gone);
         } else if let Some(mut state) = self.table.state(self.around, thread.pid, tid) {
             state.task_exit_state = EXIT_DEAD;
             let comm = state.comm.clone();
@@ -227,15 +259,12 @@ impl Tracer {
         }
     }
 
-    fn process_ended(&mut self, pid: Pid, word: c_int) {
-        // First of all: a parent that waits needs a moment to reap it, but one that reaps itself is gone at once.
-        let gone = sys::pgid(pid).is_none();
+    fn process_ended(&mut self, pid: Pid, word: c_int, gone: bool) {
+        self.table.set_over(pid);
         let Some(process) = self.table.processes.get_mut(&pid) else { return };
-        self.table.exits.remove(&pid);
-        process.zombie = true;
         process.stale |= process.tty.is_some();
         process.exit_code = word;
-        process.stopped = None;
+        process.goes_on();
         process.threads.clear();
         process.exiting = 0;
         if process.session == pid.0 {
@@ -334,10 +363,9 @@ impl Tracer {
         if self.waits(parent) {
             return;
         }
-        for child in self.table.children(parent) {
-            if self.table.is_zombie(child) && sys::pgid(child).is_none() {
-                self.freed(child);
-            }
+        let gone: Vec<Pid> = self.table.zombies(parent).filter(|child| sys::pgid(*child).is_none()).collect();
+        for child in gone {
+            self.freed(child);
         }
     }
 }
@@ -348,33 +376,10 @@ fn arguments(pid: Pid) -> (Vec<Vec<u8>>, bool) {
     (strings(bytes.get(..ARGUMENTS).unwrap_or(&bytes)), bytes.len() > ARGUMENTS)
 }
 
-/// For a process that is shown as it is found.
-pub(super) fn found(state: &State) -> Process {
-    let pid = state.id.pid;
-    Process {
-        id: RawTask { tid: Tid(pid.0), ..state.id },
-        parent: state.parent,
-        pgrp: state.pgrp.number,
-        session: state.session.number,
-        tty: state.tty,
-        comm: state.comm.clone(),
-        uid: state.uid,
-        namespace: state.namespace,
-        facts: state.facts,
-        forked: state.not_yet_execed(),
-        threads: BTreeSet::new(),
-        exit_code: state.exit_code,
-        zombie: state.exit_state != 0,
-        children_away: !procfs::keeps_children(pid),
-        ..Process::new(pid)
-    }
-}
-
-/// The flags of the clone that a thread is in.
-fn clone_flags(tid: Tid) -> Option<u64> {
-    let (arch, words) = sys::registers(tid).ok()?;
-    match Cloning::of(arch, &words)? {
-        Cloning::Flags(flags) => Some(flags),
-        Cloning::FlagsAt(address) => sys::read_memory(tid, address).map(u64::from_ne_bytes),
+/// The flags of the clone that a thread is in, and the signal that the end of the new one sends.
+fn clone_flags(tid: Tid, words: &[u32]) -> Option<(u64, u64)> {
+    match Cloning::by_number(words).or_else(|| Cloning::of(sys::arch(tid).ok()?, words))? {
+        Cloning::With { flags, signal } => Some((flags, signal)),
+        Cloning::At(address) => Cloning::read(sys::read_memory(tid, address)?),
     }
 }

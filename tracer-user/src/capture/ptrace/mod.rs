@@ -10,12 +10,15 @@ mod abi;
 mod attach;
 mod bundle;
 mod calls;
+mod counts;
 mod decode;
 mod filter;
 mod lifecycle;
+mod process;
 mod queue;
 mod refusal;
 mod requests;
+mod returns;
 mod signals;
 mod stops;
 mod sys;
@@ -37,14 +40,17 @@ use nix::{
     sys::resource::{Resource, getrlimit, setrlimit},
 };
 
-use tracer_model::ids::{Pid, Seq};
+use tracer_model::{
+    event::Event,
+    ids::{Pid, Seq},
+};
 
 use self::{
     bundle::Surroundings,
+    counts::Counts,
     queue::Queue,
     requests::{Request, Requests},
     tracer::Tracer,
-    zombies::Zombies,
 };
 use super::{CaptureError, Description, Item, Loss, Source, facts, procfs};
 
@@ -79,7 +85,8 @@ pub struct PtraceSource {
     description: Description,
     queue: Arc<Queue>,
     requests: Arc<Requests>,
-    zombies: Arc<Zombies>,
+    counts: Arc<Counts>,
+    taken: Vec<Event>,
     thread: JoinHandle<()>,
 }
 
@@ -95,9 +102,8 @@ impl PtraceSource {
         allow_many_files();
         let namespace = procfs::pid_namespace(Pid(std::process::id())).unwrap_or_default();
         let around = Surroundings { initial_namespace: namespace == facts::INITIAL_PID_NAMESPACE, namespace };
-        let (queue, requests, zombies) =
-            (Arc::new(Queue::new()?), Arc::<Requests>::default(), Arc::<Zombies>::default());
-        let tracer = Tracer::new(options, around, Arc::clone(&queue), Arc::clone(&requests), Arc::clone(&zombies));
+        let (queue, requests, counts) = (Arc::new(Queue::new()?), Arc::<Requests>::default(), Arc::<Counts>::default());
+        let tracer = Tracer::new(options, around, Arc::clone(&queue), Arc::clone(&requests), Arc::clone(&counts));
         let thread = thread::Builder::new()
             .name("tracer".to_owned())
             .spawn(move || tracer.run())
@@ -106,7 +112,7 @@ impl PtraceSource {
         let reason = if options.seccomp { "a seccomp filter stops the watched calls" } else { "every call stops" };
         let description =
             Description { backend: "ptrace", tier: "ptrace", reason: reason.to_owned(), pid_namespace: namespace };
-        Ok(Self { options, description, queue, requests, zombies, thread })
+        Ok(Self { options, description, queue, requests, counts, taken: Vec::new(), thread })
     }
 
     /// Seizes every thread of these processes and of all their descendants, and those to come. Their ancestors in the same
@@ -114,6 +120,12 @@ impl PtraceSource {
     /// namespace.
     pub fn follow(&mut self, roots: &[Pid]) -> Result<(), CaptureError> {
         self.ask(Request::Follow(roots.to_vec()))
+    }
+
+    /// How often traced threads were stopped so far, by kind.
+    #[must_use]
+    pub fn stops(&self) -> Vec<(&'static str, u64)> {
+        self.counts.all()
     }
 
     fn ask(&self, request: Request) -> Result<(), CaptureError> {
@@ -131,10 +143,9 @@ impl Source for PtraceSource {
     }
 
     fn poll(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError> {
-        out.extend(self.queue.take().into_iter().map(Item::Event));
-        if !self.zombies.is_empty() {
-            self.requests.nudge();
-        }
+        self.queue.take(&mut self.taken);
+        out.extend(self.taken.drain(..).map(Item::Event));
+        self.requests.nudge();
         Ok(())
     }
 

@@ -69,16 +69,16 @@ impl Queue {
         seq
     }
 
-    /// Takes everything.
-    pub fn take(&self) -> Vec<Event> {
+    /// Takes everything, in exchange for what is empty by now: the memory is used again.
+    pub fn take(&self, taken: &mut Vec<Event>) {
+        taken.clear();
         let mut inner = self.lock();
-        let events = std::mem::take(&mut inner.events);
-        if !events.is_empty() {
+        std::mem::swap(&mut inner.events, taken);
+        if !taken.is_empty() {
             // Nothing to read is no failure: somebody else did.
             let _ = self.ready.read();
+            self.room.notify_all();
         }
-        self.room.notify_all();
-        events
     }
 
     /// Whether there is room for everything that comes.

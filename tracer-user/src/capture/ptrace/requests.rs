@@ -4,7 +4,10 @@
 //! Must not: be used by two consumers at once.
 
 use std::{
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -38,12 +41,14 @@ const PATIENCE: Duration = Duration::from_millis(1);
 pub(super) struct Requests {
     inner: Mutex<Inner>,
     changed: Condvar,
+    wants_nudges: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     tracer: Option<Tid>,
     request: Option<Request>,
+    nudged: bool,
     reply: Option<Result<(), CaptureError>>,
 }
 
@@ -72,9 +77,19 @@ impl Requests {
         }
     }
 
-    /// Interrupts the tracing thread without asking for anything.
+    /// Interrupts the tracing thread, if there is something that no stop will show it.
     pub fn nudge(&self) {
-        interrupt(self.lock().tracer);
+        if self.wants_nudges.load(Ordering::Relaxed) {
+            let mut inner = self.lock();
+            inner.nudged = true;
+            self.changed.notify_all();
+            interrupt(inner.tracer);
+        }
+    }
+
+    /// Whether the tracing thread is to be interrupted now and then, to look for itself.
+    pub fn want_nudges(&self, wanted: bool) {
+        self.wants_nudges.store(wanted, Ordering::Relaxed);
     }
 
     /// The tracing thread says who it is.
@@ -82,10 +97,10 @@ impl Requests {
         self.lock().tracer = Some(tracer);
     }
 
-    /// The tracing thread waits for a request.
+    /// The tracing thread waits for a request, or to be nudged.
     pub fn wait(&self) {
         let mut inner = self.lock();
-        while inner.request.is_none() {
+        while inner.request.is_none() && !std::mem::take(&mut inner.nudged) {
             inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -113,4 +128,31 @@ pub(super) fn prepare() -> Result<(), Errno> {
     let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler does nothing.
     unsafe { sigaction(Signal::SIGURG, &action) }.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, thread, time::Instant};
+
+    use super::*;
+
+    /// Nobody is traced, so that no signal would interrupt anything.
+    #[test]
+    fn a_nudge_ends_the_wait_for_a_request_if_it_is_wanted() {
+        let requests = Arc::<Requests>::default();
+        let waits = thread::spawn({
+            let requests = Arc::clone(&requests);
+            move || requests.wait()
+        });
+        requests.nudge();
+        assert!(!requests.lock().nudged, "nothing is to be looked at");
+        requests.want_nudges(true);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !waits.is_finished() {
+            assert!(Instant::now() < deadline, "it waits still");
+            requests.nudge();
+            thread::yield_now();
+        }
+        assert!(requests.next().is_none());
+    }
 }

@@ -12,11 +12,7 @@ use tracer_model::{
     ids::{BootNs, Pid, Signal, Tid},
 };
 
-use super::{
-    bundle::{self, Dispositions},
-    sys,
-    tracer::Tracer,
-};
+use super::{bundle::Dispositions, calls::Answer, sys, tracer::Tracer};
 
 /// `si_code` of what a process sends: kill, sigqueue, tgkill (include/uapi/asm-generic/siginfo.h). And of what the kernel
 /// sends: `SI_KERNEL`.
@@ -70,23 +66,52 @@ impl Held {
 
 impl Tracer {
     /// A thread is about to take a signal, and takes it.
-    pub fn signalled(&mut self, tid: Tid, number: c_int) {
+    /// It may have interrupted a call, or ended it, with this answer.
+    pub fn signalled(&mut self, tid: Tid, number: c_int, returned: Option<Answer>) {
         let signal = Signal(number as u32);
-        if let Ok(info) = sys::signal_info(tid)
-            // Otherwise it is in another stop by now, for it was killed.
-            && info.si_signo == number
-            && is_watched(signal, info.si_code)
-        {
-            self.taken(tid, signal, &info);
+        // If it has another number, the thread is in another stop by now, for it was killed.
+        let info = sys::signal_info(tid).ok().filter(|info| info.si_signo == number);
+        if let Some(info) = &info {
+            self.note_odd_child(tid, signal, info);
         }
-        self.run_on(tid, number);
+        let taken = info.filter(|info| is_watched(signal, info.si_code));
+        let pid = self.table.threads.get(&tid).map(|thread| thread.pid);
+        let early = taken.is_none() && !pid.is_some_and(|pid| self.table.must_read(pid));
+        if early {
+            self.run_on(tid, number);
+        }
+        if let Some(answer) = returned {
+            self.returned(tid, &answer);
+        }
+        if let Some(info) = &taken {
+            self.taken(tid, signal, info);
+        }
+        if !early {
+            self.run_on(tid, number);
+        }
+    }
+
+    /// Notes that a process has a child of which nothing else is seen.
+    fn note_odd_child(&mut self, tid: Tid, signal: Signal, info: &libc::siginfo_t) {
+        if signal == Signal::CHLD
+            && CHILD_CODES.contains(&info.si_code)
+            && let Some(process) = self.table.process_of(tid)
+        {
+            // SAFETY: these codes have a sender.
+            let child = self.table.named(process, unsafe { info.si_pid() } as u32);
+            if child.is_none_or(|child| self.table.last_known(child).is_none())
+                && let Some(process) = self.table.process_of_mut(tid)
+            {
+                process.odd_children = true;
+            }
+        }
     }
 
     fn taken(&mut self, tid: Tid, signal: Signal, info: &libc::siginfo_t) {
         let Some(pid) = self.table.threads.get(&tid).map(|thread| thread.pid) else { return };
         let around = self.around;
-        let Some(process) = self.table.processes.get_mut(&pid) else { return };
-        let dispositions = bundle::read_status(process, around, tid).unwrap_or_default();
+        // It was killed, and takes nothing any more.
+        let Some(dispositions) = self.table.read_status(pid, around, tid) else { return };
         let code = info.si_code;
         let (sender, sender_comm) = self.sender(pid, signal, info);
         let disposition = disposition(&dispositions, signal);
@@ -135,10 +160,9 @@ impl Tracer {
         if let Some(thread) = self.table.threads.get_mut(&tid).filter(|thread| !thread.stopped) {
             thread.stopped = true;
             let pid = thread.pid;
-            let stopped = |tid: &Tid| self.table.threads.get(tid).is_some_and(|it| it.stopped || it.exiting);
-            let all = self.table.processes.get(&pid).is_some_and(|process| process.threads.iter().all(stopped));
-            if let Some(process) = self.table.processes.get_mut(&pid).filter(|_| all) {
-                process.stopped = Some(signal);
+            let all = self.table.stands_still(pid);
+            if let Some(process) = self.table.processes.get_mut(&pid) {
+                (process.stop_signal, process.stopped) = (Some(signal), all);
             }
             self.emit_own(pid, tid, EventKind::Stopped { signal });
         }
@@ -149,10 +173,11 @@ impl Tracer {
     /// A thread is new, was interrupted, or its group stop is over. The signal that ended the stop will be taken next, if it
     /// is not blocked.
     ///
-    /// It may be the exit of a process that ended the stop (the orphan rule, kernel/exit.c `exit_notify`), which is reported
-    /// a moment later: that comes first, and the thread is held until it does.
+    /// It may be the exit of a process that ended the stop (the orphan rule, kernel/exit.c `exit_notify`). That comes first, and
+    /// the thread is held until it has been told: until all is handled that can be fetched by now, for the end of the process is
+    /// among that (the kernel signals and ends under one lock), and until nobody is exiting.
     pub fn trapped(&mut self, tid: Tid) {
-        if self.table.threads.get(&tid).is_some_and(|thread| thread.stopped) && self.table.somebody_exits() {
+        if self.table.threads.get(&tid).is_some_and(|thread| thread.stopped) {
             self.held.tids.push(tid);
             self.held.since.get_or_insert_with(Instant::now);
             return;
@@ -175,10 +200,12 @@ impl Tracer {
             && std::mem::take(&mut thread.stopped)
             && let Some(process) = self.table.process_of_mut(tid)
         {
-            process.stopped = None;
+            process.goes_on();
             let pid = process.id.pid;
             self.emit_own(pid, tid, EventKind::Continued);
         }
+        let pid = self.table.threads.get(&tid).map(|thread| thread.pid);
+        self.stop_at_exit(tid, pid.is_none_or(|pid| self.must_stop_at_exit(pid)));
         self.run_on(tid, 0);
     }
 }
@@ -190,5 +217,24 @@ fn disposition(dispositions: &Dispositions, signal: Signal) -> Disposition {
         Disposition::Handler
     } else {
         Disposition::Default
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::MaybeUninit;
+
+    use super::*;
+    use crate::capture::ptrace::tracer::tests::{told, tracer};
+
+    #[test]
+    fn what_a_process_does_with_a_signal_is_not_told_when_it_cannot_be_read() {
+        // More than there can be.
+        let nobody = Tid(1 << 23);
+        let mut tracer = tracer(Some(nobody));
+        // SAFETY: all zeroes is a valid siginfo_t: it was sent with kill by nobody that is visible.
+        let info = unsafe { MaybeUninit::<libc::siginfo_t>::zeroed().assume_init() };
+        tracer.taken(nobody, Signal::TERM, &info);
+        assert_eq!(told(&tracer), []);
     }
 }

@@ -15,7 +15,7 @@ use super::{
 
 /// What a status word says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
+pub(super) enum Stop {
     /// Exited or killed: the thread is gone.
     Ended,
     /// Before it takes a signal.
@@ -68,16 +68,25 @@ impl Tracer {
             early.0 = word;
             return;
         }
-        match Stop::of(word) {
+        let stop = Stop::of(word);
+        self.counts.count(stop, self.options.seccomp);
+        self.look_for_returns();
+        let returned = self.return_before(tid, stop, word);
+        if let Stop::Signal(signal) = stop {
+            return self.signalled(tid, signal, returned);
+        }
+        if let Some(answer) = returned {
+            self.returned(tid, &answer);
+        }
+        match stop {
             Stop::Ended => self.ended(tid, word),
-            Stop::Signal(signal) => self.signalled(tid, signal),
             Stop::Syscall | Stop::Seccomp => self.called(tid),
             Stop::Forked { vfork } => self.forked(tid, vfork),
             Stop::Executed => self.executed(tid),
             Stop::Exiting => self.exiting(tid),
             Stop::Group(signal) => self.group_stopped(tid, signal),
             Stop::Trap => self.trapped(tid),
-            Stop::Other => self.run_on(tid, 0),
+            Stop::Signal(_) | Stop::Other => self.run_on(tid, 0),
         }
     }
 

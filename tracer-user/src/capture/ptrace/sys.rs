@@ -17,15 +17,18 @@ use nix::{
 
 use tracer_model::ids::{Pid, Tid};
 
-/// What a traced thread stops for, besides signals. Not `PTRACE_O_EXITKILL`: what a command leaves behind is to live on, also
+/// What a traced thread stops for, besides signals and perhaps its exit. Not `PTRACE_O_EXITKILL`: what a command leaves behind is to live on, also
 /// if this program is killed. Not `PTRACE_O_TRACEVFORKDONE`: nothing is learnt from it.
 const OPTIONS: c_int = libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACEFORK
     | libc::PTRACE_O_TRACEVFORK
     | libc::PTRACE_O_TRACECLONE
     | libc::PTRACE_O_TRACEEXEC
-    | libc::PTRACE_O_TRACEEXIT
     | libc::PTRACE_O_TRACESECCOMP;
+
+fn options(exit: bool) -> c_int {
+    if exit { OPTIONS | libc::PTRACE_O_TRACEEXIT } else { OPTIONS }
+}
 
 /// A request that takes no address and a number as data.
 fn request(request: c_uint, tid: Tid, data: c_long) -> Result<(), Errno> {
@@ -36,7 +39,12 @@ fn request(request: c_uint, tid: Tid, data: c_long) -> Result<(), Errno> {
 
 /// `PTRACE_SEIZE`: traces a thread from now on, without stopping it.
 pub(super) fn seize(tid: Tid) -> Result<(), Errno> {
-    request(libc::PTRACE_SEIZE, tid, OPTIONS.into())
+    request(libc::PTRACE_SEIZE, tid, options(true).into())
+}
+
+/// `PTRACE_SETOPTIONS`: as [`seize`] does, with a stop before its exit or without.
+pub(super) fn set_options(tid: Tid, exit: bool) -> Result<(), Errno> {
+    request(libc::PTRACE_SETOPTIONS, tid, options(exit).into())
 }
 
 /// `PTRACE_INTERRUPT`: stops a thread at the next opportunity.
@@ -129,20 +137,53 @@ pub(super) fn syscall_stop(tid: Tid) -> Result<SyscallStop, Errno> {
     })
 }
 
+/// What the system call of this number returns to a thread that has stopped at the end of it, as the kernel has it before a
+/// restart. `None` when it has stopped elsewhere, and on other machines than 64-bit x86.
+pub(super) fn returning(tid: Tid, number: u64) -> Option<i64> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let mut registers = MaybeUninit::<libc::user_regs_struct>::zeroed();
+        let none = ptr::null_mut::<c_void>();
+        // SAFETY: the kernel writes one user_regs_struct to `registers`.
+        let result = unsafe { libc::ptrace(libc::PTRACE_GETREGS, tid.0 as pid_t, none, registers.as_mut_ptr()) };
+        Errno::result(result).ok()?;
+        // SAFETY: plain numbers, zeroed before.
+        let registers = unsafe { registers.assume_init() };
+        (registers.orig_rax == number).then_some(registers.rax as i64)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = (tid, number);
+        None
+    }
+}
+
+/// `PTRACE_GETSIGMASK`: the signals that a thread blocks, signal 1 in the lowest bit.
+pub(super) fn blocked_signals(tid: Tid) -> Result<u64, Errno> {
+    let mut mask = 0_u64;
+    // SAFETY: the kernel writes as many bytes to `mask` as is said.
+    let result = unsafe { libc::ptrace(libc::PTRACE_GETSIGMASK, tid.0 as pid_t, size_of_val(&mask), &raw mut mask) };
+    Errno::result(result).map(|_| mask)
+}
+
 /// Words of the general registers that are asked for: more than any architecture here has.
 const REGISTERS: usize = 64;
 
-/// `AUDIT_ARCH_*` of a thread, and its general registers (`PTRACE_GETREGSET`), as 32-bit words.
-pub(super) fn registers(tid: Tid) -> Result<(u32, Vec<u32>), Errno> {
+/// `AUDIT_ARCH_*` of a thread.
+pub(super) fn arch(tid: Tid) -> Result<u32, Errno> {
+    syscall_info(tid).map(|info| info.arch)
+}
+
+/// The general registers of a thread (`PTRACE_GETREGSET`), as 32-bit words.
+pub(super) fn registers(tid: Tid) -> Result<Vec<u32>, Errno> {
     const NT_PRSTATUS: usize = 1;
-    let arch = syscall_info(tid)?.arch;
     let mut words = vec![0_u32; 2 * REGISTERS];
     let mut area = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: size_of_val(&*words) };
     // SAFETY: the kernel writes at most `iov_len` bytes to `words`, and how many to `area`.
     let result = unsafe { libc::ptrace(libc::PTRACE_GETREGSET, tid.0 as pid_t, NT_PRSTATUS, &raw mut area) };
     Errno::result(result)?;
     words.truncate(area.iov_len / size_of::<u32>());
-    Ok((arch, words))
+    Ok(words)
 }
 
 /// Reads memory of a traced process. `None` when not all of it can be read.

@@ -1,146 +1,19 @@
-//! Who is traced: threads, the processes that they make up, and what is known of each.
+//! Who is traced: threads, and the processes that they make up.
 //!
 //! Must not: make a system call.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fs::File,
     os::fd::OwnedFd,
     time::Instant,
 };
 
 use tracer_model::{
-    event::{Call, Comm, Facts, Namespace, RawTask, TtyState},
-    ids::{BootNs, Pid, Seq, Signal, Tid, Uid},
+    event::{Call, RawTask},
+    ids::{Pid, Tid},
 };
 
-use super::decode::Begun;
-
-/// A traced thread.
-#[derive(Debug)]
-pub(super) struct Thread {
-    /// Its process.
-    pub pid: Pid,
-    /// The watched call that it is in.
-    pub open: Option<Open>,
-    /// It is in a group stop.
-    pub stopped: bool,
-    /// It has begun to exit.
-    pub exiting: bool,
-    /// It is in a call that gives it another name.
-    pub renaming: bool,
-    /// When it was last let run: what it does now, it did later.
-    pub resumed: BootNs,
-}
-
-impl Thread {
-    pub fn new(pid: Pid) -> Self {
-        Self { pid, open: None, stopped: false, exiting: false, renaming: false, resumed: BootNs(0) }
-    }
-}
-
-/// A watched call that has not returned.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Open {
-    pub begun: Begun,
-    /// The number and the time of the ENTER.
-    pub entered: (Seq, BootNs),
-    /// The ENTER is an event.
-    pub emitted: bool,
-    /// Whose state the events carry.
-    pub subject: Subject,
-}
-
-/// Whom a call is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Subject {
-    Caller,
-    Other(Pid),
-    /// A number that nobody has, or nobody that we can see.
-    Unknown,
-}
-
-/// A traced process, until it is reaped.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
-pub(super) struct Process {
-    /// Its leader thread.
-    pub id: RawTask,
-    pub parent: RawTask,
-    pub pgrp: u32,
-    pub session: u32,
-    /// Calls in progress that can change its group or session.
-    pub unsettled: u32,
-    /// Such a call has ended since its group and session were asked for.
-    pub unsure: bool,
-    pub tty: Option<TtyState>,
-    /// `/proc/PID/stat`, kept open while it must be read often.
-    pub stat: Option<File>,
-    /// Its parent or its name may have changed without our seeing it.
-    pub stale: bool,
-    pub comm: Comm,
-    pub uid: Uid,
-    pub namespace: Option<Namespace>,
-    pub facts: Facts,
-    /// It has not executed a program since it was forked.
-    pub forked: bool,
-    /// Its children may be in another pid namespace than itself.
-    pub children_away: bool,
-    /// The signal of the group stop that it is in; every thread has stopped.
-    pub stopped: Option<Signal>,
-    /// Its living threads.
-    pub threads: BTreeSet<Tid>,
-    /// How many of these have begun to exit.
-    pub exiting: usize,
-    /// The code of the thread that exited last, as wait(2) has it.
-    pub exit_code: i32,
-    /// It has exited and is not known to be reaped.
-    pub zombie: bool,
-}
-
-impl Process {
-    /// One of which nothing is known but its number; with one thread.
-    pub fn new(pid: Pid) -> Self {
-        Self {
-            id: RawTask { pid, tid: Tid(pid.0), start: BootNs(0) },
-            parent: RawTask::default(),
-            pgrp: 0,
-            session: 0,
-            unsettled: 0,
-            unsure: true,
-            tty: None,
-            stat: None,
-            stale: false,
-            comm: Comm::default(),
-            uid: Uid::default(),
-            namespace: None,
-            facts: Facts::default(),
-            forked: false,
-            children_away: false,
-            stopped: None,
-            threads: BTreeSet::from([Tid(pid.0)]),
-            exiting: 0,
-            exit_code: 0,
-            zombie: false,
-        }
-    }
-
-    /// Its group and session are those that were last asked for: every call that changes them stops, its own and those of its
-    /// parent, which has no say after an exec (kernel/sys.c, `setpgid`).
-    pub fn is_settled(&self, parent_traced: bool) -> bool {
-        self.unsettled == 0 && !self.unsure && (parent_traced || !self.forked)
-    }
-
-    /// Every thread has begun to exit.
-    pub fn is_exiting(&self) -> bool {
-        self.exiting >= self.threads.len()
-    }
-
-    /// The process seen as one of its threads.
-    pub fn task(&self, tid: Tid) -> RawTask {
-        RawTask { tid, ..self.id }
-    }
-}
+use super::process::{Open, Process, ShownBy, Subject, Thread};
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -149,13 +22,17 @@ pub(super) struct Table {
     pub processes: BTreeMap<Pid, Process>,
     /// Parent and child, for every process.
     family: BTreeSet<(Pid, Pid)>,
+    /// Parent and child, for every process that has exited and is not known to be reaped.
+    over: BTreeSet<(Pid, Pid)>,
+    /// Threads in a call whose return a group shows.
+    pub unseen: Vec<Tid>,
     /// Processes that have begun to exit and have not ended yet.
     pub exits: BTreeSet<Pid>,
     /// What was reported last of threads before the event that says who forked them, and since when they wait for it.
     pub early: BTreeMap<Tid, (i32, Instant)>,
     /// Who was reaped last, oldest first: a signal of theirs can come later.
     reaped: VecDeque<RawTask>,
-    /// Processes that are not traced and whose number was met.
+    /// Processes that were met or shown, and are not known to have ended.
     strangers: BTreeSet<Pid>,
     /// Those of them who have not been shown yet.
     not_shown: Vec<Pid>,
@@ -191,7 +68,19 @@ impl Table {
     pub fn insert(&mut self, process: Process) {
         self.remove(process.id.pid);
         self.family.insert((process.parent.pid, process.id.pid));
+        if process.zombie {
+            self.over.insert((process.parent.pid, process.id.pid));
+        }
         self.processes.insert(process.id.pid, process);
+    }
+
+    /// A process has exited.
+    pub fn set_over(&mut self, pid: Pid) {
+        self.exits.remove(&pid);
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.zombie = true;
+            self.over.insert((process.parent.pid, pid));
+        }
     }
 
     /// Forgets a process.
@@ -199,6 +88,9 @@ impl Table {
         let process = self.processes.remove(&pid)?;
         self.exits.remove(&pid);
         self.family.remove(&(process.parent.pid, pid));
+        self.over.remove(&(process.parent.pid, pid));
+        // Its number can be another's.
+        self.strangers.remove(&pid);
         if self.reaped.len() == REAPED {
             self.reaped.pop_front();
         }
@@ -219,6 +111,12 @@ impl Table {
         }
     }
 
+    /// A process that is not traced has exited: who is met with its number is another.
+    pub fn forget_stranger(&mut self, pid: Pid) {
+        self.guardians.remove(&pid);
+        self.strangers.remove(&pid);
+    }
+
     /// Notes that a process was shown.
     pub fn note_shown(&mut self, pid: Pid) {
         self.strangers.insert(pid);
@@ -234,6 +132,9 @@ impl Table {
         if let Some(process) = self.processes.get_mut(&pid) {
             self.family.remove(&(process.parent.pid, pid));
             self.family.insert((parent.pid, pid));
+            if self.over.remove(&(process.parent.pid, pid)) {
+                self.over.insert((parent.pid, pid));
+            }
             process.parent = parent;
         }
     }
@@ -243,19 +144,36 @@ impl Table {
         self.family.range((pid, Pid(0))..=(pid, Pid(u32::MAX))).map(|(_, child)| *child).collect()
     }
 
+    /// Those of its children that have exited and are not known to be reaped.
+    pub fn zombies(&self, pid: Pid) -> impl Iterator<Item = Pid> {
+        self.over.range((pid, Pid(0))..=(pid, Pid(u32::MAX))).map(|(_, child)| *child)
+    }
+
+    /// Whether a process has a child, a zombie or not.
+    pub fn has_child(&self, pid: Pid) -> bool {
+        self.family.range((pid, Pid(0))..=(pid, Pid(u32::MAX))).next().is_some()
+    }
+
     /// A thread has begun a watched call.
     pub fn open_call(&mut self, tid: Tid, open: Open) {
         self.close_call(tid);
         let Some(thread) = self.threads.get_mut(&tid) else { return };
         thread.open = Some(open);
+        if matches!(open.shown_by, ShownBy::Group(_)) {
+            self.unseen.push(tid);
+        }
         if let Some(subject) = self.changed_by(tid, &open) {
             subject.unsettled += 1;
+            subject.leaving |= open.begun.call == Call::Setsid;
         }
     }
 
     /// A thread is in no watched call any more: the one that it was in.
     pub fn close_call(&mut self, tid: Tid) -> Option<Open> {
         let open = self.threads.get_mut(&tid)?.open.take()?;
+        if matches!(open.shown_by, ShownBy::Group(_)) {
+            self.unseen.retain(|other| *other != tid);
+        }
         if let Some(subject) = self.changed_by(tid, &open) {
             subject.unsettled = subject.unsettled.saturating_sub(1);
             subject.unsure = true;
@@ -275,6 +193,16 @@ impl Table {
         }
     }
 
+    /// Who is about to move this process into a group of its own: the thread, its process, the call.
+    pub fn mover(&self, pid: Pid) -> Option<(Tid, Pid, Open)> {
+        let moves = |tid: &Tid| {
+            let thread = self.threads.get(tid)?;
+            let open = thread.open.filter(|open| open.shown_by == ShownBy::Group(pid))?;
+            (thread.pid != pid).then_some((*tid, thread.pid, open))
+        };
+        self.unseen.iter().find_map(moves)
+    }
+
     /// Forgets a thread. Its process is kept.
     pub fn remove_thread(&mut self, tid: Tid) -> Option<Thread> {
         self.close_call(tid);
@@ -286,6 +214,12 @@ impl Table {
             process.exiting = process.exiting.saturating_sub(1);
         }
         Some(thread)
+    }
+
+    /// Whether every thread of a process has stopped that has not begun to exit.
+    pub fn stands_still(&self, pid: Pid) -> bool {
+        let still = |tid: &Tid| self.threads.get(tid).is_some_and(|thread| thread.stopped || thread.exiting);
+        self.processes.get(&pid).is_some_and(|process| process.threads.iter().all(still) && !process.is_exiting())
     }
 
     /// Whether a process has begun to exit and has not ended yet.
@@ -306,5 +240,45 @@ impl Table {
     /// Whether a process has exited and is not known to be reaped.
     pub fn is_zombie(&self, pid: Pid) -> bool {
         self.processes.get(&pid).is_some_and(|process| process.zombie)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_bears_the_number_of_one_that_has_ended_is_met_anew() {
+        let mut table = Table::default();
+        table.meet(Pid(7));
+        table.meet(Pid(7));
+        assert_eq!((table.not_shown(), table.not_shown()), (vec![Pid(7)], vec![]));
+        table.forget_stranger(Pid(7));
+        table.meet(Pid(7));
+        assert_eq!(table.not_shown(), [Pid(7)]);
+
+        table.insert(Process::new(Pid(8)));
+        table.note_shown(Pid(8));
+        table.remove(Pid(8));
+        table.meet(Pid(8));
+        assert_eq!(table.not_shown(), [Pid(8)], "a number that was a traced process's");
+    }
+
+    #[test]
+    fn the_zombies_of_a_parent_follow_their_parent_and_their_reap() {
+        let mut table = Table::default();
+        for number in 1..=3 {
+            table
+                .insert(Process { parent: RawTask { pid: Pid(9), ..RawTask::default() }, ..Process::new(Pid(number)) });
+        }
+        table.set_over(Pid(1));
+        table.set_over(Pid(3));
+        let zombies = |table: &Table, parent| table.zombies(Pid(parent)).collect::<Vec<_>>();
+        assert_eq!((zombies(&table, 9), table.has_child(Pid(9))), (vec![Pid(1), Pid(3)], true));
+        table.set_parent(Pid(3), RawTask { pid: Pid(4), ..RawTask::default() });
+        table.remove(Pid(1));
+        assert_eq!((zombies(&table, 9), zombies(&table, 4)), (vec![], vec![Pid(3)]));
+        table.remove(Pid(2));
+        assert!(!table.has_child(Pid(9)));
     }
 }

@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -24,7 +25,9 @@ use super::queue::Queue;
 use super::{
     Options,
     bundle::Surroundings,
+    counts::Counts,
     requests::{Request, Requests},
+    returns::Postponed,
     signals::Held,
     sys,
     table::Table,
@@ -55,12 +58,18 @@ pub(super) struct Tracer {
     pub around: Surroundings,
     pub queue: Arc<Queue>,
     pub requests: Arc<Requests>,
-    pub zombies: Arc<Zombies>,
+    pub counts: Arc<Counts>,
+    pub zombies: Zombies,
     pub table: Table,
     pub mode: Mode,
     pub held: Held,
+    pub postponed: Postponed,
     /// Every thread that is attached and can be let go of, whether or not its events matter any more.
     pub attached: BTreeSet<Tid>,
+    /// When the state change was fetched that is being handled.
+    pub now: BootNs,
+    /// A security module has refused what the kernel allows, or may do so.
+    pub modules_refuse: bool,
     /// When letting go began.
     letting_go: Option<Instant>,
     asked: Instant,
@@ -83,18 +92,22 @@ impl Tracer {
         around: Surroundings,
         queue: Arc<Queue>,
         requests: Arc<Requests>,
-        zombies: Arc<Zombies>,
+        counts: Arc<Counts>,
     ) -> Self {
         Self {
             options,
             around,
             queue,
             requests,
-            zombies,
+            counts,
+            zombies: Zombies::default(),
             table: Table::default(),
             mode: Mode::Capturing,
             held: Held::default(),
+            postponed: Postponed::default(),
             attached: BTreeSet::new(),
+            now: boot_now(),
+            modules_refuse: modules_may_refuse(),
             letting_go: None,
             asked: Instant::now(),
         }
@@ -114,6 +127,7 @@ impl Tracer {
         let mut retiring = false;
         loop {
             let waited = self.wait();
+            self.now = boot_now();
             match waited {
                 Ok(Some(first)) => self.handle_batch(first),
                 Ok(None) | Err(Errno::EINTR) => {}
@@ -121,9 +135,12 @@ impl Tracer {
                 // ECHILD: nobody is traced, so that only a request can change anything.
                 Err(_) => {
                     self.take_in_orphans(true);
+                    self.say_what_is_wanted();
                     self.requests.wait();
+                    self.now = boot_now();
                 }
             }
+            self.look_for_returns();
             self.ask_after_zombies(waited.is_err());
             while let Some(request) = self.requests.next() {
                 let reply = self.obey(request, &mut retiring);
@@ -138,14 +155,31 @@ impl Tracer {
     /// The next state change. `None` soon when there is none and somebody is held, waits for its birth to be told, or is to be
     /// let go of.
     fn wait(&mut self) -> Result<Option<(Tid, c_int)>, Errno> {
-        let soon = !self.held.is_empty() || !self.table.early.is_empty() || self.letting_go.is_some();
+        let soon = !self.held.is_empty()
+            || !self.postponed.is_empty()
+            || !self.table.early.is_empty()
+            || self.letting_go.is_some();
+        self.say_what_is_wanted();
         let waited = sys::wait(soon)?;
         if waited.is_none() {
-            thread::sleep(HELD_PAUSE);
+            // Who is waited for by the postponed runs, or is about to.
+            if self.postponed.is_empty() {
+                thread::sleep(HELD_PAUSE);
+            } else {
+                thread::yield_now();
+            }
+            self.now = boot_now();
             self.release_held(false);
             self.take_in_orphans(false);
+            self.look_for_returns();
+            self.resume_postponed(false);
         }
         Ok(waited)
+    }
+
+    /// What no stop shows is looked at when the consumer says so.
+    fn say_what_is_wanted(&self) {
+        self.requests.want_nudges(!self.table.unseen.is_empty() || !self.zombies.is_empty());
     }
 
     /// Lets those run whose maker does not say that it made them: all of them now, or who has waited long enough.
@@ -164,6 +198,7 @@ impl Tracer {
             Request::Stop => {
                 self.ask_after_zombies(true);
                 self.release_held(true);
+                self.resume_postponed(true);
                 // Nobody would let them run later: they are told from others by the table.
                 self.take_in_orphans(true);
                 self.queue.close();
@@ -189,12 +224,14 @@ impl Tracer {
         self.table.asked.clear();
         self.handle(first.0, first.1);
         let mut batch = Vec::new();
-        while batch.len() < BATCH
+        // Whoever is held waits for one of them.
+        while (batch.len() < BATCH || !self.held.is_empty())
             && let Ok(Some(next)) = sys::wait(true)
         {
             batch.push(next);
         }
         for (at, (tid, word)) in batch.iter().enumerate() {
+            self.now = boot_now();
             if batch.iter().skip(at + 1).any(|(later, _)| later == tid) {
                 self.overtaken(*tid, *word);
             } else {
@@ -203,6 +240,8 @@ impl Tracer {
         }
         self.release_held(false);
         self.take_in_orphans(false);
+        self.look_for_returns();
+        self.resume_postponed(false);
     }
 
     /// One state change.
@@ -244,7 +283,7 @@ impl Tracer {
 
     fn note_resumed(&mut self, tid: Tid) {
         if let Some(thread) = self.table.threads.get_mut(&tid) {
-            thread.resumed = boot_now();
+            thread.resumed = self.now;
         }
     }
 
@@ -263,7 +302,9 @@ impl Tracer {
                 self.show(state);
             }
         }
-        let at = boot_now();
+        // No two events are at one instant.
+        let at = self.now;
+        self.now = BootNs(at.0 + 1);
         let event = Event { seq: Seq(0), at, cpu: 0, actor, actor_comm: comm, subject, kind };
         (self.queue.push(event), at)
     }
@@ -276,114 +317,11 @@ impl Tracer {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::ptr;
-
-    use super::*;
-    use crate::capture::ptrace::table::{Process, Thread};
-
-    /// A child of this thread that waits for nothing, traced by it.
-    struct Child(Tid);
-
-    impl Child {
-        /// One in its first stop, and the word of that.
-        fn stopped() -> Option<(Self, c_int)> {
-            // SAFETY: the child makes a system call only.
-            let pid = unsafe { libc::fork() };
-            if pid == 0 {
-                loop {
-                    // SAFETY: waits.
-                    unsafe { libc::pause() };
-                }
-            }
-            let child = Self(Tid(pid as u32));
-            if sys::seize(child.0).and_then(|()| sys::interrupt(child.0)).is_err() {
-                eprintln!("SKIPPED: ptrace does not work here");
-                return None;
-            }
-            let (tid, word) = sys::wait(false).unwrap()?;
-            assert_eq!(tid, child.0);
-            Some((child, word))
-        }
-
-        /// Kills it. When this returns it is in the stop before its exit, and nobody has fetched that.
-        fn kill(&self) {
-            let options = libc::WSTOPPED | libc::WNOWAIT | libc::__WALL;
-            // SAFETY: no memory is written.
-            unsafe {
-                libc::kill(self.0.0 as i32, libc::SIGKILL);
-                assert_eq!(libc::waitid(libc::P_PID, self.0.0, ptr::null_mut(), options), 0);
-            }
-        }
-
-        fn state(&self) -> String {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap();
-            stat.rsplit(')').next().unwrap().split_whitespace().next().unwrap().to_owned()
-        }
-    }
-
-    impl Drop for Child {
-        fn drop(&mut self) {
-            // SAFETY: integers only.
-            unsafe { libc::kill(self.0.0 as i32, libc::SIGKILL) };
-            while let Ok(Some((tid, _))) = sys::wait(false) {
-                let _ = sys::cont(tid, 0);
-            }
-        }
-    }
-
-    /// One that knows `child`.
-    fn tracer(child: Option<Tid>) -> Tracer {
-        let options = Options { seccomp: true, running: false, capture_arguments: false, tty_io: false };
-        let around = Surroundings { initial_namespace: false, namespace: 0 };
-        let queue = Arc::new(Queue::new().unwrap());
-        let mut tracer = Tracer::new(options, around, queue, Arc::default(), Arc::default());
-        if let Some(child) = child {
-            tracer.table.threads.insert(child, Thread::new(Pid(child.0)));
-            tracer.table.insert(Process::new(Pid(child.0)));
-        }
-        tracer
-    }
-
-    #[test]
-    fn whoever_waits_for_its_birth_to_be_told_runs_on_when_the_capture_ends() {
-        let Some((child, word)) = Child::stopped() else { return };
-        let mut tracer = tracer(None);
-        tracer.handle(child.0, word);
-        assert_eq!(child.state(), "t", "its maker is to say so first");
-        tracer.obey(Request::Stop, &mut false).unwrap();
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while child.state() == "t" {
-            assert!(Instant::now() < deadline, "still stopped");
-            thread::yield_now();
-        }
-    }
-
-    /// Whether the second stop is fetched together with the first, or after that was handled.
-    #[test]
-    fn a_stop_that_was_overtaken_by_a_kill_tells_nothing() {
-        for together in [true, false] {
-            let Some((child, _)) = Child::stopped() else { return };
-            child.kill();
-            let mut tracer = tracer(Some(child.0));
-            let forked = (libc::PTRACE_EVENT_FORK << 16) | (libc::SIGTRAP << 8) | 0x7f;
-            if together {
-                tracer.handle_batch((child.0, forked));
-            } else {
-                tracer.handle(child.0, forked);
-            }
-            while let Ok(Some((tid, word))) = sys::wait(false) {
-                tracer.handle(tid, word);
-            }
-            let told = tracer.queue.take().into_iter().map(|event| (event.kind, event.subject));
-            // Its parent is met, and nobody is left to wait for it.
-            let other = |kind: &EventKind| matches!(kind, EventKind::Snapshot { .. } | EventKind::Freed { .. });
-            let told: Vec<_> = told.filter(|(kind, _)| !other(kind)).collect();
-            let [(EventKind::Exit { group_dead: true }, Some(exit)), (EventKind::Dead, Some(dead))] = &told[..] else {
-                panic!("{told:?}")
-            };
-            assert_eq!((exit.wait_status(), dead.wait_status()), (libc::SIGKILL, libc::SIGKILL));
-        }
-    }
+/// Whether a module runs here that has a say in setpgid: `SELinux` or Smack, which have file systems of their own.
+fn modules_may_refuse() -> bool {
+    let known = fs::read_to_string("/proc/filesystems");
+    known.map_or(true, |known| known.contains("selinuxfs") || known.contains("smackfs"))
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -3,14 +3,7 @@
 //!
 //! Must not: claim more than that a process has been reaped by now.
 
-use std::{
-    collections::BTreeMap,
-    os::fd::OwnedFd,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{collections::BTreeMap, os::fd::OwnedFd};
 
 use tracer_model::ids::Pid;
 
@@ -19,35 +12,22 @@ use super::sys;
 /// Who is asked after.
 #[derive(Debug, Default)]
 pub(super) struct Zombies {
-    watched: Mutex<BTreeMap<Pid, OwnedFd>>,
-    any: AtomicBool,
+    watched: BTreeMap<Pid, OwnedFd>,
 }
 
 impl Zombies {
     /// Asks after a process from now on.
-    pub fn watch(&self, pid: Pid, pidfd: OwnedFd) {
-        self.change(|watched| watched.insert(pid, pidfd));
+    pub fn watch(&mut self, pid: Pid, pidfd: OwnedFd) {
+        self.watched.insert(pid, pidfd);
     }
 
     /// Nobody is asked after.
     pub fn is_empty(&self) -> bool {
-        !self.any.load(Ordering::Relaxed)
+        self.watched.is_empty()
     }
 
     /// Those who have been reaped, once each.
-    pub fn reaped(&self) -> Vec<Pid> {
-        self.change(|watched| {
-            let reaped: Vec<Pid> =
-                watched.iter().filter(|(_, pidfd)| sys::is_reaped(pidfd)).map(|(pid, _)| *pid).collect();
-            watched.retain(|pid, _| !reaped.contains(pid));
-            reaped
-        })
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<Pid, OwnedFd>) -> T) -> T {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = change(&mut watched);
-        self.any.store(!watched.is_empty(), Ordering::Relaxed);
-        result
+    pub fn reaped(&mut self) -> Vec<Pid> {
+        self.watched.extract_if(.., |_, pidfd| sys::is_reaped(pidfd)).map(|(pid, _)| pid).collect()
     }
 }
