@@ -1,15 +1,22 @@
 //! The model beside the kernel: where what is known of a process differs from a bundle that was not fed to the model, and
 //! whether something that has begun and not ended explains it.
 //!
-//! Pure readers of [`Model`]. Must not: excuse a difference by anything but an interval that is open (ENTER to LEAVE, EXIT to
-//! DEAD, a stop signal that was sent and has not stopped yet), or change anything.
+//! Pure readers of [`Model`]. Must not: judge what explains a difference ([`interval`] does), or change anything.
+
+mod census;
+mod interval;
 
 use std::fmt;
 
+pub use self::{
+    census::{Census, Compared, Entity},
+    interval::{Interval, explanation, explanation_of_absence},
+};
 use crate::{
-    event::{Call, EXIT_DEAD, EXIT_ZOMBIE, State, TtyRequest, TtyState},
-    ids::{ProcKey, RawTty},
-    state::{Knowledge, Model, Orphaned, Phase, Process, Qualifies, same_ino, same_start},
+    delta::LeaderState,
+    event::{EXIT_DEAD, EXIT_ZOMBIE, State, TtyState},
+    ids::RawTty,
+    state::{Knowledge, Model, Phase, Process, Qualifies, same_ino, same_start},
 };
 
 /// What is compared.
@@ -35,6 +42,10 @@ pub enum Fact {
     Zombie,
     /// Keeping its group from being orphaned.
     Link,
+    /// The members of a process group, the process groups of a session, the processes whose controlling terminal it is.
+    Members,
+    /// What became of the leader.
+    Leader,
     /// Being an orphaned process group.
     Orphaned,
 }
@@ -52,6 +63,8 @@ impl fmt::Display for Fact {
             Self::Stopped => "stopped",
             Self::Zombie => "zombie",
             Self::Link => "keeps its group from being orphaned",
+            Self::Members => "members",
+            Self::Leader => "leader",
             Self::Orphaned => "orphaned",
         })
     }
@@ -70,6 +83,8 @@ pub enum Value {
     Tty(RawTty),
     /// A yes or no.
     Is(bool),
+    /// What became of a leader.
+    Leader(LeaderState),
 }
 
 impl fmt::Display for Value {
@@ -80,6 +95,13 @@ impl fmt::Display for Value {
             Self::Life(number, ino) => write!(f, "{number} (inode {ino})"),
             Self::Tty(tty) => write!(f, "{tty}"),
             Self::Is(yes) => f.write_str(if *yes { "yes" } else { "no" }),
+            Self::Leader(state) => f.write_str(match state {
+                LeaderState::Alive => "alive",
+                LeaderState::Zombie => "a zombie",
+                LeaderState::Reaped => "reaped",
+                LeaderState::MovedAway => "in another group",
+                LeaderState::Unknown => "unknown",
+            }),
         }
     }
 }
@@ -115,22 +137,10 @@ impl Comparison {
     }
 }
 
-/// What has begun and not ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interval {
-    /// A call of this process, from ENTER to LEAVE.
-    Call(ProcKey),
-    /// The exit of this process, from EXIT to DEAD.
-    Exit(ProcKey),
-    /// A stop, from the signal to the switch away.
-    Stop(ProcKey),
-    /// A release by a process whose calls are not seen, until its memory goes.
-    Release(ProcKey),
-}
-
-/// Compares a process as the kernel has it with the model. `None` while it is being released.
+/// Compares a process as the kernel has it with the model. `None` while it is being released. `stop_known`: whether the state
+/// tells a job-control stop.
 #[must_use]
-pub fn process(model: &Model, kernel: &State) -> Option<Comparison> {
+pub fn process(model: &Model, kernel: &State, stop_known: bool) -> Option<Comparison> {
     if kernel.exit_state & EXIT_DEAD != 0 || kernel.pgrp.number == 0 || kernel.facts.unreadable {
         return None;
     }
@@ -146,7 +156,9 @@ pub fn process(model: &Model, kernel: &State) -> Option<Comparison> {
     terminal(model, known, kernel, &mut comparison);
     let zombie = kernel.exit_state & EXIT_ZOMBIE != 0 && kernel.facts.single_thread;
     comparison.add(Fact::Zombie, Value::Is(known.phase >= Phase::Zombie), Value::Is(zombie));
-    if !zombie && known.phase < Phase::Zombie {
+    if !stop_known {
+        comparison.undecided += 1;
+    } else if !zombie && known.phase < Phase::Zombie {
         comparison.add(Fact::Stopped, Value::Is(known.stopped.is_some()), Value::Is(kernel.is_stopped()));
     }
     Some(comparison)
@@ -222,129 +234,4 @@ fn terminal(model: &Model, known: &Process, kernel: &State, comparison: &mut Com
             lives((has.foreground_id.number, has.foreground_id.ino), (foreground.number, foreground.ino));
         comparison.add(Fact::Foreground, left, right);
     }
-}
-
-/// Compares the status of a group, which `links` says: whether a member keeps it from being orphaned.
-#[must_use]
-pub fn group(model: &Model, pgid: crate::event::RawId, links: bool) -> Comparison {
-    let mut comparison = Comparison::default();
-    let known = model.group_by_pgid(pgid.pgid()).filter(|group| same_ino(group.ino, pgid.ino));
-    let Some(known) = known else {
-        comparison.add(Fact::Existence, Value::None, Value::Number(pgid.number));
-        return comparison;
-    };
-    comparison.compared += 1;
-    match known.orphaned {
-        Orphaned::Unknown => comparison.undecided += 1,
-        status @ (Orphaned::No | Orphaned::Yes) => {
-            comparison.add(Fact::Orphaned, Value::Is(status == Orphaned::Yes), Value::Is(!links));
-        }
-    }
-    comparison
-}
-
-/// An open interval that explains a difference of a process.
-#[must_use]
-pub fn explanation(model: &Model, kernel: &State, fact: Fact) -> Option<Interval> {
-    let known = model.process_by_pid(kernel.id.pid)?;
-    match fact {
-        Fact::Group | Fact::Session | Fact::SessionLeader => moving(model, known),
-        Fact::Parent | Fact::Link => exiting(model, known.parent)
-            .or_else(|| exiting(model, Some(known.key)))
-            .or_else(|| moving(model, known))
-            .or_else(|| known.parent.and_then(|parent| model.process(parent)).and_then(|parent| moving(model, parent)))
-            .or_else(|| exiting(model, model.process_by_pid(kernel.parent.pid).map(|parent| parent.key))),
-        Fact::Zombie => exiting(model, Some(known.key)),
-        Fact::Stopped => stopping(model, known),
-        Fact::Terminal | Fact::Foreground => terminal_change(model, known, fact),
-        Fact::Existence | Fact::Orphaned => None,
-    }
-}
-
-/// An open interval that explains why the kernel has a process no more.
-#[must_use]
-pub fn explanation_of_absence(model: &Model, known: &Process) -> Option<Interval> {
-    let waits = |process: &&Process| {
-        process.book.calls.values().any(|open| matches!(open.call, Call::Wait4 { .. } | Call::Waitid { .. }))
-    };
-    let parent = known.parent.filter(|_| !known.parent_exited).and_then(|parent| model.process(parent));
-    let waiter = match parent {
-        Some(parent) => Some(parent).filter(waits),
-        // Whoever adopted it.
-        None => model.processes().find(waits),
-    };
-    let hidden = || {
-        let parent = parent.filter(|parent| known.phase >= Phase::Zombie && !parent.book.called);
-        parent.map(|parent| Interval::Release(parent.key))
-    };
-    exiting(model, Some(known.key)).or_else(|| waiter.map(|waiter| Interval::Call(waiter.key))).or_else(hidden)
-}
-
-/// The exit of a process, from EXIT until what DEAD tells is complete.
-fn exiting(model: &Model, key: Option<ProcKey>) -> Option<Interval> {
-    let process = model.process(key?)?;
-    let is = matches!(process.phase, Phase::Exiting | Phase::Released) || !process.book.exiting_threads.is_empty();
-    is.then_some(Interval::Exit(process.key))
-}
-
-/// A setpgid or setsid that moves a process.
-fn moving(model: &Model, process: &Process) -> Option<Interval> {
-    let callers = [Some(process.key), process.parent];
-    let callers = callers.into_iter().flatten().filter_map(|caller| model.process(caller));
-    let moves = |caller: &&Process| {
-        caller.book.calls.values().any(|open| {
-            matches!(open.call, Call::Setpgid { .. }) && open.target == process.key
-                || open.call == Call::Setsid && caller.key == process.key
-        })
-    };
-    callers.into_iter().find(moves).map(|caller| Interval::Call(caller.key))
-}
-
-/// A signal on its way: sent and not yet effective, or effective and its record to come.
-fn stopping(model: &Model, process: &Process) -> Option<Interval> {
-    if process.book.last_stop.is_some() {
-        return Some(Interval::Stop(process.key));
-    }
-    let sends = |sender: &&Process| {
-        sender.book.calls.values().any(|open| {
-            matches!(
-                open.call,
-                Call::Kill { .. }
-                    | Call::Tkill { .. }
-                    | Call::Tgkill { .. }
-                    | Call::Sigqueue { .. }
-                    | Call::Tgsigqueue { .. }
-                    | Call::PidfdSendSignal { .. }
-            )
-        })
-    };
-    let sender = model.processes().find(sends).map(|sender| Interval::Call(sender.key));
-    sender.or_else(|| model.processes().find_map(|sender| exiting(model, Some(sender.key))))
-}
-
-/// A call or an exit that changes the terminal of a process's session.
-fn terminal_change(model: &Model, process: &Process, fact: Fact) -> Option<Interval> {
-    let leader = process.session.and_then(|session| model.session(session)).and_then(|session| session.leader);
-    let changes =
-        |caller: &&Process| caller.book.calls.values().any(|open| changes_terminal(open.call, caller, process, fact));
-    exiting(model, leader).or_else(|| model.processes().find(changes).map(|caller| Interval::Call(caller.key)))
-}
-
-/// Whether a call of `caller` can change the terminal of a process, or its foreground group.
-fn changes_terminal(call: Call, caller: &Process, process: &Process, fact: Fact) -> bool {
-    let same_session = caller.session == process.session;
-    if let Call::TtyIoctl { request, arg, .. } = call {
-        return match request {
-            TtyRequest::SetForeground => fact == Fact::Foreground && same_session,
-            // With argument 1 it takes the terminal of any session.
-            TtyRequest::SetControlling => arg == 1 || same_session,
-            TtyRequest::Hangup | TtyRequest::GiveUp | TtyRequest::OpenPeer => same_session,
-            TtyRequest::GetForeground
-            | TtyRequest::GetSession
-            | TtyRequest::SetWindowSize
-            | TtyRequest::Inject
-            | TtyRequest::Signal => false,
-        };
-    }
-    call == Call::Vhangup && same_session || call == Call::Setsid && caller.key == process.key
 }

@@ -92,13 +92,17 @@ fn every_change_that_is_swallowed_is_reported() {
     if !probes_are_allowed() {
         return;
     }
-    // Each command makes the change and lives on for a second, in which it is looked at fifty times.
+    swallow("ebpf");
+}
+
+/// Each command makes the change and lives on for a second, in which it is looked at fifty times.
+fn swallow(backend: &str) {
     for (kind, script, fact) in [
         ("setpgid", "set -m; sleep 1 & wait", "process group"),
         ("reap", "/bin/true; sleep 1; :", "existence"),
         ("reparenting", "(sleep 1 &); sleep 1; :", "parent"),
     ] {
-        let output = verify(&["--mutate", kind, "--", "bash", "-c", script]).output().unwrap();
+        let output = verify(&["-b", backend, "--mutate", kind, "--", "bash", "-c", script]).output().unwrap();
         let (text, code) = outcome(&output);
         assert_eq!(code, Some(1), "{kind}: {text}");
         let told = |line: &str| line.starts_with("divergence ") && line.contains(&format!(", {fact}, at"));
@@ -119,6 +123,41 @@ fn another_foreground_group_that_is_swallowed_is_reported() {
     let (text, code) = outcome(&output);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains(", foreground group, at"), "{text}");
+}
+
+fn ptrace_is_allowed() -> bool {
+    let tried = verify(&["-b", "ptrace", "--", "true"]).output().unwrap();
+    if tried.status.code().is_some_and(|code| code != 125) {
+        return true;
+    }
+    let required = std::env::var("SESSTRACE_REQUIRE").unwrap_or_default();
+    let says = String::from_utf8_lossy(&tried.stderr).into_owned();
+    assert!(!required.split(',').any(|word| word == "ptrace"), "SESSTRACE_REQUIRE=ptrace: {says}");
+    eprintln!("SKIPPED: a comparison under ptrace: {says}");
+    false
+}
+
+#[test]
+fn nothing_differs_from_proc_under_ptrace() {
+    if !ptrace_is_allowed() {
+        return;
+    }
+    // A stopped job, so that a tracer holds what is stopped; then nothing happens for a while, which is a quiet point.
+    let script = format!("{STORM} sleep 9 & kill -STOP %%; sleep 0.3; kill -CONT %%; sleep 0.1; kill %%; wait; :");
+    let (text, code) =
+        outcome(&verify(&["-b", "ptrace", "--every", "1ms", "--", "bash", "-c", &script]).output().unwrap());
+    assert_eq!(number(&text, "divergences"), 0, "{text}");
+    assert!(number(&text, "checks") > 5 && number(&text, "compared") > 20, "{text}");
+    let groups = text.lines().find_map(|line| line.strip_prefix("of these")).unwrap_or_default();
+    assert!(!groups.contains(" 0 groups") && !groups.contains(" 0 sessions"), "{text}");
+    assert_eq!(code, Some(0), "{text}");
+}
+
+#[test]
+fn every_change_that_is_swallowed_is_reported_under_ptrace() {
+    if ptrace_is_allowed() {
+        swallow("ptrace");
+    }
 }
 
 /// A shell at a terminal, below `verify`.

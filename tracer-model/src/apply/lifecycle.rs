@@ -131,7 +131,7 @@ impl Model {
         process.book.released_at = Some(cx.event.at);
         let parent = process.parent.filter(|_| !process.parent_exited);
         let parent = parent.and_then(|parent| self.processes.get(&parent));
-        if parent.is_some_and(|parent| parent.knowledge == Knowledge::Seen && parent.facts.auto_reaps_children) {
+        if parent.is_some_and(Process::wants_no_zombies) {
             self.reap_unseen(cx, key, ReapEvidence::AutoReap);
         }
     }

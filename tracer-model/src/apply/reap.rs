@@ -8,7 +8,7 @@ use crate::{
     delta::{Bounds, Change, GroupEnd, LeaderState, ReapEvidence, TtyChange},
     event::{Leave, RawTask, WaitStatus, Waited},
     ids::{PgrpKey, ProcKey},
-    state::{Knowledge, Model, Phase, recent},
+    state::{Knowledge, Model, Phase, Process, recent},
 };
 
 impl Model {
@@ -25,11 +25,15 @@ impl Model {
                 !waited.left_waitable && (!may_be_stop || process.phase >= Phase::Zombie)
             }
         };
-        // A tracer is told of the end of a process that is not its child, and the zombie stays its parent's (kernel/exit.c,
-        // `wait_task_zombie`).
-        let of_another = !process.parent_exited && process.parent.is_some_and(|parent| parent != waiter);
-        if !reaps || of_another {
+        // A tracer is told of the end of a process that is not its child, and the zombie stays its parent's, or goes if the
+        // parent wants none (kernel/exit.c, `wait_task_zombie`).
+        let of_another = process.parent.filter(|parent| !process.parent_exited && *parent != waiter);
+        if !reaps || of_another.is_some() {
             cx.push(Change::WaitReported { child, status: waited.status });
+            let parent = of_another.filter(|_| reaps).and_then(|parent| self.processes.get(&parent));
+            if parent.is_some_and(Process::wants_no_zombies) {
+                self.reap_unseen(cx, child, ReapEvidence::AutoReap);
+            }
             return;
         }
         if matches!(waited.status, WaitStatus::Exited(_) | WaitStatus::Killed { .. }) {

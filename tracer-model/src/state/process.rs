@@ -277,6 +277,11 @@ impl Process {
         self.phase <= Phase::Exiting && !self.book.exit.notified
     }
 
+    /// Its children are released by their own exit: it is known to ignore SIGCHLD or to have set `SA_NOCLDWAIT`.
+    pub(crate) fn wants_no_zombies(&self) -> bool {
+        self.knowledge == Knowledge::Seen && self.facts.auto_reaps_children
+    }
+
     /// Whether a signal from this exiting session leader is one of those that its terminal's foreground group gets
     /// (`disassociate_ctty`): each member one SIGHUP, and one SIGCONT when the terminal had been hung up before.
     pub(crate) fn hangs_up(&self, signal: Signal, group: Option<PgrpKey>, target: ProcKey) -> Option<HangupKind> {

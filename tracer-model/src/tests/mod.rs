@@ -2,6 +2,7 @@
 #![expect(clippy::format_push_string, reason = "short texts, written once per test")]
 
 mod calls;
+mod census;
 mod dsl;
 mod gaps;
 mod garbage;

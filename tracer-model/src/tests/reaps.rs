@@ -215,6 +215,25 @@ fn the_freeing_of_a_thread_is_not_that_of_the_process() {
 }
 
 #[test]
+fn a_tracer_that_waits_leaves_no_zombie_to_a_parent_that_wants_none() {
+    check(
+        "
+        10: fork 20
+        10: wait4(-1,1) = 0 {+autoreap}
+        20: exit 0
+        20: dead
+        50: wait4(-1,0) = 20 got 20 exited:0
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #8 20 exits exited:0
+            #9 20 is a zombie
+            #11 wait reports 20 exited:0; 20 reaped by nobody (AutoReap 9–11)
+        "]],
+    );
+}
+
+#[test]
 fn a_tracer_that_waits_leaves_the_zombie_to_its_parent() {
     check(
         "

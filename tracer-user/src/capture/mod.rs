@@ -51,9 +51,10 @@ pub trait Source {
     fn observe(&mut self, _out: &mut Vec<Item>) -> Result<Vec<Observation>, CaptureError> {
         let mut observations = Vec::new();
         for pid in procfs::pids() {
-            let since = self.last_seq();
+            let (since, traced) = (self.last_seq(), procfs::is_in_trace_stop(pid));
             if let Some(state) = procfs::read(pid) {
-                observations.push(Observation { since, seq: self.last_seq(), at: boot_now(), state });
+                let stop_known = !traced && !procfs::is_in_trace_stop(pid);
+                observations.push(Observation { since, seq: self.last_seq(), at: boot_now(), state, stop_known });
             }
         }
         Ok(observations)
@@ -97,6 +98,9 @@ pub struct Observation {
     pub at: BootNs,
     /// What was seen.
     pub state: State,
+    /// Whether it shows if the process is stopped for job control. `/proc` has one letter for that and for being held by a
+    /// tracer, and the tracer's comes first (fs/proc/array.c, `task_state_array`).
+    pub stop_known: bool,
 }
 
 /// Records that one probe could not deliver.

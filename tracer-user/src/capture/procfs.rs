@@ -109,6 +109,14 @@ pub fn read_stat(pid: Pid) -> Option<State> {
     parse_stat(&whole(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// Whether a process is held by its tracer, also one that is stopped for job control besides.
+#[must_use]
+pub fn is_in_trace_stop(pid: Pid) -> bool {
+    let stat = whole(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let close = stat.iter().rposition(|&byte| byte == b')');
+    close.and_then(|close| stat.get(close + 2)) == Some(&b't')
+}
+
 /// Whether the children that a process forks are in its own pid namespace.
 pub(super) fn keeps_children(pid: Pid) -> bool {
     let link = |name: &str| fs::read_link(format!("/proc/{pid}/ns/{name}")).ok();

@@ -86,8 +86,11 @@ impl Engine {
         let Outputs { recording, sinks, place } = outputs;
         let header = header(&capturing, about);
         let writer = recording.map(|recording| recording.begin(&header)).transpose()?;
-        let pipeline = Pipeline::begin(&header, writer, sinks).map_err(|error| unwritable(&place, error))?;
-        let pace = capturing.pace;
+        let mut pipeline = Pipeline::begin(&header, writer, sinks).map_err(|error| unwritable(&place, error))?;
+        let mut pace = capturing.pace;
+        if let Some(check) = pipeline.check() {
+            pace.tick = pace.tick.min(check.every());
+        }
         Ok(Self { live: Live::new(capturing.source, pipeline, &header), place, pace })
     }
 

@@ -5,6 +5,7 @@
 use std::{
     fs::File,
     io::{self, Read as _, Seek as _, Write as _},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -17,11 +18,12 @@ use super::{
     attach,
     command::{self, Destination, Recording},
     engine::Outputs,
-    exit::{INCOMPLETE, INTERNAL},
-    target::{CaptureArgs, CommandArgs, TargetArgs},
+    exit::{ExpectedError, INCOMPLETE, INTERNAL},
+    target::{CaptureArgs, CommandArgs, TargetArgs, absolute},
 };
 use crate::{
     sink::Sink,
+    trace_file::Unwritten,
     verify::{Checker, Mutation, Options, Outcome, Whose, report, too_many_in_flight},
 };
 
@@ -44,6 +46,9 @@ pub struct VerifyArgs {
     /// Swallow one change before it is seen, to see that the check notices: exit code 1 is then what must come
     #[arg(long, value_enum, value_name = "KIND")]
     mutate: Option<Kind>,
+    /// Keep a recording of what was compared: NAME.sesstrace is compact, any other name is JSON Lines
+    #[arg(short, long, value_name = "REC")]
+    write: Option<PathBuf>,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -81,11 +86,14 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let checker = checker(args, found.try_clone()?);
     let code = if args.target.command.is_empty() {
         let sinks: Vec<Box<dyn Sink>> = vec![Box::new(checker)];
-        let outputs = Outputs { recording: None, sinks, place: "to standard output".to_owned() };
+        let recording = args.write.as_deref().map(absolute).transpose()?;
+        let recording = recording.map(|path| Unwritten::open(&path)).transpose().map_err(ExpectedError::from)?;
+        let outputs = Outputs { recording, sinks, place: "to standard output".to_owned() };
         attach::trace(args.target.pid.map(Pid), &args.capture, outputs, args.limit)?
     } else {
         let make = Box::new(move |_| vec![Box::new(checker) as Box<dyn Sink>]);
-        let (recording, destination) = (Recording::None, Destination::Stderr);
+        let recording = args.write.clone().map_or(Recording::None, Recording::Named);
+        let destination = Destination::Stderr;
         command::trace(&args.target.command, &args.capture, &args.command_args, &recording, &destination, make)?;
         ExitCode::SUCCESS
     };

@@ -23,7 +23,10 @@ pub mod time;
 mod timeline;
 pub mod tree;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use tracer_model::{
     delta::Delta,
@@ -66,6 +69,8 @@ pub trait Sink {
 pub trait Check {
     /// Passes on what was read, as it is: or without something, for a check of the check.
     fn pass(&mut self, item: Item) -> Item;
+    /// How often the source is to look at every process, at least.
+    fn every(&self) -> Duration;
     /// Whether the source is to look at every process now.
     fn is_due(&mut self, now: BootNs) -> bool;
     /// What the source saw, after it had given out the number `last`.

@@ -2,10 +2,10 @@
 //!
 //! Must not: feed the model, or take the word of anything but an interval that is open for an excuse.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tracer_model::{
-    compare::{self, Difference, Fact, Interval, Value},
+    compare::{self, Census, Difference, Entity, Fact, Interval, Value},
     delta::{Change, Delta, TtyChange},
     event::{Event, EventKind, State},
     ids::{BootNs, Pid, ProcKey, Seq},
@@ -24,8 +24,8 @@ const SHOWN: usize = 12;
 /// Divergences that are kept; all are counted.
 const KEPT: usize = 64;
 
-/// What is known of a process by who compares it.
-type Whom = (Pid, BootNs);
+/// Whose difference: of a process with its start.
+type Whom = (Entity, BootNs);
 
 /// A difference that may go away.
 #[derive(Clone, Copy, Debug)]
@@ -139,22 +139,22 @@ impl Comparison {
         if !self.concerns(model, kernel) {
             return;
         }
-        let whom = (kernel.id.pid, kernel.id.start);
-        let Some(mut comparison) = compare::process(model, kernel) else {
+        let whom = (Entity::Process(kernel.id.pid), kernel.id.start);
+        let Some(comparison) = compare::process(model, kernel, observation.stop_known) else {
             self.counts.in_release += 1;
             return;
         };
-        self.counts.entities += 1;
-        self.counts.facts += comparison.compared;
-        self.counts.undecided += comparison.undecided;
         // Looked at between two numbers, it may have been seen before or after what happened between them.
         let touched = observation.since != observation.seq
             && model.process_by_pid(kernel.id.pid).is_none_or(|known| known.seen.seq > observation.since);
         if touched {
-            comparison.differences.clear();
+            return;
         }
+        self.counts.processes += 1;
+        self.counts.facts += comparison.compared;
+        self.counts.undecided += comparison.undecided;
         let still: Vec<Fact> = comparison.differences.iter().map(|difference| difference.fact).collect();
-        self.settle(whom, &still, observation, model);
+        self.settle(whom, &still, observation.at, model);
         for difference in comparison.differences {
             let excuse = excuse(model, kernel, difference.fact);
             self.differs(whom, difference, excuse, (observation.seq, observation.at, quiet));
@@ -171,8 +171,8 @@ impl Comparison {
         }
     }
 
-    /// Those differences of a process that it no longer has are settled, if by what their excuse promised.
-    fn settle(&mut self, whom: Whom, still: &[Fact], observation: &Observation, model: &Model) {
+    /// Those differences that are no more are settled, of a process if by what their excuse promised.
+    fn settle(&mut self, whom: Whom, still: &[Fact], at: BootNs, model: &Model) {
         let gone: Vec<Fact> = self
             .pending
             .range((whom, Fact::Existence)..=(whom, Fact::Orphaned))
@@ -184,8 +184,10 @@ impl Comparison {
             if pending.reported {
                 continue;
             }
-            self.counts.longest = self.counts.longest.max(observation.at.since(pending.since));
-            if pending.excuse == Excuse::Record && !self.was_recorded(whom.0, pending, model) {
+            // A group is looked at as such only when nothing happens: that may be long after it settled.
+            let Entity::Process(pid) = whom.0 else { continue };
+            self.counts.longest = self.counts.longest.max(at.since(pending.since));
+            if pending.excuse == Excuse::Record && !self.was_recorded(pid, pending, model) {
                 self.diverge(whom.0, pending.difference, (pending.seq, pending.since, false), None);
             }
         }
@@ -233,20 +235,31 @@ impl Comparison {
 
     fn diverge(
         &mut self,
-        pid: Pid,
+        whose: Entity,
         difference: Difference,
         (seq, at, quiet): (Seq, BootNs, bool),
         excused: Option<(Excuse, u64)>,
     ) {
         self.counts.divergences += 1;
         if self.divergences.len() < KEPT {
-            let events = self.events_about(pid, seq);
-            self.divergences.push(Divergence { pid, difference, seq, at, excused, quiet, events });
+            let events = self.events_about(whose, difference, seq);
+            self.divergences.push(Divergence { whose, difference, seq, at, excused, quiet, events });
         }
     }
 
-    /// The last events that a process is in.
-    fn events_about(&self, pid: Pid, seq: Seq) -> Vec<Event> {
+    /// The last events that a process is in: of a group or a session, the process in which it differs, or its leader.
+    fn events_about(&self, whose: Entity, difference: Difference, seq: Seq) -> Vec<Event> {
+        let member = |value| if let Value::Number(number) = value { Some(Pid(number)) } else { None };
+        let differs = || member(difference.model).or_else(|| member(difference.kernel));
+        let pid = match whose {
+            Entity::Process(pid) => pid,
+            Entity::Group(_) | Entity::Session(_) | Entity::Terminal(_) if difference.fact == Fact::Members => {
+                differs().unwrap_or_default()
+            }
+            Entity::Group(pgid) => Pid(pgid.0),
+            Entity::Session(sid) => Pid(sid.0),
+            Entity::Terminal(_) => differs().unwrap_or_default(),
+        };
         let about = |event: &&Event| {
             let subject = event.subject.as_ref().map(|state| state.id.pid);
             let freed = matches!(event.kind, EventKind::Freed { task } if task.pid == pid);
@@ -264,11 +277,12 @@ impl Comparison {
         self.counts.checks += 1;
         self.counts.quiet += u64::from(run.quiet);
         let (seq, at) = run.last();
-        for key in run.missing(model) {
+        let (missing, hidden) = run.missing(model);
+        for key in missing {
             self.missing(key, model, (seq, at, run.quiet));
         }
-        if run.quiet {
-            self.groups(run, model, (seq, at));
+        if let Some(census) = run.census(hidden) {
+            self.entities(&census, model, (seq, at, run.quiet));
         }
         self.forget_the_gone(model, at);
     }
@@ -276,8 +290,8 @@ impl Comparison {
     /// The model has a process that the kernel did not show.
     fn missing(&mut self, key: ProcKey, model: &Model, place: (Seq, BootNs, bool)) {
         let Some(known) = model.process(key) else { return };
-        let whom = (key.number, known.start);
-        self.counts.entities += 1;
+        let whom = (Entity::Process(key.number), known.start);
+        self.counts.processes += 1;
         self.counts.facts += 1;
         let difference = Difference { fact: Fact::Existence, model: Value::Number(key.number.0), kernel: Value::None };
         let excuse = if model.has_open_gap() {
@@ -288,28 +302,44 @@ impl Comparison {
         self.differs(whom, difference, excuse, place);
     }
 
-    /// Groups as the run shows them: nothing happened while it was made.
-    fn groups(&mut self, run: &Run, model: &Model, (seq, at): (Seq, BootNs)) {
-        for (pgid, links) in run.groups() {
-            let (Some(links), Whose::Everyone) = (links, self.whose) else { continue };
-            let comparison = compare::group(model, pgid, links);
-            self.counts.entities += 1;
-            self.counts.facts += comparison.compared;
-            self.counts.undecided += comparison.undecided;
-            for difference in comparison.differences {
-                let excuse = model.has_open_gap().then_some(Excuse::Loss);
-                self.differs((Pid(pgid.number), BootNs(0)), difference, excuse, (seq, at, true));
+    /// Groups, sessions and terminals, at an instant at which nothing happened.
+    fn entities(&mut self, census: &Census<'_>, model: &Model, (seq, at, quiet): (Seq, BootNs, bool)) {
+        let everyone = self.whose == Whose::Everyone;
+        let mut seen = BTreeSet::new();
+        for compared in census.compare(model, |process| everyone || process.followed, everyone) {
+            let whom = (compared.entity, BootNs(0));
+            seen.insert(compared.entity);
+            match compared.entity {
+                Entity::Process(_) => self.counts.processes += 1,
+                Entity::Group(_) => self.counts.groups += 1,
+                Entity::Session(_) => self.counts.sessions += 1,
+                Entity::Terminal(_) => self.counts.terminals += 1,
+            }
+            self.counts.facts += compared.comparison.compared;
+            self.counts.undecided += compared.comparison.undecided;
+            let still: Vec<Fact> = compared.comparison.differences.iter().map(|difference| difference.fact).collect();
+            self.settle(whom, &still, at, model);
+            for difference in &compared.comparison.differences {
+                let interval = || compared.explanation(model, difference.fact).map(excuse_of);
+                let excuse = if model.has_open_gap() { Some(Excuse::Loss) } else { interval() };
+                let excuse = excuse.or(recorded_after(difference.fact).then_some(Excuse::Record));
+                self.differs(whom, *difference, excuse, (seq, at, quiet));
             }
         }
-        let (sessions, terminals) = (model.sessions().count(), model.terminals().count());
-        self.counts.entities += (sessions + terminals) as u64;
+        let gone: Vec<Whom> = self.pending.keys().map(|(whom, _)| *whom).collect();
+        for whom in gone {
+            if !matches!(whom.0, Entity::Process(_)) && !seen.contains(&whom.0) {
+                self.settle(whom, &[], at, model);
+            }
+        }
     }
 
     /// Differences of processes that neither side has any more are settled.
     fn forget_the_gone(&mut self, model: &Model, at: BootNs) {
         let (counts, mut gone) = (&mut self.counts, Vec::new());
-        self.pending.retain(|((pid, start), _), pending| {
-            let there = model.process_by_pid(*pid).is_some_and(|known| start.0 == 0 || known.start == *start);
+        self.pending.retain(|((whose, start), _), pending| {
+            let Entity::Process(pid) = whose else { return true };
+            let there = model.process_by_pid(*pid).is_some_and(|known| known.start == *start);
             let shown = pending.difference.fact == Fact::Existence && pending.difference.kernel != Value::None;
             let age = at.since(pending.since);
             if there || shown && age <= SETTLE_NS {
@@ -329,7 +359,8 @@ impl Comparison {
                 event.seq > pending.seq && event.subject.as_ref().is_some_and(|state| state.id.pid == pid)
             });
             if never && !seen && pending.excuse == Excuse::Record {
-                self.diverge(pid, pending.difference, (pending.seq, pending.since, false), None);
+                let place = (pending.seq, pending.since, false);
+                self.diverge(Entity::Process(pid), pending.difference, place, None);
             }
         }
     }
@@ -341,9 +372,12 @@ fn excuse(model: &Model, kernel: &State, fact: Fact) -> Option<Excuse> {
         return Some(Excuse::Loss);
     }
     let interval = compare::explanation(model, kernel, fact).map(excuse_of);
-    // A fork, an open and a hangup have no ENTER: their records come right after.
-    let recorded_after = matches!(fact, Fact::Existence | Fact::Terminal | Fact::Foreground);
-    interval.or(recorded_after.then_some(Excuse::Record))
+    interval.or(recorded_after(fact).then_some(Excuse::Record))
+}
+
+/// A fork, an open and a hangup have no ENTER: their records come right after.
+fn recorded_after(fact: Fact) -> bool {
+    matches!(fact, Fact::Existence | Fact::Members | Fact::Terminal | Fact::Foreground)
 }
 
 fn excuse_of(interval: Interval) -> Excuse {

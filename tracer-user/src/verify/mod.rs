@@ -15,10 +15,10 @@ pub use report::{report, too_many_in_flight};
 use std::{collections::BTreeMap, io, time::Duration};
 
 use tracer_model::{
-    compare::Difference,
+    compare::{Difference, Entity},
     delta::Delta,
     event::Event,
-    ids::{BootNs, Pid, Seq},
+    ids::{BootNs, Seq},
     state::Model,
 };
 
@@ -78,7 +78,7 @@ impl Excuse {
 #[derive(Clone, Debug)]
 pub struct Divergence {
     /// Whose.
-    pub pid: Pid,
+    pub whose: Entity,
     /// The difference.
     pub difference: Difference,
     /// The number and the time of the observation.
@@ -100,8 +100,14 @@ pub struct Counts {
     pub checks: u64,
     /// Of these, at quiet points.
     pub quiet: u64,
-    /// Processes, groups, sessions and terminals compared.
-    pub entities: u64,
+    /// Processes compared.
+    pub processes: u64,
+    /// Process groups compared.
+    pub groups: u64,
+    /// Sessions compared.
+    pub sessions: u64,
+    /// Controlling terminals compared.
+    pub terminals: u64,
     /// Facts compared.
     pub facts: u64,
     /// Facts that the model says it does not know.
@@ -118,6 +124,14 @@ pub struct Counts {
     pub divergences: u64,
     /// Records that were lost.
     pub lost: u64,
+}
+
+impl Counts {
+    /// Processes, groups, sessions and terminals compared.
+    #[must_use]
+    pub fn entities(&self) -> u64 {
+        self.processes + self.groups + self.sessions + self.terminals
+    }
 }
 
 /// What is to be done.
@@ -189,6 +203,10 @@ impl Sink for Checker {
 impl Check for Checker {
     fn pass(&mut self, item: Item) -> Item {
         self.mutator.pass(item, !self.comparison.has_diverged())
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_nanos(self.every)
     }
 
     fn is_due(&mut self, now: BootNs) -> bool {

@@ -20,7 +20,12 @@ pub fn report(counts: &Counts, divergences: &[Divergence]) -> String {
     }
     let in_flight: u64 = counts.in_flight.values().sum();
     let _ = writeln!(text, "checks        {}, {} of them at quiet points", counts.checks, counts.quiet);
-    let _ = writeln!(text, "compared      {} entities, {} facts", counts.entities, counts.facts);
+    let _ = writeln!(text, "compared      {} entities, {} facts", counts.entities(), counts.facts);
+    let Counts { processes, groups, sessions, terminals, .. } = counts;
+    let _ = writeln!(
+        text,
+        "of these      {processes} processes, {groups} groups, {sessions} sessions, {terminals} terminals"
+    );
     let _ = writeln!(text, "undecided     {} facts, by the model's own word", counts.undecided);
     let _ = writeln!(text, "in flight     {in_flight}{}", excuses(counts));
     if in_flight > 0 {
@@ -41,7 +46,7 @@ pub fn report(counts: &Counts, divergences: &[Divergence]) -> String {
 #[must_use]
 pub fn too_many_in_flight(counts: &Counts) -> bool {
     let in_flight: u64 = counts.in_flight.iter().filter(|(excuse, _)| **excuse != Excuse::Loss).map(|(_, n)| n).sum();
-    in_flight.saturating_mul(1000) > counts.entities.saturating_mul(MOST_IN_FLIGHT)
+    in_flight.saturating_mul(1000) > counts.entities().saturating_mul(MOST_IN_FLIGHT)
 }
 
 fn excuses(counts: &Counts) -> String {
@@ -59,11 +64,11 @@ fn excuses(counts: &Counts) -> String {
 }
 
 fn one(text: &mut String, divergence: &Divergence) {
-    let Divergence { pid, difference, seq, at, excused, quiet, events } = divergence;
+    let Divergence { whose, difference, seq, at, excused, quiet, events } = divergence;
     let place = if *quiet { ", at a quiet point" } else { "" };
     let _ = writeln!(
         text,
-        "divergence    {pid}, {}, at #{} ({} ms after boot{place})",
+        "divergence    {whose}, {}, at #{} ({} ms after boot{place})",
         difference.fact,
         seq.0,
         millis(at.0)

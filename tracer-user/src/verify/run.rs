@@ -2,11 +2,10 @@
 //!
 //! Must not: judge a difference.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tracer_model::{
-    compare,
-    event::RawId,
+    compare::Census,
     ids::{BootNs, Pid, ProcKey, Seq},
     state::{Knowledge, Model, Phase},
 };
@@ -31,13 +30,11 @@ pub(super) struct Run {
 impl Run {
     pub fn new(last: Seq, mut observations: Vec<Observation>) -> Self {
         observations.sort_by_key(|observation| observation.seq);
+        // An iterator's records have numbers of their own; who looks at `/proc` gives none out.
         let numbers = observations.iter().map(|observation| observation.seq.0);
-        let exact = observations.iter().all(|observation| observation.since == observation.seq);
-        let undisturbed = if exact {
-            numbers.zip(last.0 + 1..).all(|(number, expected)| number == expected)
-        } else {
-            numbers.min() == Some(last.0) && observations.last().is_some_and(|observation| observation.seq == last)
-        };
+        let numbered = numbers.zip(last.0 + 1..).all(|(number, expected)| number == expected);
+        let unnumbered = |observation: &Observation| observation.since == last && observation.seq == last;
+        let undisturbed = numbered || observations.iter().all(unnumbered);
         Self { observations, next: 0, undisturbed, quiet: false, expected: BTreeSet::new() }
     }
 
@@ -74,35 +71,26 @@ impl Run {
         self.next >= self.observations.len() && self.last().0 < seq
     }
 
-    /// Processes that the model has had all the while and that were not shown. Some kernels keep a process from the task
-    /// iterator: one that is in `/proc` is there.
-    pub fn missing(&self, model: &Model) -> Vec<ProcKey> {
+    /// Processes that the model has had all the while and that were not shown, and of these, those that are there all the same:
+    /// some kernels keep a process from the task iterator, and one that is in `/proc` is there.
+    pub fn missing(&self, model: &Model) -> (Vec<ProcKey>, BTreeSet<Pid>) {
         let shown: BTreeSet<Pid> = self.observations.iter().map(|observation| observation.state.id.pid).collect();
-        let is_missing = |key: &&ProcKey| {
-            let known = model.process(**key).filter(|known| known.phase != Phase::Reaped);
-            let hidden = || {
-                procfs::read(key.number)
-                    .is_some_and(|state| known.is_some_and(|known| procfs::same_tick(state.id.start, known.start)))
-            };
-            known.is_some() && !shown.contains(&key.number) && !hidden()
-        };
-        self.expected.iter().filter(is_missing).copied().collect()
+        let (mut missing, mut hidden) = (Vec::new(), BTreeSet::new());
+        for key in self.expected.iter().filter(|key| !shown.contains(&key.number)) {
+            let Some(known) = model.process(*key).filter(|known| known.phase != Phase::Reaped) else { continue };
+            let there = procfs::read(key.number);
+            if there.is_some_and(|state| procfs::same_tick(state.id.start, known.start)) {
+                hidden.insert(key.number);
+            } else {
+                missing.push(*key);
+            }
+        }
+        (missing, hidden)
     }
 
-    /// Every group, and whether a member keeps it from being orphaned; `None` when that cannot be told.
-    pub fn groups(&self) -> Vec<(RawId, Option<bool>)> {
-        let mut groups: BTreeMap<RawId, Option<bool>> = BTreeMap::new();
-        for state in self.observations.iter().map(|observation| &observation.state) {
-            if state.pgrp.number == 0 {
-                continue;
-            }
-            let links = groups.entry(state.pgrp).or_insert(Some(false));
-            *links = match (*links, compare::link(state)) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), Some(false)) => Some(false),
-                _ => None,
-            };
-        }
-        groups.into_iter().collect()
+    /// Every process at one instant. `None` when something happened while they were looked at.
+    pub fn census(&self, hidden: BTreeSet<Pid>) -> Option<Census<'_>> {
+        let states = self.observations.iter().map(|observation| &observation.state);
+        self.undisturbed.then(|| Census::new(states, hidden))
     }
 }
