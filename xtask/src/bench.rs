@@ -105,7 +105,7 @@ fn start(repetitions: usize) -> anyhow::Result<()> {
 }
 
 /// The release build of sesstrace.
-fn build() -> anyhow::Result<String> {
+pub fn build() -> anyhow::Result<String> {
     let status = Command::new("cargo")
         .args(["build", "--release", "-p", "tracer-user", "--bin", "sesstrace"])
         .current_dir(crate::root()?)

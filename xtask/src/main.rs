@@ -3,6 +3,7 @@
 mod bench;
 mod build_ebpf;
 mod golden;
+mod suites;
 mod test;
 mod tidy;
 mod vm;
@@ -20,6 +21,7 @@ enum Verb {
     BuildEbpf(build_ebpf::Arguments),
     Record(golden::Record),
     Replay(golden::Replay),
+    Suites(suites::Arguments),
     Test(test::Arguments),
     /// Check rules of the house that no other tool checks.
     Tidy,
@@ -32,6 +34,7 @@ fn main() -> anyhow::Result<()> {
         Verb::BuildEbpf(arguments) => build_ebpf::run(&arguments),
         Verb::Record(arguments) => golden::record(&arguments),
         Verb::Replay(arguments) => golden::replay(&arguments),
+        Verb::Suites(arguments) => suites::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Tidy => tidy::run(),
         Verb::Vm(arguments) => vm::run(&arguments),

@@ -1,0 +1,182 @@
+//! Calls and ends of processes of a suite, counted twice: by bpftrace, and in the recording.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs::{self, File},
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context as _, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+/// How many, by name.
+pub type Counts = BTreeMap<String, u64>;
+
+/// Calls that are counted whatever their arguments are.
+const CALLS: [&str; 11] = [
+    "setpgid",
+    "setsid",
+    "kill",
+    "tkill",
+    "tgkill",
+    "rt_sigqueueinfo",
+    "rt_tgsigqueueinfo",
+    "pidfd_send_signal",
+    "wait4",
+    "waitid",
+    "vhangup",
+];
+/// Requests of ioctl (include/uapi/asm-generic/ioctls.h).
+const REQUESTS: [(&str, u32); 3] = [("TIOCSPGRP", 0x5410), ("TIOCSCTTY", 0x540e), ("TIOCNOTTY", 0x5422)];
+const CLONE_THREAD: u64 = 0x10000;
+
+/// The other tracer.
+pub struct Bpftrace(Child);
+
+impl Bpftrace {
+    /// Starts it, and waits until it counts.
+    pub fn start(cgroup: &Path) -> anyhow::Result<Self> {
+        let of_suite = format!("/cgroup == cgroupid(\"{}\")/", cgroup.display());
+        let mut program = String::from("interval:ms:100 { printf(\"counting\\n\"); }\n");
+        let mut count = |probe: &str, condition: &str, name: &str| {
+            let end = if condition.is_empty() { "" } else { "}" };
+            let _ = writeln!(program, "{probe} {of_suite} {{ {condition} @{name} = count(); {end} }}");
+        };
+        for call in CALLS {
+            count(&format!("tracepoint:syscalls:sys_enter_{call}"), "", call);
+        }
+        for (name, request) in REQUESTS {
+            count("tracepoint:syscalls:sys_enter_ioctl", &format!("if (args->cmd == {request}) {{"), name);
+        }
+        count("tracepoint:task:task_newtask", &format!("if ((args->clone_flags & {CLONE_THREAD}) == 0) {{"), "fork");
+        count("tracepoint:sched:sched_process_exec", "", "exec");
+        // tracefs need not be mounted where everybody sees it.
+        let script = "mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing; exec bpftrace -e \"$0\"";
+        let mut bpftrace = Command::new("unshare")
+            .args(["-m", "sh", "-c", script, &program])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot run unshare")?;
+        let out = bpftrace.stdout.as_mut().context("bpftrace has no output")?;
+        // One byte at a time: what follows is read at the end.
+        let mut line = String::new();
+        while !line.ends_with("counting\n") {
+            let mut byte = [0];
+            ensure!(std::io::Read::read(out, &mut byte)? == 1, "bpftrace does not count: {line}");
+            line.push(char::from(byte[0]));
+        }
+        Ok(Self(bpftrace))
+    }
+
+    /// Ends it, and takes what it counted.
+    pub fn end(self) -> anyhow::Result<Counts> {
+        kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGINT).context("SIGINT to bpftrace")?;
+        let output = self.0.wait_with_output().context("bpftrace")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let counted = text.lines().filter_map(|line| line.strip_prefix('@')?.split_once(": "));
+        Ok(counted.filter_map(|(name, count)| Some((name.to_owned(), count.trim().parse().ok()?))).collect())
+    }
+}
+
+/// Processes, each by its number and its start.
+pub type Processes = BTreeSet<(u64, String)>;
+
+/// The same of a recording: of the processes that were in this cgroup, and which those were.
+pub fn of_recording(sesstrace: &str, recording: &Path, cgroup: u64) -> anyhow::Result<(Counts, Processes)> {
+    let lines = recording.with_extension("jsonl");
+    let _ = fs::remove_file(&lines);
+    let mut convert = Command::new(sesstrace);
+    let status = convert.arg("convert").args([recording, &lines]).status().context("cannot run sesstrace convert")?;
+    // 3: records were lost; then the counts tell.
+    ensure!(matches!(status.code(), Some(0 | 3)), "sesstrace convert failed on {}", recording.display());
+    let cgroup = Value::from(cgroup.to_string());
+    let mut inside = Processes::new();
+    let mut counts = Counts::new();
+    for line in BufReader::new(File::open(&lines)?).lines() {
+        let event: Value = serde_json::from_str(&line?).context("a line that is no JSON")?;
+        let Some(by) = event.get("by").and_then(process) else { continue };
+        if let Some(of) = event.get("of")
+            && let Some(subject) = process(of)
+            && of.get("cgroup") == Some(&cgroup)
+        {
+            inside.insert(subject);
+        }
+        if let Some(name) = name(&event).filter(|_| inside.contains(&by)) {
+            *counts.entry(name.to_owned()).or_insert(0) += 1;
+        }
+    }
+    fs::remove_file(&lines)?;
+    Ok((counts, inside))
+}
+
+/// How many of these the recording ends with: their groups and sessions have not ended in it. All of them have in fact.
+pub fn not_closed(sesstrace: &str, recording: &Path, inside: &Processes) -> anyhow::Result<u64> {
+    let mut ps = Command::new(sesstrace);
+    let output = ps.args(["ps", "-e", "-o", "pid"]).arg(recording).output().context("cannot run sesstrace ps")?;
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let is_open = |pid: &u64| inside.range((*pid, String::new())..(*pid + 1, String::new())).next().is_some();
+    // A number that another process has by now is nobody's of the suite.
+    let is_gone = |pid: &u64| !Path::new(&format!("/proc/{pid}")).exists();
+    Ok(listed.lines().filter_map(|line| line.trim().parse().ok()).filter(is_open).filter(is_gone).count() as u64)
+}
+
+fn process(it: &Value) -> Option<(u64, String)> {
+    Some((it.get("pid")?.as_u64()?, it.get("start")?.as_str()?.to_owned()))
+}
+
+/// The name under which an event is counted.
+fn name(event: &Value) -> Option<&str> {
+    match event.get("kind")?.as_str()? {
+        "enter" => {
+            let call = event.get("call")?;
+            let name = call.get("name")?.as_str()?;
+            if name != "ioctl" {
+                return CALLS.contains(&name).then_some(name);
+            }
+            let request = call.get("request")?.as_str()?;
+            REQUESTS.iter().any(|(name, _)| *name == request).then_some(request)
+        }
+        "new_task" => (event.get("flags")?.as_u64()? & CLONE_THREAD == 0).then_some("fork"),
+        "exec" => Some("exec"),
+        _ => None,
+    }
+}
+
+/// Names of which the counts differ, with both.
+pub fn differences(ours: &Counts, theirs: &Counts) -> Vec<String> {
+    let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    let count = |counts: &Counts, name: &String| counts.get(name).copied().unwrap_or(0);
+    let differ = |name: &&String| count(ours, name) != count(theirs, name);
+    let said = |name: &String| format!("{name}: {} recorded, {} counted", count(ours, name), count(theirs, name));
+    names.into_iter().filter(differ).map(said).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_was_not_recorded_is_told() {
+        let counts = |list: &[(&str, u64)]| list.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        let (ours, theirs): (Counts, Counts) =
+            (counts(&[("fork", 2), ("kill", 1)]), counts(&[("fork", 3), ("kill", 1)]));
+        assert_eq!(differences(&ours, &theirs), ["fork: 2 recorded, 3 counted"]);
+    }
+
+    #[test]
+    fn requests_are_counted_by_their_own_names() {
+        let event = serde_json::json!({"kind": "enter", "call": {"name": "ioctl", "request": "TIOCSPGRP"}});
+        assert_eq!(name(&event), Some("TIOCSPGRP"));
+        let thread = serde_json::json!({"kind": "new_task", "flags": CLONE_THREAD});
+        assert_eq!(name(&thread), None);
+    }
+}

@@ -1,0 +1,132 @@
+//! One traced run of a suite: `sesstrace verify --all` and bpftrace around it, and what each of them says.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::{
+    count::{self, Bpftrace},
+    outcome::Outcome,
+    place::Place,
+};
+
+/// How long the probes may take to attach on a busy machine.
+const ATTACH: Duration = Duration::from_mins(1);
+
+/// A process that nobody waited for whose calls are seen is known to be gone when its memory is free: the kernel does that when
+/// it has the time (RCU), on a busy machine after seconds.
+const RELEASE: Duration = Duration::from_secs(10);
+
+/// Large rings: a suite is to be judged, not how much a busy machine can lose.
+const RING: &str = "67108864";
+
+/// What a traced run came to.
+pub struct Round {
+    /// What the suite found.
+    pub outcome: Outcome,
+    /// What `verify` printed.
+    pub verify: String,
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// Calls that bpftrace counted, all kinds together.
+    pub calls: u64,
+    /// Where its counts and the recording differ.
+    pub miscounted: Vec<String>,
+    /// Processes of the suite that the recording ends with.
+    pub not_closed: u64,
+    /// Findings by rule.
+    pub findings: BTreeMap<String, u64>,
+}
+
+impl Round {
+    /// The number behind a word that begins a line of what `verify` printed.
+    pub fn number(&self, word: &str) -> u64 {
+        let line = self.verify.lines().find_map(|line| line.strip_prefix(word)).unwrap_or_default();
+        let digits: String = line.trim_start().chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().unwrap_or(0)
+    }
+}
+
+/// Runs the suite traced.
+pub fn round(place: &Place, sesstrace: &str, every: &str, number: usize) -> anyhow::Result<Round> {
+    let recording = place.file(&format!("traced-{number}.sesstrace"));
+    let _ = fs::remove_file(&recording);
+    let verify = start(sesstrace, every, &recording)?;
+    let outcome = Bpftrace::start(place.cgroup()).and_then(|bpftrace| {
+        let outcome = place.run(&format!("traced-{number}"));
+        let theirs = bpftrace.end()?;
+        thread::sleep(RELEASE);
+        Ok((outcome?, theirs))
+    });
+    // Whatever went wrong, nothing goes on tracing.
+    kill(Pid::from_raw(verify.id().cast_signed()), Signal::SIGINT).context("SIGINT to verify")?;
+    let said = verify.wait_with_output().context("verify")?;
+    let text = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
+    fs::write(place.file(&format!("traced-{number}.verify")), &text)?;
+    let (outcome, theirs) = outcome?;
+    let (ours, inside) = count::of_recording(sesstrace, &recording, place.cgroup_id)?;
+    Ok(Round {
+        outcome,
+        code: said.status.code(),
+        verify: text,
+        calls: theirs.values().sum(),
+        not_closed: count::not_closed(sesstrace, &recording, &inside)?,
+        miscounted: count::differences(&ours, &theirs),
+        findings: findings(sesstrace, &recording, &place.file(&format!("traced-{number}.findings")))?,
+    })
+}
+
+/// Starts `verify` and waits until it traces: then the recording has its header.
+fn start(sesstrace: &str, every: &str, recording: &Path) -> anyhow::Result<Child> {
+    let mut verify = Command::new(sesstrace)
+        .args(["verify", "--all", "--every", every, "--ring-bytes", RING, "-w"])
+        .arg(recording)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {sesstrace}"))?;
+    // A recording has another name until it is complete.
+    let mut unfinished = recording.as_os_str().to_owned();
+    unfinished.push(".part");
+    let begun = Instant::now();
+    while fs::metadata(&unfinished).map_or(0, |it| it.len()) == 0 {
+        if let Some(status) = verify.try_wait()? {
+            bail!("sesstrace verify ended at once: {status}");
+        }
+        if begun.elapsed() > ATTACH {
+            verify.kill()?;
+            verify.wait()?;
+            bail!("sesstrace verify does not begin to trace");
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(verify)
+}
+
+/// Findings of a recording, as JSON Lines in a file, counted by rule.
+fn findings(sesstrace: &str, recording: &Path, file: &Path) -> anyhow::Result<BTreeMap<String, u64>> {
+    let mut report = Command::new(sesstrace);
+    let output =
+        report.args(["report", "-f", "json"]).arg(recording).output().context("cannot run sesstrace report")?;
+    fs::write(file, &output.stdout)?;
+    let mut counts = BTreeMap::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let finding: serde_json::Value = serde_json::from_str(line).context("a finding that is no JSON")?;
+        if let Some(rule) = finding.get("rule").and_then(serde_json::Value::as_str) {
+            *counts.entry(rule.to_owned()).or_insert(0) += 1;
+        }
+    }
+    Ok(counts)
+}
