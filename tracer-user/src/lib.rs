@@ -8,6 +8,7 @@ pub mod live;
 pub mod pipeline;
 pub mod placement;
 pub mod prebuilt;
+pub mod redaction;
 pub mod sink;
 pub mod text;
 pub mod trace_file;

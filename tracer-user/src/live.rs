@@ -15,6 +15,7 @@ use tracer_model::{
 use crate::{
     capture::{CaptureError, Item, Loss, Source, boot_now},
     pipeline::{Ended, Pipeline},
+    redaction::Redaction,
     trace_file::{Header, cause, how_to_write},
 };
 
@@ -61,6 +62,7 @@ pub struct Live {
     source: Box<dyn Source>,
     reorder: Reorder,
     pipeline: Pipeline,
+    redaction: Redaction,
     /// Wall clock minus boot clock, as last recorded.
     clock_offset: i64,
     items: Vec<Item>,
@@ -82,6 +84,7 @@ impl Live {
             source,
             reorder: Reorder::new(Seq(1), WINDOW_NS, boot_now()),
             pipeline,
+            redaction: Redaction::Nothing,
             clock_offset: header.unix_ns - header.boot_ns.0 as i64,
             items: Vec::new(),
             events: Vec::new(),
@@ -90,6 +93,13 @@ impl Live {
             healed_at: BootNs(0),
             counted_at: BootNs(0),
         }
+    }
+
+    /// Keeps these arguments from everything downstream.
+    #[must_use]
+    pub fn without(mut self, redaction: Redaction) -> Self {
+        self.redaction = redaction;
+        self
     }
 
     /// The source: for its descriptors.
@@ -193,7 +203,8 @@ impl Live {
         }
         self.name_holes(&mut events);
         events.extend(others.into_iter().map(|loss| self.numberless_gap(loss)));
-        for event in &events {
+        for event in &mut events {
+            self.redaction.event(event);
             self.loss_unhealed |= matches!(event.kind, EventKind::Gap(_));
             self.pipeline.event(event).map_err(LiveError::Sink)?;
         }

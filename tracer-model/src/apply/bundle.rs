@@ -6,9 +6,9 @@
 use super::Cx;
 use crate::{
     delta::{Change, OrphanCause},
-    event::{CLONE_THREAD, EXIT_DEAD, EXIT_ZOMBIE, EventKind, PF_KTHREAD, SIGNAL_GROUP_EXIT, State, WaitStatus},
-    ids::{ProcKey, Signal},
-    state::{Knowledge, Model, Phase, Stop},
+    event::{CLONE_THREAD, EXIT_DEAD, EXIT_ZOMBIE, EventKind, PF_KTHREAD, RawId, SIGNAL_GROUP_EXIT, State, WaitStatus},
+    ids::{ProcKey, Sid, Signal},
+    state::{Knowledge, Model, Phase, Process, Stop},
 };
 
 impl Model {
@@ -60,14 +60,17 @@ impl Model {
         if state.exit_state == EXIT_DEAD || state.parent.pid == state.id.pid {
             return;
         }
-        let Some(parent) = self.reference(cx, state.parent) else { return };
         let is_init = Some(state.facts.parent_is_init);
+        let job = (state.parent_pgrp.number != 0).then_some((state.parent_pgrp, state.parent_session));
+        if self.has_parent(key, state, job) {
+            return;
+        }
+        let Some(parent) = self.reference(cx, state.parent) else { return };
         let known = self.processes.get_mut(&parent).map(|it| std::mem::replace(&mut it.book.is_global_init, is_init));
         if known != Some(is_init) {
             self.requalify_children(cx, parent, OrphanCause::Found);
         }
         let Some(process) = self.processes.get_mut(&key) else { return };
-        let job = (state.parent_pgrp.number != 0).then_some((state.parent_pgrp, state.parent_session));
         let other_job = std::mem::replace(&mut process.book.parent_job, job) != job;
         let before = process.parent;
         if before == Some(parent) && !process.parent_exited {
@@ -81,6 +84,18 @@ impl Model {
         }
         self.set_parent(key, parent);
         self.requalify(cx, key, before.map_or(OrphanCause::Found, OrphanCause::Exit));
+    }
+
+    /// Whether all that a bundle says of the parent is known.
+    fn has_parent(&self, key: ProcKey, state: &State, job: Option<(RawId, Sid)>) -> bool {
+        let known = |process: &&Process| !process.parent_exited && process.book.parent_job == job;
+        let process = self.processes.get(&key).filter(known);
+        let parent = process.and_then(|process| self.processes.get(&process.parent?));
+        parent.is_some_and(|parent| {
+            (parent.key.number, parent.start) == (state.parent.pid, state.parent.start)
+                && parent.phase != Phase::Reaped
+                && parent.book.is_global_init == Some(state.facts.parent_is_init)
+        })
     }
 
     /// Links a process to a parent.

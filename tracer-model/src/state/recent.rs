@@ -17,7 +17,7 @@ use crate::{
 
 /// How many ended processes, and how many ended groups, are remembered. The kernel frees a process within 50 ms of its
 /// reap; at 10,000 reaps a second that is 500.
-const CAPACITY: usize = 4096;
+const CAPACITY: usize = 1024;
 
 /// A process that was reaped.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -13,6 +13,7 @@ use super::exit::ExpectedError;
 use crate::{
     capture::{CaptureError, Source, ebpf, facts, ptrace, setcap_command},
     placement::Preparation,
+    redaction::Redaction,
 };
 
 /// Which backend captures.
@@ -27,7 +28,7 @@ pub enum Backend {
 }
 
 /// What was asked for, checked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Choice {
     /// Which.
     pub backend: Backend,
@@ -35,6 +36,8 @@ pub struct Choice {
     pub ebpf: ebpf::Options,
     /// How, if it is ptrace.
     pub ptrace: ptrace::Options,
+    /// What is kept from it of the arguments.
+    pub redaction: Redaction,
 }
 
 /// A source that is open and follows nobody yet, unless it follows everybody.
@@ -42,6 +45,7 @@ pub struct Opened {
     source: Which,
     /// Why it is not a better backend.
     passed_over: Option<String>,
+    redaction: Redaction,
 }
 
 enum Which {
@@ -73,6 +77,8 @@ pub struct Capturing {
     pub pace: Pace,
     /// What it follows waits for this process now and then.
     pub stops_what_it_follows: bool,
+    /// What is kept from it of the arguments.
+    pub redaction: Redaction,
 }
 
 impl Choice {
@@ -81,22 +87,26 @@ impl Choice {
         self.ptrace.filter().filter(|_| self.backend != Backend::Ebpf)
     }
 
+    fn ebpf(&self, source: ebpf::EbpfSource) -> Opened {
+        Opened { source: Which::Ebpf(Box::new(source)), passed_over: None, redaction: self.redaction.clone() }
+    }
+
     /// Opens the source for a command or a process.
     pub fn open(&self) -> Result<Opened, ExpectedError> {
         let passed_over = match self.backend {
             Backend::Ptrace => None,
-            Backend::Ebpf => return Ok(Opened::ebpf(ebpf::EbpfSource::open(self.ebpf)?)),
+            Backend::Ebpf => return Ok(self.ebpf(ebpf::EbpfSource::open(self.ebpf)?)),
             Backend::Auto => match obstacle() {
                 Some(obstacle) => Some(obstacle),
                 None => match ebpf::EbpfSource::open(self.ebpf) {
-                    Ok(source) => return Ok(Opened::ebpf(source)),
+                    Ok(source) => return Ok(self.ebpf(source)),
                     Err(error) => Some(not_allowed(&error).ok_or(error)?),
                 },
             },
         };
         let filter = self.ptrace.seccomp;
         let source = ptrace::PtraceSource::open(self.ptrace).map_err(|error| refused(error, passed_over.as_deref()))?;
-        Ok(Opened { source: Which::Ptrace { source, filter }, passed_over })
+        Ok(Opened { source: Which::Ptrace { source, filter }, passed_over, redaction: self.redaction.clone() })
     }
 
     /// Opens a source that captures everybody, which ptrace cannot.
@@ -113,15 +123,11 @@ impl Choice {
             }
             error
         })?;
-        Ok(Opened::ebpf(source).capturing())
+        Ok(self.ebpf(source).capturing())
     }
 }
 
 impl Opened {
-    fn ebpf(source: ebpf::EbpfSource) -> Self {
-        Self { source: Which::Ebpf(Box::new(source)), passed_over: None }
-    }
-
     /// What the process that is to become the command does before it can be followed.
     pub fn preparation(&self) -> Preparation {
         match self.source {
@@ -162,7 +168,7 @@ impl Opened {
         let without = filter.and_then(|filter| lost_privilege(filter, facts::effective_capabilities()));
         let reason = [known.as_str(), without.unwrap_or_default()];
         let reason = reason.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
-        Capturing { source, reason, pace, stops_what_it_follows: filter.is_some() }
+        Capturing { source, reason, pace, stops_what_it_follows: filter.is_some(), redaction: self.redaction }
     }
 }
 

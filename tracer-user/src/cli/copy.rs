@@ -22,10 +22,10 @@ use super::{
     state,
     window::{Part, Window},
 };
-use crate::trace_file::{Header, Reader, Unwritten};
-
-/// What stands for an argument that was removed.
-pub const REMOVED: &[u8] = b"[removed]";
+use crate::{
+    redaction::REMOVED,
+    trace_file::{Header, Reader, Unwritten},
+};
 
 /// What is done on the way.
 pub struct Change<'a> {

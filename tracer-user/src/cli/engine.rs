@@ -91,7 +91,8 @@ impl Engine {
         if let Some(check) = pipeline.check() {
             pace.tick = pace.tick.min(check.every());
         }
-        Ok(Self { live: Live::new(capturing.source, pipeline, &header), place, pace })
+        let live = Live::new(capturing.source, pipeline, &header).without(capturing.redaction);
+        Ok(Self { live, place, pace })
     }
 
     /// Reads and passes on. Returns whether everything up to `until` is through.
@@ -148,7 +149,8 @@ pub fn complaint(place: &str, ended: Ended) -> Option<String> {
     })
 }
 
-fn header(capturing: &Capturing, about: About) -> Header {
+fn header(capturing: &Capturing, mut about: About) -> Header {
+    capturing.redaction.arguments(&mut about.command);
     let description = capturing.source.describe();
     let kernel = uname().map(|names| names.release().to_string_lossy().into_owned()).unwrap_or_default();
     let host = gethostname().map(|name| name.as_bytes().to_vec()).unwrap_or_default();

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use tracer_model::{
+    delta::Delta,
     findings::{Asked, Findings, Look},
     ids::{BootNs, Pid, Signal},
     state::Model,
@@ -13,6 +14,7 @@ use tracer_model::{
 use super::{
     at::{At, Limit},
     exit::ExpectedError,
+    progress::Progress,
 };
 use crate::{
     capture::{boot_now, look},
@@ -47,8 +49,10 @@ pub fn read(path: &Path, at: Option<At>, asked: Option<(Asked, Option<Signal>)>)
     let base = reader.header().boot_ns;
     let mut limit = at.map(|at| Limit::new(at.resolve(unix_now()), reader.header()));
     let mut reached = limit.is_none();
-    for event in &mut reader {
-        if limit.as_mut().is_some_and(|limit| limit.is_before(&event)) {
+    let (mut delta, mut progress) = (Delta::default(), Progress::of(path));
+    while let Some(event) = reader.read() {
+        progress.event();
+        if limit.as_mut().is_some_and(|limit| limit.is_before(event)) {
             reached = true;
             // Nothing happened in between.
             if let Some(instant) = limit.and_then(|limit| limit.instant()) {
@@ -57,10 +61,11 @@ pub fn read(path: &Path, at: Option<At>, asked: Option<(Asked, Option<Signal>)>)
             break;
         }
         findings.advance(event.at, &model);
-        let delta = model.apply(&event);
-        findings.observe(&event, &delta, &model);
-        reached |= limit.is_some_and(|limit| limit.is_reached(&event));
+        model.apply_into(event, &mut delta);
+        findings.observe(event, &delta, &model);
+        reached |= limit.is_some_and(|limit| limit.is_reached(event));
     }
+    drop(progress);
     let mut warnings = reader.warnings().lines();
     if !reached {
         warnings.push("the recording ends before that instant: this is its end".to_owned());

@@ -6,6 +6,7 @@ mod attach;
 mod backend;
 mod command;
 pub mod common;
+mod completions;
 mod convert;
 mod copy;
 mod cut;
@@ -37,7 +38,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use common::ColorChoice;
 
@@ -85,6 +86,8 @@ enum Verb {
     Cut(cut::CutArgs),
     /// Write a recording without arguments, host and user, to be shared
     Scrub(scrub::ScrubArgs),
+    /// Print what lets a shell complete the words of sesstrace
+    Completions(completions::CompletionsArgs),
     /// Say what this system allows to be traced, and the one command for each thing that it does not
     Doctor(doctor::DoctorArgs),
     /// Trace, and compare what is known with what the kernel holds, over and over
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         Verb::Cut(args) => cut::run(&args),
         Verb::Scrub(args) => scrub::run(&args),
         Verb::Verify(args) => verify::run(&args),
+        Verb::Completions(args) => completions::run(&args, &mut Cli::command()),
         Verb::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
     };
     outcome.unwrap_or_else(|error| fail(&error))

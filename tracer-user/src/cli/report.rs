@@ -8,6 +8,7 @@ use tracer_model::findings::Severity;
 use super::{
     common::{ColorChoice, stdout, style_for},
     exit::{ExpectedError, FOUND, INCOMPLETE, unwritable},
+    progress::Progress,
     state, store,
 };
 use crate::{
@@ -68,9 +69,12 @@ pub fn run(args: &ReportArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     let failed = |error| unwritable("the report to standard output", error);
     let report = Report::new(stdout(), style_for(color, &io::stdout()), format);
     let mut pipeline = Pipeline::begin(reader.header(), None, vec![Box::new(report)]).map_err(failed)?;
+    let mut progress = Progress::of(&recording);
     while let Some(event) = reader.read() {
+        progress.event();
         pipeline.event(event).map_err(failed)?;
     }
+    drop(progress);
     let ended = pipeline.end(reader.summary().complete).map_err(failed)?;
     let warnings = reader.warnings().lines();
     state::warn(&warnings);

@@ -5,14 +5,14 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use tracer_model::event::{Event, EventKind};
+use tracer_model::event::Event;
 
 use super::{
-    copy::{Change, REMOVED, copy},
+    copy::{Change, copy},
     exit::say,
     window::Window,
 };
-use crate::{filter::Glob, trace_file::Header};
+use crate::{redaction::Redaction, trace_file::Header};
 
 /// Arguments of `scrub`.
 #[derive(Debug, Args)]
@@ -30,26 +30,13 @@ pub struct ScrubArgs {
 
 /// Writes the copy.
 pub fn run(args: &ScrubArgs) -> anyhow::Result<ExitCode> {
-    let globs: Vec<Glob> = args.redact.iter().map(|text| Glob::new(text)).collect();
-    let clean = |arguments: &mut Vec<Vec<u8>>| {
-        for (place, argument) in arguments.iter_mut().enumerate() {
-            let private = if globs.is_empty() { place > 0 } else { globs.iter().any(|glob| glob.matches(argument)) };
-            if private {
-                argument.clear();
-                argument.extend_from_slice(REMOVED);
-            }
-        }
-    };
+    let redaction = if args.redact.is_empty() { Redaction::AllButNames } else { Redaction::matching(&args.redact) };
     let header = |header: &mut Header| {
         header.host.clear();
         header.user = None;
-        clean(&mut header.command);
+        redaction.arguments(&mut header.command);
     };
-    let event = |event: &mut Event| {
-        if let EventKind::Exec { args, .. } | EventKind::Snapshot { args } = &mut event.kind {
-            clean(args);
-        }
-    };
+    let event = |event: &mut Event| redaction.event(event);
     let code = copy(&args.from, &args.to, &Change { window: Window::default(), header: &header, event: &event })?;
     say("names of programs, process and user numbers, and times are still there: job control is told by them");
     Ok(code)

@@ -14,6 +14,7 @@ use tracer_model::{
 use super::{
     at::{At, Limit},
     exit::{ExpectedError, say},
+    progress::Progress,
 };
 use crate::{
     capture::procfs,
@@ -92,7 +93,9 @@ pub fn of_recording(path: &Path, at: Option<At>) -> Result<Instant, ExpectedErro
     }
     let (mut beyond, mut reached) = (false, true);
     let mut delta = Delta::default();
+    let mut progress = Progress::of(path);
     while let Some(event) = reader.read() {
+        progress.event();
         too_early.get_or_insert_with(|| limit.is_some_and(|limit| limit.precedes(event)));
         beyond = beyond || limit.as_mut().is_some_and(|limit| limit.is_before(event));
         reached = beyond || limit.is_none_or(|limit| limit.is_reached(event));

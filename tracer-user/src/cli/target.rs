@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{
     backend::{Backend, Choice},
@@ -14,7 +14,19 @@ use crate::{
         ptrace,
     },
     placement::{Launch, Placement, User},
+    redaction::Redaction,
 };
+
+/// Whose arguments are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Arguments {
+    /// Those of one's own command, or of a process that one names, with its descendants.
+    Auto,
+    /// Of every process that is captured.
+    All,
+    /// Nobody's.
+    None,
+}
 
 /// How to capture.
 #[derive(Debug, Args)]
@@ -30,6 +42,13 @@ pub struct CaptureArgs {
     /// of the machine)
     #[arg(long)]
     pub tty_io: bool,
+    /// Whose arguments of programs are recorded; auto: those of the command or the process and its descendants, with --all
+    /// nobody's. The environment never is
+    #[arg(long, value_enum, value_name = "WHOSE", default_value = "auto")]
+    pub arguments: Arguments,
+    /// Record [removed] in place of arguments that match, with * for anything: '--password=*'
+    #[arg(long, value_name = "GLOB")]
+    pub redact: Vec<String>,
     /// eBPF: size of each of the two ring buffers, in bytes; a power of two
     #[arg(long, value_name = "BYTES", default_value_t = 8 << 20, hide_short_help = true)]
     pub ring_bytes: u32,
@@ -46,14 +65,20 @@ impl CaptureArgs {
         }
         let mut ebpf = ebpf::Options::new(mode);
         ebpf.load.tty_io = self.tty_io;
-        // Arguments of other people's commands are none of our business.
-        ebpf.load.capture_arguments = mode == Mode::Follow;
+        let capture_arguments = match self.arguments {
+            // Arguments of other people's commands are none of our business.
+            Arguments::Auto => mode == Mode::Follow,
+            Arguments::All => true,
+            Arguments::None => false,
+        };
+        ebpf.load.capture_arguments = capture_arguments;
         ebpf.load.critical_bytes = self.ring_bytes;
         ebpf.load.chatty_bytes = self.ring_bytes;
         // What runs already cannot be made to install a filter.
         let seccomp = own_command && !self.no_seccomp;
-        let ptrace = ptrace::Options { seccomp, running: !own_command, capture_arguments: true, tty_io: self.tty_io };
-        Ok(Choice { backend: self.backend, ebpf, ptrace })
+        let ptrace = ptrace::Options { seccomp, running: !own_command, capture_arguments, tty_io: self.tty_io };
+        let redaction = Redaction::matching(&self.redact);
+        Ok(Choice { backend: self.backend, ebpf, ptrace, redaction })
     }
 }
 

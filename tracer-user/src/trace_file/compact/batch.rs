@@ -69,16 +69,17 @@ impl Batches {
 
     /// Reads until there are messages to give. `false`: the frame has ended.
     pub(super) fn fill(&mut self, tape: &mut Tape) -> Result<bool, Damage> {
-        self.plain.copy_within(self.next..self.filled, 0);
-        self.filled -= self.next;
-        (self.believed, self.scanned, self.next) = (self.believed - self.next, self.scanned - self.next, 0);
         loop {
             if self.scan()? {
                 return Ok(true);
             }
             if self.over {
-                return if self.filled == 0 { Ok(false) } else { Err(Damage::Unchecked) };
+                return if self.filled == self.next { Ok(false) } else { Err(Damage::Unchecked) };
             }
+            // What was given makes room for what comes.
+            self.plain.copy_within(self.next..self.filled, 0);
+            self.filled -= self.next;
+            (self.believed, self.scanned, self.next) = (self.believed - self.next, self.scanned - self.next, 0);
             self.step(tape)?;
         }
     }

@@ -9,8 +9,7 @@ use tracer_model::{
 };
 
 use super::{
-    leaf, numbers,
-    record::{self, Content},
+    leaf, numbers, record,
     wire::{Broken, Fields, Value},
 };
 
@@ -121,49 +120,22 @@ impl<'a> Head<'a> {
     }
 }
 
-/// What a message is.
-fn content(field: u32, value: Value) -> Result<Content, Malformed> {
-    use record::{End, Exec, Gap, Keyframe, Nothing};
-    Ok(match field {
-        12 => Content::Enter(leaf::enter(value.bytes()?)?),
-        13 => Content::Leave(leaf::leave(value.bytes()?)?),
-        14 => Content::SignalGenerated(leaf::signal_generated(value.bytes()?)?),
-        15 => Content::Check(if let Value::Fixed(check) = value { check } else { return Err(Broken.into()) }),
-        16 => Content::Header(value.bytes()?.to_vec()),
-        17 => Content::Keyframe(Keyframe::decode(value.bytes()?)?),
-        18 => Content::End(End::decode(value.bytes()?)?),
-        19 => Content::NewTask(leaf::new_task(value.bytes()?)?),
-        20 => Content::Exec(Exec::decode(value.bytes()?)?),
-        21 => Content::Exit(value.word()? != 0),
-        22 => Content::Dead(Nothing::decode(value.bytes()?)?),
-        23 => Content::Stopped(value.word()?),
-        24 => Content::Freed(value.word()?),
-        25 => Content::SignalDelivered(leaf::signal_delivered(value.bytes()?)?),
-        26 => Content::Snapshot(record::Snapshot::decode(value.bytes()?)?),
-        27 => Content::SnapshotEnd(record::SnapshotEnd::decode(value.bytes()?)?),
-        28 => Content::ClockAnchor(value.signed()?),
-        29 => Content::Gap(Gap::decode(value.bytes()?)?),
-        _ => Content::Continued(Nothing::decode(value.bytes()?)?),
-    })
-}
-
 impl Decoder {
-    /// The meaning of the next message. Events are large: they are made where they are to be.
+    /// The meaning of the next message. Events are large: they are made where they are to be, in place of one that was there.
     pub(super) fn decode(&mut self, message: &[u8], event: &mut Option<Event>) -> Result<Decoded, Malformed> {
         let head = Head::of(message, &mut self.tables)?;
-        Ok(match head.content.map(|(field, value)| content(field, value)).transpose()? {
-            Some(Content::Header(json)) => Decoded::Header(json),
-            Some(Content::Keyframe(keyframe)) => Decoded::Keyframe(keyframe),
-            Some(Content::End(end)) => Decoded::End(end),
-            Some(Content::Check(_)) => Decoded::Check,
-            content => {
-                self.event(&head, content, event)?;
-                if event.is_some() { Decoded::Event } else { Decoded::Unknown }
-            }
+        Ok(match head.content {
+            Some((15, Value::Fixed(_))) => Decoded::Check,
+            Some((16, value)) => Decoded::Header(value.bytes()?.to_vec()),
+            Some((17, value)) => Decoded::Keyframe(record::Keyframe::decode(value.bytes()?)?),
+            Some((18, value)) => Decoded::End(record::End::decode(value.bytes()?)?),
+            _ if self.event(&head, event)? => Decoded::Event,
+            _ => Decoded::Unknown,
         })
     }
 
-    fn event(&mut self, head: &Head, content: Option<Content>, out: &mut Option<Event>) -> Result<(), Malformed> {
+    /// Whether it is one that is known.
+    fn event(&mut self, head: &Head, out: &mut Option<Event>) -> Result<bool, Malformed> {
         let seq = Seq(plus(self.seq.wrapping_add(1), head.seq));
         let at = BootNs(plus(self.at, head.at));
         (self.seq, self.at) = (seq.0, at.0);
@@ -186,15 +158,22 @@ impl Decoder {
             self.subject(subject, head.state)?;
         }
         let actor = self.tables.told(self.actor)?;
-        let (actor, actor_comm, cpu) = (actor.task, actor.comm.clone(), self.cpu);
-        let kind = match content {
-            Some(content) => self.kind(content, actor, seq, at)?,
-            None => None,
-        };
-        let Some(kind) = kind else { return Ok(()) };
-        let subject = subject.and_then(|task| self.states.get(task as usize)?.as_ref()).cloned();
-        *out = Some(Event { seq, at, cpu, actor, actor_comm, subject, kind });
-        Ok(())
+        let actor = actor.task;
+        let Some(content) = head.content else { return Ok(false) };
+        let Some(kind) = self.kind(content, actor, seq, at)? else { return Ok(false) };
+        let subject = subject.and_then(|task| self.states.get(task as usize)?.as_ref());
+        let (cpu, comm) = (self.cpu, &self.tables.told(self.actor)?.comm);
+        if let Some(event) = out {
+            (event.seq, event.at, event.cpu, event.actor, event.kind) = (seq, at, cpu, actor, kind);
+            event.actor_comm.clone_from(comm);
+            match (&mut event.subject, subject) {
+                (Some(place), Some(state)) => place.clone_from(state),
+                (place, state) => *place = state.cloned(),
+            }
+        } else {
+            *out = Some(Event { seq, at, cpu, actor, actor_comm: comm.clone(), subject: subject.cloned(), kind });
+        }
+        Ok(true)
     }
 
     /// Sets the bundle of a subject: what it was, with the changes.
@@ -322,39 +301,54 @@ fn like(changes: &[u8]) -> Result<Option<u32>, Malformed> {
 }
 
 impl Decoder {
-    /// What happened; `None` when a number in it is newer than this release.
-    fn kind(&mut self, content: Content, actor: RawTask, seq: Seq, at: BootNs) -> Result<Option<EventKind>, Malformed> {
-        Ok(Some(match content {
-            Content::NewTask(new) => EventKind::NewTask { flags: new.flags },
-            Content::Exec(exec) => EventKind::Exec {
-                old_tid: exec.old_tid.map_or(actor.tid, Tid),
-                args: self.tables.strings(&exec.args)?,
-                truncated: exec.truncated,
-            },
-            Content::Exit(group_dead) => EventKind::Exit { group_dead },
-            Content::Dead(_) => EventKind::Dead,
-            Content::Stopped(signal) => EventKind::Stopped { signal: Signal(signal) },
-            Content::Continued(_) => EventKind::Continued,
-            Content::Freed(task) => EventKind::Freed { task: self.tables.task(task)? },
-            Content::SignalGenerated(signal) => return Ok(generated(signal)),
-            Content::SignalDelivered(signal) => {
-                let Some(disposition) = numbers::to_disposition(signal.disposition) else { return Ok(None) };
-                EventKind::SignalDelivered { signal: Signal(signal.signal), code: signal.code, disposition }
-            }
-            Content::Enter(enter) => {
+    /// What happened, by the number of the field and its value; `None` when a number in it is newer than this release.
+    fn kind(
+        &mut self,
+        (field, value): (u32, Value),
+        actor: RawTask,
+        seq: Seq,
+        at: BootNs,
+    ) -> Result<Option<EventKind>, Malformed> {
+        Ok(Some(match field {
+            12 => {
+                let enter = leaf::enter(value.bytes()?)?;
                 let call = enter.call.unwrap_or_default();
                 self.tables.told(self.actor)?.entered = Some((seq, at, call));
                 let Some(call) = numbers::to_call(call) else { return Ok(None) };
                 EventKind::Enter { call, target_unknown: enter.target_unknown }
             }
-            Content::Leave(leave) => return self.leave(leave, seq, at),
-            Content::Snapshot(snapshot) => EventKind::Snapshot { args: self.tables.strings(&snapshot.args)? },
-            Content::SnapshotEnd(end) => {
+            13 => return self.leave(leaf::leave(value.bytes()?)?, seq, at),
+            14 => return Ok(generated(leaf::signal_generated(value.bytes()?)?)),
+            19 => EventKind::NewTask { flags: leaf::new_task(value.bytes()?)?.flags },
+            20 => {
+                let exec = record::Exec::decode(value.bytes()?)?;
+                EventKind::Exec {
+                    old_tid: exec.old_tid.map_or(actor.tid, Tid),
+                    args: self.tables.strings(&exec.args)?,
+                    truncated: exec.truncated,
+                }
+            }
+            21 => EventKind::Exit { group_dead: value.flag()? },
+            22 => EventKind::Dead,
+            23 => EventKind::Stopped { signal: Signal(value.word()?) },
+            24 => EventKind::Freed { task: self.tables.task(value.word()?)? },
+            25 => {
+                let signal = leaf::signal_delivered(value.bytes()?)?;
+                let Some(disposition) = numbers::to_disposition(signal.disposition) else { return Ok(None) };
+                EventKind::SignalDelivered { signal: Signal(signal.signal), code: signal.code, disposition }
+            }
+            26 => {
+                let snapshot = record::Snapshot::decode(value.bytes()?)?;
+                EventKind::Snapshot { args: self.tables.strings(&snapshot.args)? }
+            }
+            27 => {
+                let end = record::SnapshotEnd::decode(value.bytes()?)?;
                 let Some(coverage) = numbers::to_coverage(end.coverage) else { return Ok(None) };
                 EventKind::SnapshotEnd { from: Seq(plus(seq.0, end.from)), coverage }
             }
-            Content::ClockAnchor(unix_ns) => EventKind::ClockAnchor { unix_ns },
-            Content::Gap(gap) => {
+            28 => EventKind::ClockAnchor { unix_ns: value.signed()? },
+            29 => {
+                let gap = record::Gap::decode(value.bytes()?)?;
                 let Some(cause) = numbers::to_cause(gap.cause) else { return Ok(None) };
                 EventKind::Gap(Gap {
                     from: BootNs(plus(at.0, gap.from)),
@@ -364,7 +358,8 @@ impl Decoder {
                     probes: gap.probes.into_iter().map(|probe| (probe.name, probe.lost)).collect(),
                 })
             }
-            Content::Check(_) | Content::Header(_) | Content::Keyframe(_) | Content::End(_) => return Ok(None),
+            31 => EventKind::Continued,
+            _ => return Err(Broken.into()),
         }))
     }
 

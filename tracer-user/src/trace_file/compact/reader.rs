@@ -47,9 +47,9 @@ pub(in super::super) struct Reader<'a> {
     damaged: bool,
     /// Records that were lost to damage and become a gap before the next event.
     missing: u64,
-    /// The event that was read last, and whether it was given.
+    /// The event that was read last, and whether it is still to be given.
     event: Option<Event>,
-    given: bool,
+    ready: bool,
     /// The gap that was given before it.
     gap: Option<Event>,
     ended: bool,
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
             damaged: false,
             missing: 0,
             event: None,
-            given: false,
+            ready: false,
             gap: None,
             ended: false,
         };
@@ -146,15 +146,17 @@ impl<'a> Reader<'a> {
 
     /// The next event, in its place: the next call overwrites it.
     pub(in super::super) fn read(&mut self) -> Option<&Event> {
-        if std::mem::take(&mut self.given) {
-            self.event = None;
-        }
-        if self.event.is_none() {
-            self.advance();
+        while !self.ended && !self.ready {
+            if let Err(damage) = self.step() {
+                self.damage(&damage);
+            }
         }
         self.gap = self.gap_before_event();
-        self.given = self.gap.is_none();
-        let event = self.gap.as_ref().or(self.event.as_ref())?;
+        let event = match &self.gap {
+            None if !std::mem::take(&mut self.ready) => return None,
+            None => self.event.as_ref()?,
+            Some(gap) => gap,
+        };
         self.summary.count(event);
         Some(event)
     }
@@ -163,15 +165,6 @@ impl<'a> Reader<'a> {
     pub(in super::super) fn next(&mut self) -> Option<Event> {
         self.read()?;
         self.gap.take().or_else(|| self.event.take())
-    }
-
-    /// Reads until there is an event, or nothing more.
-    fn advance(&mut self) {
-        while !self.ended && self.event.is_none() {
-            if let Err(damage) = self.step() {
-                self.damage(&damage);
-            }
-        }
     }
 
     /// Goes on by a message, a batch or a frame.
@@ -193,7 +186,10 @@ impl<'a> Reader<'a> {
 
     fn take(&mut self, decoded: &Decoded) {
         match *decoded {
-            Decoded::Event => self.event.iter().for_each(|event| self.place.pass(event)),
+            Decoded::Event => {
+                self.event.iter().for_each(|event| self.place.pass(event));
+                self.ready = true;
+            }
             Decoded::Unknown => {
                 self.place.events += 1;
                 self.warnings.unknown_kind("newer than this sesstrace".to_owned(), self.frame.unwrap_or_default());
@@ -337,7 +333,7 @@ impl<'a> Reader<'a> {
     /// The gap for what is missing before the event that was read.
     fn gap_before_event(&mut self) -> Option<Event> {
         let before = self.last;
-        if let Some(event) = &self.event {
+        if let Some(event) = self.event.as_ref().filter(|_| self.ready) {
             self.last = Some((event.seq, event.at));
         }
         let lost = std::mem::take(&mut self.missing);
