@@ -2,6 +2,7 @@
 
 pub mod capture;
 pub mod cli;
+pub mod config;
 pub mod ending;
 pub mod filter;
 pub mod live;

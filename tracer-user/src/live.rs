@@ -2,7 +2,7 @@
 //!
 //! Must not: print, or know which source it is.
 
-use std::io;
+use std::{io, time::Duration};
 
 use nix::time::{ClockId, clock_gettime};
 use tracer_model::{
@@ -112,6 +112,13 @@ impl Live {
     #[must_use]
     pub fn model(&self) -> &Model {
         self.pipeline.model()
+    }
+
+    /// How long until a rule decides what it waits for, if nothing happens.
+    #[must_use]
+    pub fn due(&self) -> Option<Duration> {
+        let next = BootNs(self.pipeline.next()?.0.saturating_add(WINDOW_NS));
+        Some(Duration::from_nanos(next.since(boot_now())))
     }
 
     /// Feeds items that the source yielded before.

@@ -7,7 +7,7 @@ use std::io;
 use tracer_model::{
     delta::Delta,
     event::Event,
-    findings::{Findings, Severity},
+    findings::Findings,
     ids::{BootNs, Seq},
     state::Model,
 };
@@ -28,7 +28,6 @@ pub struct Pipeline {
     sinks: Vec<Box<dyn Sink>>,
     sink_error: Option<io::Error>,
     summary: Summary,
-    worst: Option<Severity>,
 }
 
 impl Pipeline {
@@ -46,7 +45,6 @@ impl Pipeline {
             sinks,
             sink_error: None,
             summary: Summary::default(),
-            worst: None,
         })
     }
 
@@ -96,12 +94,17 @@ impl Pipeline {
         self.tell_findings();
     }
 
+    /// When [`Self::advance`] is news.
+    #[must_use]
+    pub fn next(&self) -> Option<BootNs> {
+        self.findings.next()
+    }
+
     fn tell_findings(&mut self) {
         if self.findings.is_empty() {
             return;
         }
         for finding in self.findings.take() {
-            self.worst = self.worst.max(Some(finding.severity));
             tell(&mut self.sinks, &mut self.sink_error, |sink| sink.finding(&finding));
         }
     }
@@ -142,17 +145,15 @@ impl Pipeline {
             self.recording_error.get_or_insert(error);
         }
         self.summary.complete = complete;
+        for sink in &mut self.sinks {
+            sink.closing();
+        }
         self.findings.end(&self.model);
         self.tell_findings();
         for sink in &mut self.sinks {
             sink.end(&self.model, &self.summary)?;
         }
-        Ok(Ended {
-            summary: self.summary,
-            recording_error: self.recording_error,
-            sink_error: self.sink_error,
-            worst: self.worst,
-        })
+        Ok(Ended { summary: self.summary, recording_error: self.recording_error, sink_error: self.sink_error })
     }
 }
 
@@ -176,8 +177,6 @@ fn tell(
 pub struct Ended {
     /// Events, losses, completeness.
     pub summary: Summary,
-    /// The greatest severity of a finding.
-    pub worst: Option<Severity>,
     /// Why the recording stops short, when it does.
     pub recording_error: Option<WriteError>,
     /// Why what was to be shown stops short, when it does.

@@ -86,6 +86,7 @@ fn sesstrace() -> Command {
     for name in ["NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "LC_ALL", "LANG", "LC_CTYPE"] {
         command.env_remove(name);
     }
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
     command
 }
 
@@ -471,4 +472,48 @@ fn without_a_recording_the_process_is_looked_at() {
     let (_, err, code) = said(&sesstrace().args(["why", &pid]).output().expect("sesstrace"));
     assert_eq!(code, Some(2));
     assert!(err.contains(&format!("there is no process {pid}")), "{err}");
+}
+
+#[test]
+fn what_the_configuration_accepts_is_counted_and_told_in_every_format() {
+    let recording = Recording::of(PIPELINE_RACE);
+    let folder = recording.path.parent().expect("a folder");
+    let config = folder.join("c.toml");
+    let text = "[[suppress]]\nrule = \"JC102\"\nexecutable = \"bash\"\nreason = \"old <shell> & \\u001b[31m\"\n\n\
+                [[suppress]]\nrule = \"JC403\"\nreason = \"none here\"\n\n\
+                [[suppress]]\nrule = \"join-dead-group\"\nreason = \"over\"\nuntil = 2020-01-01\n";
+    std::fs::write(&config, text).expect("a file");
+    let path = config.to_str().expect("UTF-8");
+    let report = |options: &[&str]| run("report", &recording.path, &[&["--config", path], options].concat());
+    let (text, err, code) = report(&["--fail-on", "warning"]);
+    assert_eq!((err.as_str(), code), ("", Some(0)));
+    assert!(text.contains("findings  none\nsuppressed  1 finding by "), "{text}");
+    for line in [
+        "            line 1: JC102 join-dead-group of bash: 1 (old <shell> & \\x1b[31m)\n",
+        "            line 6: JC403 leftover-after-root-exit: unused (none here)\n",
+        "            line 10: JC102 join-dead-group: expired on 2020-01-01, suppresses nothing (over)\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+        let (md, junit) = (report(&["-f", "md"]).0, report(&["-f", "junit"]).0);
+        assert!(md.contains(line.trim()), "{md}");
+        let escaped = line.trim().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        assert!(junit.contains(&escaped) && junit.contains("failures=\"0\""), "{junit}");
+    }
+    let json = report(&["-f", "json"]).0;
+    assert!(json.contains("\"suppressed\":\"old <shell> & \\u001b[31m\""), "{json}");
+    let sarif: serde_json::Value = serde_json::from_str(&report(&["-f", "sarif"]).0).expect("JSON");
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!(result["suppressions"][0]["kind"], "external");
+    assert_eq!(result["suppressions"][0]["justification"], "old <shell> & \u{1b}[31m");
+    let timeline = run("replay", &recording.path, &["--config", path]).0;
+    assert!(timeline.contains("findings     none  1 suppressed\n") && !timeline.contains("error JC102"), "{timeline}");
+    // Without it the finding is there; what is wrong with it is an error before anything is read.
+    assert_eq!(run("report", &recording.path, &["--fail-on", "warning"]).2, Some(1));
+    std::fs::write(&config, "[[suppress]]\nrule = \"JC999\"\nreason = \"x\"\n").expect("a file");
+    let (_, err, code) = report(&[]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("c.toml:2: there is no rule JC999\n    rule = \"JC999\"\n  fix    "), "{err}");
+    let (_, err, code) = run("report", &recording.path, &["--config", "/nonexistent.toml"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("cannot read the configuration /nonexistent.toml: ENOENT"), "{err}");
 }

@@ -98,6 +98,12 @@ impl Findings {
         }
     }
 
+    /// When a rule decides what it waits for, if it does: [`Self::advance`] to there is news.
+    #[must_use]
+    pub fn next(&self) -> Option<BootNs> {
+        Some(self.next).filter(|next| *next < NEVER)
+    }
+
     /// Takes one event, what it changed, and the model after it.
     pub fn observe(&mut self, event: &Event, delta: &Delta, model: &Model) {
         (self.at, self.seq) = (self.at.max(event.at), event.seq);

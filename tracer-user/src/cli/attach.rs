@@ -109,7 +109,7 @@ async fn capture_until_end(
     let begun = Instant::now();
     let mut pacer = Pacer::new(engine, None, end)?;
     loop {
-        let wake = pacer.wake().await;
+        let wake = pacer.wake(engine).await;
         engine.pump(engine.last_seq())?;
         let over = limit.is_some_and(|limit| begun.elapsed() >= limit);
         if over || wake != Wake::Read || pid.is_some_and(|root| nobody_left(engine, root)) {

@@ -239,7 +239,7 @@ impl Session {
         let control = side.as_fd().try_clone_to_owned().map_err(LiveError::Waiting)?;
         let mut pacer = Pacer::new(&self.engine, Some(control), end)?;
         loop {
-            let wake = pacer.wake().await;
+            let wake = pacer.wake(&self.engine).await;
             self.engine.pump(self.engine.last_seq())?;
             self.signals.tell(side, self.engine.live().model());
             let ended = side.next_control().is_some();

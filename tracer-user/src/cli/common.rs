@@ -4,13 +4,18 @@ use std::{
     ffi::OsStr,
     io::{self, IsTerminal, Write},
     os::fd::{AsFd, AsRawFd as _},
+    path::Path,
+    rc::Rc,
 };
 
 use clap::ValueEnum;
 
+use super::exit::ExpectedError;
 use crate::{
+    config::{Config, Date},
     filter::Filter,
-    sink::{Filtered, SINKS, Sink, Style},
+    live::unix_now,
+    sink::{Filtered, SINKS, Sink, Style, Suppressing},
 };
 
 /// `--color`.
@@ -104,6 +109,21 @@ pub fn sink(name: &str, out: Box<dyn Write>, style: Style) -> Vec<Box<dyn Sink>>
 pub fn filtered(sinks: Vec<Box<dyn Sink>>, filter: Option<&Filter>) -> Vec<Box<dyn Sink>> {
     let Some(filter) = filter else { return sinks };
     sinks.into_iter().map(|sink| Box::new(Filtered::new(sink, filter.clone())) as Box<dyn Sink>).collect()
+}
+
+/// The sinks with the configuration before them, if it accepts anything.
+#[must_use]
+pub fn suppressing(sinks: Vec<Box<dyn Sink>>, config: &Rc<Config>) -> Vec<Box<dyn Sink>> {
+    if config.suppressions.is_empty() {
+        return sinks;
+    }
+    sinks.into_iter().map(|sink| Box::new(Suppressing::new(sink, Rc::clone(config))) as Box<dyn Sink>).collect()
+}
+
+/// The configuration. `named`: by `--config`.
+pub fn config(named: Option<&Path>) -> Result<Rc<Config>, ExpectedError> {
+    let config = Config::load(named, Date::of(unix_now()));
+    config.map(Rc::new).map_err(|error| ExpectedError::usage(error.to_string(), error.hint()))
 }
 
 /// Standard output, line by line.

@@ -228,10 +228,13 @@ impl Pacer {
         }
     }
 
-    /// Waits for something to do.
-    pub async fn wake(&mut self) -> Wake {
+    /// Waits for something to do; no longer than until a rule decides what it waits for.
+    pub async fn wake(&mut self, engine: &Engine) -> Wake {
+        // A decision is told within a second: what is due is not left until the next tick.
+        const LEAST: Duration = Duration::from_millis(1);
         let Self { tick, news, gather, source, other, end: EndSignals { terminate, interrupt } } = self;
         let tick = if news.elapsed() < AFTERWARDS { SOON.min(*tick) } else { *tick };
+        let tick = engine.live.due().map_or(tick, |due| tick.min(due.max(LEAST)));
         tokio::select! {
             () = sleep(tick) => Wake::Read,
             () = gathered(source, *gather) => {

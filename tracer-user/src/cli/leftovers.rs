@@ -23,9 +23,13 @@ use super::{
 };
 use crate::{
     capture::held::{Held, Outputs},
+    config::Config,
     ending::{self, Outcome, Target},
     sink::findings::answer,
 };
+
+/// The rule that finds what is left behind: what a configuration accepts of it is no failure.
+const RULE: &str = "JC403";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,7 +84,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Runs the command; returns its status, or 1 with `--fail` when it left something behind.
-pub fn run(args: &LeftoversArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
+pub fn run(args: &LeftoversArgs, color: ColorChoice, config: &Config) -> anyhow::Result<ExitCode> {
     if args.command_args.in_place {
         let fix = "sesstrace leftovers -- COMMAND";
         return Err(ExpectedError::usage("--in-place leaves nobody who could say what is left behind", fix).into());
@@ -111,7 +115,8 @@ pub fn run(args: &LeftoversArgs, color: ColorChoice) -> anyhow::Result<ExitCode>
     for warning in &history.warnings {
         let _ = writeln!(out, "sesstrace: {warning}");
     }
-    let found = left.iter().any(|left| left.class < Class::Daemon);
+    let accepted = |left: &Left| matches!(&left.name, Word::Process(_, name) if config.accepts(RULE, &name.0));
+    let found = left.iter().any(|left| left.class < Class::Daemon && !accepted(left));
     Ok(if args.fail && (found || !ended) { ExitCode::from(FOUND) } else { status.pass_on() })
 }
 

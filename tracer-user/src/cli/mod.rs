@@ -35,6 +35,7 @@ mod window;
 
 use std::{
     io::{self, Write as _},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -52,6 +53,10 @@ struct Cli {
     /// When to use colour (the environment: `NO_COLOR`, `CLICOLOR_FORCE`)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: ColorChoice,
+    /// Findings that are known and accepted, each with a reason: docs/CONFIGURATION.md (otherwise
+    /// `$XDG_CONFIG_HOME/sesstrace/config.toml` or /etc/sesstrace/config.toml, if it is there)
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -106,15 +111,16 @@ pub fn main() -> ExitCode {
         }
     };
     let color = cli.color;
+    let config = || common::config(cli.config.as_deref());
     let outcome = match cli.verb {
-        Verb::Run(args) => run::run(&args, color),
+        Verb::Run(args) => config().map_err(Into::into).and_then(|config| run::run(&args, color, config)),
         Verb::Record(args) => record::run(&args),
-        Verb::Live(args) => live::run(&args, color),
-        Verb::Replay(args) => replay::run(&args, color),
+        Verb::Live(args) => config().map_err(Into::into).and_then(|config| live::run(&args, color, config)),
+        Verb::Replay(args) => config().map_err(Into::into).and_then(|config| replay::run(&args, color, &config)),
         Verb::Why(args) => why::why(&args, color),
         Verb::WhoKilled(args) => why::who_killed(&args, color),
-        Verb::Leftovers(args) => leftovers::run(&args, color),
-        Verb::Report(args) => report::run(&args, color),
+        Verb::Leftovers(args) => config().map_err(Into::into).and_then(|config| leftovers::run(&args, color, &config)),
+        Verb::Report(args) => config().map_err(Into::into).and_then(|config| report::run(&args, color, config)),
         Verb::Explain(args) => explain::run(&args),
         Verb::Ps(args) => ps::run(&args, color),
         Verb::Tree(args) => tree::run(&args, color),

@@ -2,18 +2,18 @@
 //!
 //! Must not: do anything that a live report does not; the pipeline and the sinks are the same.
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode, rc::Rc};
 
 use clap::Args;
 
 use super::{
-    common::{ColorChoice, filtered, sink, stdout, style_for},
+    common::{ColorChoice, filtered, sink, stdout, style_for, suppressing},
     exit::{ExpectedError, INCOMPLETE, unwritable},
     progress::Progress,
     state, store,
     window::{Part, Window},
 };
-use crate::{filter::Filter, pipeline::Pipeline, trace_file::Reader};
+use crate::{config::Config, filter::Filter, pipeline::Pipeline, trace_file::Reader};
 
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
@@ -32,11 +32,12 @@ pub struct ReplayArgs {
 }
 
 /// Prints the report. A recording that is not whole is shown as far as it goes, with exit code 3.
-pub fn run(args: &ReplayArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
+pub fn run(args: &ReplayArgs, color: ColorChoice, config: &Rc<Config>) -> anyhow::Result<ExitCode> {
     let recording = args.recording.clone().map_or_else(store::newest, Ok)?;
     let mut reader = Reader::open(&recording).map_err(ExpectedError::from)?;
     let form = if args.json { "json" } else { "timeline" };
     let sinks = filtered(sink(form, stdout(), style_for(color, &io::stdout())), args.filter.as_ref());
+    let sinks = suppressing(sinks, config);
     let failed = |error| unwritable("the report to standard output", error);
     let mut pipeline = Pipeline::begin(reader.header(), None, sinks).map_err(failed)?;
     let (mut span, model) = args.window.open(&mut reader);

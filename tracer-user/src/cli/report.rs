@@ -1,6 +1,6 @@
 //! `sesstrace report`: the findings of a recording, for people, CI servers and code hosts.
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode, rc::Rc};
 
 use clap::{Args, ValueEnum};
 use tracer_model::findings::Severity;
@@ -12,8 +12,12 @@ use super::{
     state, store,
 };
 use crate::{
+    config::Config,
     pipeline::Pipeline,
-    sink::findings::{Format, Report},
+    sink::{
+        Suppressing,
+        findings::{Format, Report},
+    },
     trace_file::Reader,
 };
 
@@ -56,7 +60,7 @@ enum FailOn {
 }
 
 /// Prints the report.
-pub fn run(args: &ReportArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
+pub fn run(args: &ReportArgs, color: ColorChoice, config: Rc<Config>) -> anyhow::Result<ExitCode> {
     let recording = args.recording.clone().map_or_else(store::newest, Ok)?;
     let mut reader = Reader::open(&recording).map_err(ExpectedError::from)?;
     let format = match args.format {
@@ -67,7 +71,9 @@ pub fn run(args: &ReportArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
         FormatChoice::Junit => Format::Junit,
     };
     let failed = |error| unwritable("the report to standard output", error);
-    let report = Report::new(stdout(), style_for(color, &io::stdout()), format);
+    let report = Report::new(stdout(), style_for(color, &io::stdout()), format, Rc::clone(&config));
+    let report = Suppressing::new(Box::new(report), config);
+    let worst = report.worst();
     let mut pipeline = Pipeline::begin(reader.header(), None, vec![Box::new(report)]).map_err(failed)?;
     let mut progress = Progress::of(&recording);
     while let Some(event) = reader.read() {
@@ -82,7 +88,7 @@ pub fn run(args: &ReportArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
         FailOn::Error => Severity::Error,
         FailOn::Warning => Severity::Warning,
     });
-    let found = least.is_some_and(|least| ended.worst.is_some_and(|worst| worst >= least));
+    let found = least.is_some_and(|least| worst.get().is_some_and(|worst| worst >= least));
     let whole = ended.summary.complete && ended.summary.lost == 0 && warnings.is_empty();
     Ok(match (found, whole) {
         (true, _) => ExitCode::from(FOUND),

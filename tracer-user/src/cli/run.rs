@@ -1,16 +1,19 @@
 //! `sesstrace run`: a command under capture, and the report afterwards.
 
-use std::{ffi::OsString, io, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io, path::PathBuf, process::ExitCode, rc::Rc};
 
 use clap::Args;
 
 use super::{
     command::{self, Destination, Recording},
-    common::{ColorChoice, sink, style_for},
+    common::{ColorChoice, sink, style_for, suppressing},
     exit::ExpectedError,
     target::{CaptureArgs, CommandArgs, absolute},
 };
-use crate::sink::Style;
+use crate::{
+    config::Config,
+    sink::{Sink, Style, Timeline},
+};
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -34,7 +37,7 @@ pub struct RunArgs {
 }
 
 /// Runs the command; returns its status.
-pub fn run(args: &RunArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
+pub fn run(args: &RunArgs, color: ColorChoice, config: Rc<Config>) -> anyhow::Result<ExitCode> {
     if args.command_args.in_place && args.output.is_none() {
         return Err(ExpectedError::usage(
             "--in-place leaves no standard error for the report: sesstrace becomes the command",
@@ -55,6 +58,14 @@ pub fn run(args: &RunArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
         return Err(ExpectedError::usage(what, "sesstrace run -o REPORT -w RECORDING -- COMMAND").into());
     }
     let form = if args.json { "json" } else { "timeline" };
-    let make = Box::new(move |out| sink(form, out, style));
+    let announces = !args.json && args.output.is_none();
+    let make = Box::new(move |out| {
+        let sinks = if announces {
+            vec![Box::new(Timeline::new(out, style).announcing()) as Box<dyn Sink>]
+        } else {
+            sink(form, out, style)
+        };
+        suppressing(sinks, &config)
+    });
     command::trace(&args.command, &args.capture, &args.command_args, &recording, &destination, make)
 }

@@ -8,6 +8,7 @@ use tracer_model::{delta::Delta, event::Event, findings::Finding, state::Model};
 
 use super::Sink;
 use crate::{
+    config::Suppression,
     filter::Filter,
     trace_file::{Header, Summary},
 };
@@ -45,6 +46,14 @@ impl Sink for Filtered {
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         if self.filter.holds_of_finding(finding) { self.sink.finding(finding) } else { Ok(()) }
+    }
+
+    fn suppressed(&mut self, finding: &Finding, by: &Suppression) -> io::Result<()> {
+        if self.filter.holds_of_finding(finding) { self.sink.suppressed(finding, by) } else { Ok(()) }
+    }
+
+    fn closing(&mut self) {
+        self.sink.closing();
     }
 
     fn end(&mut self, model: &Model, summary: &Summary) -> io::Result<()> {

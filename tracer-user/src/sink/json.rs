@@ -8,7 +8,10 @@ use std::io::{self, Write};
 use tracer_model::{delta::Delta, event::Event, findings::Finding, ids::BootNs, state::Model};
 
 use super::{Sink, Style, findings::sentence};
-use crate::trace_file::{Header, Summary, end_line, event_line, finding_line, header_line};
+use crate::{
+    config::Suppression,
+    trace_file::{Header, Summary, end_line, event_line, finding_line, header_line},
+};
 
 /// One object a line.
 pub struct Json {
@@ -22,6 +25,12 @@ impl Json {
     #[must_use]
     pub fn new(out: Box<dyn Write>) -> Self {
         Self { out, base: BootNs::default(), line: Vec::new() }
+    }
+
+    fn write_finding(&mut self, finding: &Finding, suppressed: Option<&str>) -> io::Result<()> {
+        let base = self.base;
+        finding_line(finding, suppressed, base, |words| sentence(words, base, Style::PLAIN), &mut self.line)?;
+        self.write_line()
     }
 
     fn write_line(&mut self) -> io::Result<()> {
@@ -44,9 +53,11 @@ impl Sink for Json {
     }
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
-        let base = self.base;
-        finding_line(finding, base, |words| sentence(words, base, Style::PLAIN), &mut self.line)?;
-        self.write_line()
+        self.write_finding(finding, None)
+    }
+
+    fn suppressed(&mut self, finding: &Finding, by: &Suppression) -> io::Result<()> {
+        self.write_finding(finding, Some(&by.reason))
     }
 
     fn end(&mut self, _: &Model, summary: &Summary) -> io::Result<()> {

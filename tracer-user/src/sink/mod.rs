@@ -17,6 +17,7 @@ mod report;
 mod row;
 mod story;
 mod style;
+mod suppressing;
 #[cfg(test)]
 mod tests;
 pub mod time;
@@ -40,10 +41,12 @@ pub use filtered::Filtered;
 pub use json::Json;
 pub use live::Live;
 pub use style::{Style, Tone};
+pub use suppressing::Suppressing;
 pub use timeline::Timeline;
 
 use crate::{
     capture::{Item, Observation},
+    config::Suppression,
     trace_file::{Header, Summary},
 };
 
@@ -57,6 +60,12 @@ pub trait Sink {
     fn finding(&mut self, _: &Finding) -> io::Result<()> {
         Ok(())
     }
+    /// The same of one that the configuration accepts.
+    fn suppressed(&mut self, _: &Finding, _: &Suppression) -> io::Result<()> {
+        Ok(())
+    }
+    /// The capture has ended: what is still decided belongs to what is written at the end.
+    fn closing(&mut self) {}
     /// After the last event.
     fn end(&mut self, model: &Model, summary: &Summary) -> io::Result<()>;
     /// What compares the model with the kernel, if this does.

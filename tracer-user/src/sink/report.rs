@@ -33,7 +33,7 @@ const NAMES: usize = 4;
 pub(super) fn write(
     story: Story,
     model: &Model,
-    found: &[Finding],
+    (found, suppressed): (&[Finding], usize),
     summary: Summary,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -46,7 +46,11 @@ pub(super) fn write(
         report.section("left behind", &report.left_behind(&lives), out)?;
     }
     report.section("races", &report.races(&races), out)?;
-    report.section("findings", &[findings::counts(found)], out)?;
+    let mut counts = findings::counts(found);
+    if suppressed > 0 {
+        counts.push(format!("{suppressed} suppressed"));
+    }
+    report.section("findings", &[counts], out)?;
     for (finding, again) in findings::folded(found, Severity::Warning) {
         findings::write(finding, &again, base, style, out)?;
     }

@@ -5,16 +5,24 @@
 
 use std::io::{self, Write};
 
-use tracer_model::{delta::Delta, event::Event, findings::Finding, state::Model};
+use tracer_model::{
+    delta::Delta,
+    event::Event,
+    findings::{Finding, Severity},
+    state::Model,
+};
 
 use super::{
-    Sink, Style, Tone,
+    Sink, Style, Tone, findings,
     headline::headline,
     layout::{Columns, brackets},
     report,
     story::Story,
 };
-use crate::trace_file::{Header, Summary};
+use crate::{
+    config::Suppression,
+    trace_file::{Header, Summary},
+};
 
 /// The report of `run` and `replay`.
 pub struct Timeline {
@@ -22,13 +30,25 @@ pub struct Timeline {
     style: Style,
     begun: Option<(String, Story)>,
     findings: Vec<Finding>,
+    /// Findings that the configuration accepts.
+    suppressed: usize,
+    /// Errors and warnings are told in a line when they are decided.
+    announces: bool,
 }
 
 impl Timeline {
     /// Writes to `out` when it ends.
     #[must_use]
     pub fn new(out: Box<dyn Write>, style: Style) -> Self {
-        Self { out, style, begun: None, findings: Vec::new() }
+        Self { out, style, begun: None, findings: Vec::new(), suppressed: 0, announces: false }
+    }
+}
+
+impl Timeline {
+    /// Tells errors and warnings in a line when they are decided, too: whoever waits for a command that hangs has no report.
+    #[must_use]
+    pub fn announcing(self) -> Self {
+        Self { announces: true, ..self }
     }
 }
 
@@ -47,7 +67,19 @@ impl Sink for Timeline {
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         self.findings.push(finding.clone());
+        let begun = self.begun.as_ref().filter(|_| self.announces && finding.severity > Severity::Info);
+        let Some((_, story)) = begun else { return Ok(()) };
+        writeln!(self.out, "{}", findings::line(finding, story.base, self.style))?;
+        self.out.flush()
+    }
+
+    fn suppressed(&mut self, _: &Finding, _: &Suppression) -> io::Result<()> {
+        self.suppressed += 1;
         Ok(())
+    }
+
+    fn closing(&mut self) {
+        self.announces = false;
     }
 
     fn end(&mut self, model: &Model, summary: &Summary) -> io::Result<()> {
@@ -64,7 +96,7 @@ impl Sink for Timeline {
             }
         }
         writeln!(out)?;
-        report::write(story, model, &self.findings, *summary, out)?;
+        report::write(story, model, (&self.findings, self.suppressed), *summary, out)?;
         out.flush()
     }
 }

@@ -27,6 +27,9 @@ pub(super) struct FileFinding {
     fact: String,
     cause: String,
     fix: String,
+    /// The configuration accepts it, for this reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suppressed: Option<String>,
     evidence: Vec<FileEvidence>,
 }
 
@@ -54,7 +57,12 @@ struct FileEvidence {
 
 impl FileFinding {
     /// `words` makes text of a sentence.
-    pub fn new(finding: &Finding, base: BootNs, words: impl Fn(&tracer_model::findings::Words) -> String) -> Self {
+    pub fn new(
+        finding: &Finding,
+        suppressed: Option<&str>,
+        base: BootNs,
+        words: impl Fn(&tracer_model::findings::Words) -> String,
+    ) -> Self {
         let since = |at: BootNs| at.0.wrapping_sub(base.0).cast_signed();
         let subject = match &finding.subject {
             Subject::Process(key, comm) => FileSubject::Process { pid: key.number.0, comm: FileBytes::from(&*comm.0) },
@@ -78,6 +86,7 @@ impl FileFinding {
             fact: words(&finding.fact),
             cause: words(&finding.cause),
             fix: words(&finding.fix),
+            suppressed: suppressed.map(ToOwned::to_owned),
             evidence: finding.evidence.iter().map(evidence).collect(),
         }
     }

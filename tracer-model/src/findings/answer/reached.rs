@@ -136,8 +136,11 @@ impl Question {
                     WaitStatus::Killed { signal, .. } => Some(signal),
                     _ => None,
                 };
+                // It died of the last one: those before it had met something else.
+                let mut killed = killed;
                 self.became(now, change, process, |signal| {
-                    if killed == Some(signal) { Some(Then::Died) } else { Some(Then::Exited(status)) }
+                    let fatal = killed.take_if(|killed| *killed == signal);
+                    Some(fatal.map_or(Then::Exited(status), |_| Then::Died))
                 });
             }
             Change::Stopped { process, signal: by, .. } => {
@@ -213,13 +216,20 @@ impl Question {
         }
     }
 
-    fn became(&mut self, now: &Now<'_>, change: &Change, process: ProcKey, then: impl Fn(Signal) -> Option<Then>) {
+    /// Tells it of what the process was sent, latest first.
+    fn became(
+        &mut self,
+        now: &Now<'_>,
+        change: &Change,
+        process: ProcKey,
+        mut then: impl FnMut(Signal) -> Option<Then>,
+    ) {
         let Some(evidence) = now.evidence_of(change) else { return };
-        for sending in &mut self.sendings {
+        for sending in self.sendings.iter_mut().rev() {
             let signal = sending.signal;
             for reached in sending.reached.iter_mut().filter(|reached| reached.process == process) {
                 let open = matches!(reached.then, None | Some((Then::Stopped | Then::Continued, _)));
-                if let Some(then) = then(signal).filter(|_| open) {
+                if open && let Some(then) = then(signal) {
                     reached.then = Some((then, evidence.clone()));
                 }
             }

@@ -181,7 +181,12 @@ impl State<'_> {
             (None, Some(parent)) if self.look.live && self.look.doing.is_none() => {
                 say!["its parent ", now.name(parent), ", if it waits: that could not be seen", told]
             }
-            (None, Some(parent)) => say!["nobody: its parent ", now.name(parent), " is in no wait for it", told],
+            (None, Some(parent)) => {
+                // Some wait for a signal instead, and hang all the same.
+                let above = blocked_by(now.model, parent).first().copied();
+                let above = above.map(|above| say!["; ", now.name(above), " waits for ", now.name(parent)]);
+                say!["nobody: its parent ", now.name(parent), " is in no wait for it", told, above]
+            }
             (None, None) => say!["nobody: its parent has ended"],
         }
     }
@@ -242,7 +247,8 @@ impl State<'_> {
             let stop = now.model.process(*below)?.stopped?;
             Some(say![now.name(*below), " is stopped", by(stop.signal)])
         }));
-        let hangs = if hangs.is_empty() { self.defies() } else { say![hangs, ", and it waits for that"] };
+        let hangs = if hangs.is_empty() { self.unnoticed() } else { say![hangs, ", and it waits for that"] };
+        let hangs = if hangs.is_empty() { self.defies() } else { hangs };
         let children = Words::list(waited.iter().map(|child| say![now.name(*child)]));
         let waits = match waited.len() {
             0 => self.waits(false),
@@ -273,6 +279,17 @@ impl State<'_> {
             .seen(process.group.and_then(|group| now.memory.orphaned(group).cloned()))
             .seen(self.defied().map(|received| received.evidence.clone()));
         self.finish(answer)
+    }
+
+    /// Its stopped children, of which it is in no wait: it may wait for a signal of them.
+    fn unnoticed(&self) -> Words {
+        let now = self.now;
+        let children = self.process.children.iter().filter_map(|child| {
+            let stop = now.model.process(*child)?.stopped?;
+            waiter(now.model, *child).is_none().then(|| say![now.name(*child), " is stopped", by(stop.signal)])
+        });
+        let children = Words::list(children);
+        if children.is_empty() { children } else { say!["its child ", children, ", and it is in no wait for that"] }
     }
 
     /// The last signal that should have ended it.

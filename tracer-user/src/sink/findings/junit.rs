@@ -16,7 +16,12 @@ use crate::{
 };
 
 /// Writes the report.
-pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(
+    findings: &[Finding],
+    suppressed: &[String],
+    header: &Header,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let of = |id: &'static str| {
         findings.iter().filter(move |finding| finding.rule.id == id && finding.severity > Severity::Info)
     };
@@ -37,6 +42,11 @@ pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) 
             writeln!(out, "{}", escape(&body(finding, header)))?;
         }
         writeln!(out, "</failure>\n</testcase>")?;
+    }
+    if let Some((first, rest)) = suppressed.split_first() {
+        writeln!(out, "<system-out>suppressed: {}", escape(first))?;
+        rest.iter().try_for_each(|line| writeln!(out, "{}", escape(line)))?;
+        writeln!(out, "</system-out>")?;
     }
     writeln!(out, "</testsuite>\n</testsuites>")
 }

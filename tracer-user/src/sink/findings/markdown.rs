@@ -40,6 +40,13 @@ pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) 
     Ok(())
 }
 
+/// Writes what was suppressed.
+pub(super) fn suppressed(lines: &[String], out: &mut dyn Write) -> io::Result<()> {
+    let Some((first, rest)) = lines.split_first() else { return Ok(()) };
+    writeln!(out, "### Suppressed: {}\n", code(first))?;
+    rest.iter().try_for_each(|line| writeln!(out, "- {}", code(line)))
+}
+
 /// Text as a code span that no text inside can end.
 fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);

@@ -7,6 +7,7 @@ mod junit;
 mod markdown;
 mod report;
 mod sarif;
+mod suppressed;
 
 use std::{
     collections::BTreeMap,
@@ -46,6 +47,15 @@ fn piece(word: &Word, base: BootNs, style: Style) -> String {
         Word::Time(at) => format!("{} ms", time::ms(*at, base)),
         Word::Span(ns) => time::span(*ns, style),
     }
+}
+
+/// A finding in one line, as it is told when it is decided.
+pub(crate) fn line(finding: &Finding, base: BootNs, style: Style) -> String {
+    let head = format!("{} {}", finding.severity.name(), finding.rule.id);
+    let undecided = if finding.undecided.is_some() { "undecided: " } else { "" };
+    let (fact, cause) = (sentence(&finding.fact, base, style), sentence(&finding.cause, base, style));
+    let at = time::ms(finding.at, base);
+    format!("{}  {at} ms  {undecided}{fact}: {cause}", style.paint(tone(finding.severity), &head))
 }
 
 /// Writes a finding in several lines.

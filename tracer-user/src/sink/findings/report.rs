@@ -2,19 +2,27 @@
 //!
 //! Must not: word anything of a rule's; the rules have.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    rc::Rc,
+};
 
 use tracer_model::{
     delta::Delta,
     event::Event,
-    findings::{Finding, Severity},
+    findings::{Finding, Severity, Words},
     ids::BootNs,
     state::Model,
 };
 
-use super::{counts, folded, junit, markdown, sarif, sentence, write};
+use super::{
+    counts, folded, junit, line, markdown, sarif, sentence,
+    suppressed::{self, Suppressed},
+    write,
+};
 use crate::{
-    sink::{Sink, Style, Tone, headline::headline, report::losses, story::Losses, time},
+    config::{Config, Suppression},
+    sink::{Sink, Style, headline::headline, report::losses, story::Losses},
     trace_file::{Header, Summary, finding_line},
 };
 
@@ -41,17 +49,20 @@ pub struct Report {
     header: Option<Header>,
     losses: Losses,
     findings: Vec<Finding>,
+    config: Rc<Config>,
+    suppressed: Vec<Suppressed>,
 }
 
 impl Report {
     /// Writes to `out` when it ends.
     #[must_use]
-    pub fn new(out: Box<dyn Write>, style: Style, format: Format) -> Self {
-        Self { out, style, format, header: None, losses: Losses::default(), findings: Vec::new() }
+    pub fn new(out: Box<dyn Write>, style: Style, format: Format, config: Rc<Config>) -> Self {
+        let (findings, suppressed) = (Vec::new(), Vec::new());
+        Self { out, style, format, header: None, losses: Losses::default(), findings, config, suppressed }
     }
 
     fn text(&mut self, header: &Header, summary: Summary) -> io::Result<()> {
-        let Self { out, style, findings, losses: lost, .. } = self;
+        let Self { out, style, findings, losses: lost, config, suppressed, .. } = self;
         let (style, base) = (*style, header.boot_ns);
         writeln!(out, "{}\n", headline(header, style))?;
         for (finding, again) in folded(findings, Severity::Warning) {
@@ -60,24 +71,26 @@ impl Report {
         }
         let notes = folded(findings, Severity::Info);
         for (finding, again) in notes.iter().filter(|(finding, _)| finding.severity == Severity::Info) {
-            let head = format!("{} {}", finding.severity.name(), finding.rule.id);
-            let undecided = if finding.undecided.is_some() { "undecided: " } else { "" };
-            let fact = sentence(&finding.fact, base, style);
-            let cause = sentence(&finding.cause, base, style);
-            let at = time::ms(finding.at, base);
             let more = if again.is_empty() { String::new() } else { format!(" ({} more of this kind)", again.len()) };
-            writeln!(out, "{}  {at} ms  {undecided}{fact}: {cause}{more}", style.paint(Tone::Heading, &head))?;
+            writeln!(out, "{}{more}", line(finding, base, style))?;
         }
         writeln!(out, "findings  {}", counts(findings).join(", "))?;
+        for (index, line) in suppressed::lines(config, suppressed).iter().enumerate() {
+            writeln!(out, "{}{line}", if index == 0 { "suppressed  " } else { "            " })?;
+        }
         writeln!(out, "{}", losses(lost, summary, base, style))
     }
 
     fn json(&mut self, base: BootNs) -> io::Result<()> {
-        let mut line = Vec::new();
+        let mut lines = Vec::new();
+        let say = |words: &Words| sentence(words, base, Style::PLAIN);
         for finding in &self.findings {
-            finding_line(finding, base, |words| sentence(words, base, Style::PLAIN), &mut line)?;
+            finding_line(finding, None, base, say, &mut lines)?;
         }
-        self.out.write_all(&line)
+        for (finding, by) in &self.suppressed {
+            finding_line(finding, Some(&by.reason), base, say, &mut lines)?;
+        }
+        self.out.write_all(&lines)
     }
 }
 
@@ -97,14 +110,27 @@ impl Sink for Report {
         Ok(())
     }
 
+    fn suppressed(&mut self, finding: &Finding, by: &Suppression) -> io::Result<()> {
+        self.suppressed.push((finding.clone(), by.clone()));
+        Ok(())
+    }
+
     fn end(&mut self, _: &Model, summary: &Summary) -> io::Result<()> {
         let Some(header) = self.header.take() else { return Ok(()) };
         match self.format {
             Format::Text => self.text(&header, *summary)?,
-            Format::Markdown => markdown::write(&self.findings, &header, &mut *self.out)?,
+            Format::Markdown => {
+                markdown::write(&self.findings, &header, &mut *self.out)?;
+                markdown::suppressed(&suppressed::lines(&self.config, &self.suppressed), &mut *self.out)?;
+            }
             Format::Json => self.json(header.boot_ns)?,
-            Format::Sarif => sarif::write(&self.findings, &header, &mut *self.out)?,
-            Format::Junit => junit::write(&self.findings, &header, &mut *self.out)?,
+            Format::Sarif => {
+                sarif::write(&self.findings, &self.suppressed, &header, &mut *self.out)?;
+            }
+            Format::Junit => {
+                let suppressed = suppressed::lines(&self.config, &self.suppressed);
+                junit::write(&self.findings, &suppressed, &header, &mut *self.out)?;
+            }
         }
         self.out.flush()
     }

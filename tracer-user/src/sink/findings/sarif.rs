@@ -7,11 +7,16 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 use tracer_model::findings::{Finding, RULES, Severity};
 
-use super::sentence;
+use super::{sentence, suppressed::Suppressed};
 use crate::{sink::Style, trace_file::Header};
 
 /// Writes the report.
-pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(
+    findings: &[Finding],
+    suppressed: &[Suppressed],
+    header: &Header,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let base = header.boot_ns;
     let rules: Vec<Value> = RULES
         .iter()
@@ -39,6 +44,13 @@ pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) 
             "properties": { "undecided": finding.undecided.is_some(), "evidence": evidence.collect::<Vec<_>>() },
         })
     };
+    let accepted = suppressed.iter().map(|(finding, by)| {
+        let mut accepted = result(finding);
+        if let Some(fields) = accepted.as_object_mut() {
+            fields.insert("suppressions".to_owned(), json!([{ "kind": "external", "justification": by.reason }]));
+        }
+        accepted
+    });
     let report = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -49,7 +61,7 @@ pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) 
                 "informationUri": env!("CARGO_PKG_REPOSITORY"),
                 "rules": rules,
             }},
-            "results": findings.iter().map(result).collect::<Vec<_>>(),
+            "results": findings.iter().map(result).chain(accepted).collect::<Vec<_>>(),
         }],
     });
     serde_json::to_writer_pretty(&mut *out, &report)?;

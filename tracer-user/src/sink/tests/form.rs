@@ -304,7 +304,7 @@ fn every_form_has_a_row_and_a_name_of_its_own() {
     let with_sinks = files
         .flatten()
         // What stands before another sink is no form of output.
-        .filter(|file| file.file_name() != "filtered.rs")
+        .filter(|file| !["filtered.rs", "suppressing.rs"].iter().any(|name| file.file_name() == *name))
         .filter(|file| std::fs::read_to_string(file.path()).is_ok_and(|text| text.contains("\nimpl Sink for ")));
     assert_eq!(with_sinks.count(), SINKS.len(), "a sink without a row in SINKS");
 }

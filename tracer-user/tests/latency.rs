@@ -1,0 +1,182 @@
+//! From an event to the finding that is told: no round of the engine later than the one that read the event, and for what a rule
+//! waits for, when it is due and not at the next tick.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::{cell::RefCell, io, os::fd::BorrowedFd, rc::Rc, time::Duration};
+
+use tracer_model::{
+    delta::Delta,
+    dsl,
+    event::Event,
+    findings::Finding,
+    ids::{BootNs, Pid, Seq},
+    state::Model,
+};
+use tracer_user::{
+    capture::{CaptureError, Description, Item, Loss, Source, boot_now},
+    live::{Live, unix_now},
+    pipeline::Pipeline,
+    sink::Sink,
+    trace_file::{Header, Scope, Summary},
+};
+
+/// Gives out what it was given, at the next poll.
+struct Script {
+    description: Description,
+    events: Rc<RefCell<Vec<Event>>>,
+    last: Seq,
+}
+
+impl Source for Script {
+    fn describe(&self) -> &Description {
+        &self.description
+    }
+    fn poll(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError> {
+        for event in self.events.borrow_mut().drain(..) {
+            self.last = event.seq;
+            out.push(Item::Event(event));
+        }
+        Ok(())
+    }
+    fn lost(&mut self) -> Vec<Loss> {
+        Vec::new()
+    }
+    fn last_seq(&self) -> Seq {
+        self.last
+    }
+    fn resynchronise(&mut self, _: &mut Vec<Item>) -> Result<(), CaptureError> {
+        Ok(())
+    }
+    fn stop(&mut self) -> Result<(), CaptureError> {
+        Ok(())
+    }
+    fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        Vec::new()
+    }
+    fn retire(self: Box<Self>) {}
+}
+
+/// Keeps the rules that found something.
+struct Found(Rc<RefCell<Vec<&'static str>>>);
+
+impl Sink for Found {
+    fn begin(&mut self, _: &Header) -> io::Result<()> {
+        Ok(())
+    }
+    fn event(&mut self, _: &Event, _: &Delta, _: &Model) -> io::Result<()> {
+        Ok(())
+    }
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        self.0.borrow_mut().push(finding.rule.id);
+        Ok(())
+    }
+    fn end(&mut self, _: &Model, _: &Summary) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An engine over a script, begun `ago` in the past.
+struct Stage {
+    live: Live,
+    events: Rc<RefCell<Vec<Event>>>,
+    found: Rc<RefCell<Vec<&'static str>>>,
+    history: Vec<Event>,
+}
+
+impl Stage {
+    fn new(backend: &'static str, history: &str, ago: Duration) -> Self {
+        let mut history = dsl::parse(history).unwrap();
+        let begun = BootNs(boot_now().0 - ago.as_nanos() as u64);
+        for event in &mut history {
+            event.at = BootNs(event.at.0 + begun.0);
+        }
+        let description = Description { backend, tier: backend, reason: String::new(), pid_namespace: 0 };
+        let header = Header {
+            tool: String::new(),
+            host: Vec::new(),
+            kernel: String::new(),
+            boot_id: String::new(),
+            backend: backend.to_owned(),
+            tier: backend.to_owned(),
+            tier_reason: String::new(),
+            pid_namespace: 0,
+            boot_ns: begun,
+            // The clocks go together: a step would be an event of now.
+            unix_ns: unix_now() - ago.as_nanos() as i64,
+            command: Vec::new(),
+            scope: Scope::Tree { root: Pid(10), name: b"bash".to_vec() },
+            user: None,
+        };
+        let (events, found) = (Rc::default(), Rc::default());
+        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Found(Rc::clone(&found)))];
+        let pipeline = Pipeline::begin(&header, None, sinks).unwrap();
+        let source = Script { description, events: Rc::clone(&events), last: Seq(0) };
+        Self { live: Live::new(Box::new(source), pipeline, &header), events, found, history }
+    }
+
+    /// One round for each event; the rules that had found something after each of them.
+    fn play(&mut self) -> Vec<usize> {
+        let mut found = Vec::new();
+        for event in std::mem::take(&mut self.history) {
+            self.events.borrow_mut().push(event);
+            self.live.pump(Seq(u64::MAX)).unwrap();
+            found.push(self.found.borrow().len());
+        }
+        found
+    }
+}
+
+const LATE_JOIN: &str = "
+    snapshot 1 init {+init_parent pp=0}
+    snapshot 10 bash {pg=10 sid=10 +leader tty=pts/3 fg=10}
+    snapshot-end
+    10: fork 11
+    11: setpgid(0,0) = 0
+    11: exec echo
+    11: exit 0
+    11: dead
+    10: wait4(-1,2) = 11 got 11 exited:0
+    10: fork 12
+    10: setpgid(12,11) = -1
+";
+
+#[test]
+fn a_finding_is_told_in_the_round_that_reads_its_event() {
+    for backend in ["ebpf", "ptrace"] {
+        let mut stage = Stage::new(backend, LATE_JOIN, Duration::ZERO);
+        let found = stage.play();
+        let (last, before) = found.split_last().unwrap();
+        assert!(before.iter().all(|found| *found == 0), "{found:?}");
+        assert_eq!((*last, stage.found.borrow().first().copied()), (1, Some("JC102")), "{backend}");
+    }
+}
+
+const BACKGROUND_READ: &str = "
+    snapshot 1 init {+init_parent pp=0}
+    snapshot 10 bash {pg=10 sid=10 +leader tty=pts/3 fg=10}
+    snapshot-end
+    10: fork 11
+    11: setpgid(0,0) = 0
+    11: exec cat
+    11: SIGTTIN -> 11 kernel
+    11: stops SIGTTIN
+";
+
+#[test]
+fn what_a_rule_waits_for_wakes_the_engine_when_it_is_due() {
+    // So long a stop is not meant, and so much later than an event nothing older comes.
+    const LATEST: Duration = Duration::from_millis(2100);
+    for backend in ["ebpf", "ptrace"] {
+        let mut early = Stage::new(backend, BACKGROUND_READ, Duration::ZERO);
+        assert_eq!(early.play().last(), Some(&0));
+        let due = early.live.due().unwrap();
+        assert!(due <= LATEST, "{due:?}");
+        // The same stop, when that has passed: the round that reads it tells it.
+        let mut late = Stage::new(backend, BACKGROUND_READ, LATEST + Duration::from_millis(1));
+        late.events.borrow_mut().append(&mut late.history);
+        late.live.pump(Seq(u64::MAX)).unwrap();
+        assert!(late.found.borrow().contains(&"JC201"), "{backend}: {:?}", late.found.borrow());
+        assert!(late.live.due().is_none_or(|due| due > Duration::ZERO));
+    }
+}
