@@ -585,7 +585,7 @@ fn what_a_command_leaves_behind_is_told_and_can_fail_a_build() {
     // The child has its name once it has executed the program.
     let executed = "while read name < /proc/$!/comm; [ $name != sleep ]; do :; done";
     // What ignores SIGTERM is killed after the grace; the daemon is left alone.
-    let script = format!("(trap '' TERM; exec sleep 1000) & {executed}; setsid -f sleep 0.1");
+    let script = format!("(trap '' TERM; exec sleep 1000) & {executed}; setsid -f {stays}; {stayed}");
     let killed = leftovers(&["--kill", "--grace", "0"], &script);
     assert!(killed.contains("sleep: by SIGKILL, after it had not ended by SIGTERM\n"), "{killed}");
     assert_eq!(killed.matches("  ended      ").count(), 1, "{killed}");
