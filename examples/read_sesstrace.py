@@ -4,7 +4,7 @@ import json, struct, subprocess, sys, zlib
 
 KINDS = {12: "enter", 13: "leave", 14: "signal_generated", 19: "new_task", 20: "exec", 21: "exit", 22: "dead", 23: "stopped",
          24: "freed", 25: "signal_delivered", 26: "snapshot", 27: "snapshot_end", 28: "clock_anchor", 29: "gap",
-         31: "continued"}
+         31: "continued", 32: "inspected"}
 
 def varint(data, at):
     value = shift = 0
@@ -74,6 +74,8 @@ def events(frame):
                     state[name] = table[changes[number]]
             event["of"] = {"pid": tasks[subject], **state}
             states[subject] = state
+        if kind == "inspected":
+            event.update(json.loads(first[32]))
         yield event
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ pub mod parity;
 pub mod programs;
 mod scenario;
 pub mod story;
+pub mod zoo;
 
-pub use scenario::{Follow, Picture, Scenario};
+pub use scenario::{Follow, Picture, Scenario, Start};
 
 /// The scenario of this name.
 #[must_use]

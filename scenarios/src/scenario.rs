@@ -15,6 +15,8 @@ pub struct Scenario {
     pub follow: Follow,
     /// Options that the recorder needs besides.
     pub options: &'static [&'static str],
+    /// What the scenario is started with.
+    pub start: Start,
     /// What must be said of a recording of it, in the language of [`crate::story`].
     pub expect: &'static str,
     /// What the rules must find in it, in the language of [`crate::story::finds`]. What is not said here, they must not.
@@ -32,6 +34,7 @@ impl Scenario {
         run: || Ok(()),
         follow: Follow::Everything,
         options: &[],
+        start: Start::Plain,
         expect: "",
         finds: "",
         pictures: &[],
@@ -45,6 +48,16 @@ pub enum Follow {
     Everything,
     /// Only the process that the scenario names with [`crate::kit::follow::followed`]: the rest are outsiders.
     Named,
+}
+
+/// What a scenario inherits from whoever starts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Whatever the recorder has.
+    Plain,
+    /// As from a careless script: standard output is a pipe that somebody reads, descriptor 7 is a file without
+    /// close-on-exec, SIGUSR2 is ignored, SIGWINCH is blocked, the umask is 027.
+    Careless,
 }
 
 /// An instant worth a picture: directly after the first fact that matches.

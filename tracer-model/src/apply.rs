@@ -8,6 +8,7 @@ mod calls;
 mod gap;
 mod groups;
 mod identity;
+mod inspected;
 mod lifecycle;
 mod reap;
 mod signals;
@@ -89,6 +90,7 @@ impl Model {
             EventKind::SnapshotEnd { from, coverage } => self.snapshot_end(&mut cx, *from, *coverage),
             EventKind::Gap(gap) => self.gap(&mut cx, gap),
             EventKind::ClockAnchor { .. } => {}
+            EventKind::Inspected(inspection) => self.inspected(&mut cx, inspection),
         }
         self.settle_orphans(&mut cx);
         self.touched = cx.touched;

@@ -5,8 +5,10 @@
 //! calls are as the caller passed them, in the caller's own namespace: never keys.
 
 mod call;
+pub mod inspection;
 
 pub use call::{Call, TtyRequest};
+pub use inspection::Inspection;
 
 use serde::{Deserialize, Serialize};
 
@@ -287,6 +289,8 @@ pub enum EventKind {
     },
     /// Records were lost.
     Gap(Gap),
+    /// What a process shares and holds was read. No subject: a bundle is of the kernel's own instant, this is not.
+    Inspected(Box<Inspection>),
 }
 
 /// Which processes, zombies included, a snapshot shows for certain: one of those that it does not show has ended.

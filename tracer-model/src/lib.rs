@@ -4,6 +4,7 @@
 //! model cannot explain becomes a [`delta::Change::Anomaly`] and an inferred entity. No I/O, no clock, no environment.
 
 mod apply;
+pub mod audit;
 pub mod compare;
 pub mod delta;
 pub mod dsl;

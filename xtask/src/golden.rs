@@ -47,3 +47,16 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
     let status = command.current_dir(crate::root()?).status().with_context(|| format!("cannot run {command:?}"))?;
     if status.success() { Ok(()) } else { bail!("{command:?} ended with {status}") }
 }
+
+/// Start the daemon zoo, audit every animal in each form, and compare with the truth.
+#[derive(clap::Args)]
+pub struct Zoo {
+    /// Only animals whose name contains one of these.
+    names: Vec<String>,
+}
+
+/// Runs `zoo`.
+pub fn zoo(arguments: &Zoo) -> anyhow::Result<()> {
+    run(Command::new("cargo").args(["build", "--quiet", "-p", "tracer-user", "-p", "scenarios", "--bins"]))?;
+    run(Command::new("cargo").args(["run", "--quiet", "-p", "scenarios", "--bin", "zoo", "--"]).args(&arguments.names))
+}

@@ -26,6 +26,7 @@ enum Verb {
     /// Check rules of the house that no other tool checks.
     Tidy,
     Vm(vm::Arguments),
+    Zoo(golden::Zoo),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -38,6 +39,7 @@ fn main() -> anyhow::Result<()> {
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Tidy => tidy::run(),
         Verb::Vm(arguments) => vm::run(&arguments),
+        Verb::Zoo(arguments) => golden::zoo(&arguments),
     }
 }
 

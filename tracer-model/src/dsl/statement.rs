@@ -4,6 +4,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test language: what has no effect needs no row")]
 
 mod calls;
+mod inspection;
 mod kinds;
 
 pub(super) use self::calls::status_text;
@@ -159,7 +160,8 @@ fn default_subject(kind: &EventKind, actor: RawTask) -> Option<(Pid, Tid)> {
         | EventKind::Snapshot { .. }
         | EventKind::SnapshotEnd { .. }
         | EventKind::ClockAnchor { .. }
-        | EventKind::Gap(_) => None,
+        | EventKind::Gap(_)
+        | EventKind::Inspected(_) => None,
     }
 }
 

@@ -101,6 +101,11 @@ impl World {
         {
             task.start = self.start(task.pid);
         }
+        if let EventKind::Inspected(inspection) = &mut kind
+            && inspection.task.start == super::statement::START_CARRIED
+        {
+            inspection.task.start = self.start(inspection.task.pid);
+        }
         let carried = self.tasks.get(&actor.pid).map(|state| state.comm.clone()).unwrap_or_default();
         let actor_comm = statement.comm.clone().unwrap_or(carried);
         let mut subject = match statement.subject {

@@ -123,6 +123,9 @@ impl Findings {
             question.observe(&now);
             self.question = Some(question);
         }
+        if let EventKind::Inspected(inspection) = &event.kind {
+            self.memory.inspected(delta.subject, inspection, model);
+        }
         let hear = kinds(event, delta).filter_map(|kind| self.hearers.get(kind as usize)).fold(0, |all, it| all | it);
         if hear != 0 {
             self.run(hear, Some(event), delta, model, Step::Event);

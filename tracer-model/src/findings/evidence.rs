@@ -46,6 +46,11 @@ impl Now<'_> {
         Evidence { seq: self.seq, at: self.at, said: Said::Words(text) }
     }
 
+    /// The inspection that the event at hand is, as evidence.
+    pub(super) fn read(&self, process: ProcKey) -> Evidence {
+        self.evidence(say!["/proc of ", self.name(process), " is read"])
+    }
+
     /// A change of the event at hand as evidence; `None` for those that nothing rests on.
     pub(super) fn evidence_of(&self, change: &Change) -> Option<Evidence> {
         let by = self.delta.by;

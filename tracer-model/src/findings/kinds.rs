@@ -26,11 +26,13 @@ macro_rules! kinds {
             Delivered,
             /// [`Change::SignalSent`] that tells a parent of its child: no [`Self::SignalSent`].
             ChildStatus,
+            /// What a process shares and holds was read.
+            Inspected,
         }
 
         impl Kind {
             /// How many there are.
-            pub const COUNT: usize = Self::ChildStatus as usize + 1;
+            pub const COUNT: usize = Self::Inspected as usize + 1;
 
             fn of(change: &Change) -> Self {
                 match change {
@@ -54,6 +56,7 @@ kinds! {
 pub(super) fn kinds(event: &Event, delta: &Delta) -> impl Iterator<Item = Kind> {
     let own = match &event.kind {
         EventKind::SignalDelivered { .. } => Some(Kind::Delivered),
+        EventKind::Inspected(_) => Some(Kind::Inspected),
         EventKind::Leave(leave) => returned(leave),
         _ => None,
     };

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::{Evidence, Now, intents::Intents, races::Races};
 use crate::{
     delta::{Change, Delta, SignalPath},
-    event::{Comm, Event, SignalGenerated, WaitStatus},
+    event::{Comm, Event, Inspection, SignalGenerated, WaitStatus, inspection::Moment},
     ids::{BootNs, PgrpKey, Pid, ProcKey, SessionKey, TtyKey},
     state::{Model, Process},
     table::Table,
@@ -71,9 +71,16 @@ pub(crate) struct Life {
     pub reaped_at: Option<BootNs>,
     /// Signals that it got (SIGCHLD aside), oldest first.
     pub received: VecDeque<Received>,
+    /// What it shared and held, the last of each moment.
+    pub inspections: Vec<Inspection>,
 }
 
 impl Life {
+    /// What it shared and held at that moment.
+    pub fn inspected(&self, moment: Moment) -> Option<&Inspection> {
+        self.inspections.iter().find(|it| it.moment == moment)
+    }
+
     fn new(process: &Process) -> Self {
         Self {
             key: process.key,
@@ -94,6 +101,7 @@ impl Life {
             reaper: None,
             reaped_at: None,
             received: VecDeque::new(),
+            inspections: Vec::new(),
         }
     }
 }
@@ -109,6 +117,8 @@ pub(crate) struct Memory {
     reaped: VecDeque<ProcKey>,
     /// Somebody will ask of this number: whoever has it is not forgotten.
     asked: Option<Pid>,
+    /// Processes that are in no followed tree and wait for what one wrote.
+    strangers: VecDeque<Inspection>,
     /// How groups that exist became orphaned.
     orphaned: Table<PgrpKey, Evidence>,
     /// Signals as they were meant.
@@ -172,6 +182,25 @@ impl Memory {
                 | Change::Foreground { .. }
                 | Change::Refused { .. }
         )
+    }
+
+    /// Whoever else was inspected, latest last.
+    pub fn strangers(&self) -> impl DoubleEndedIterator<Item = &Inspection> {
+        self.strangers.iter()
+    }
+
+    /// Takes an inspection. `process`: whose it is, where the model knows it.
+    pub fn inspected(&mut self, process: Option<ProcKey>, inspection: &Inspection, model: &Model) {
+        let followed = process.and_then(|process| model.process(process)).is_some_and(|process| process.followed);
+        if inspection.moment == Moment::Left && !followed {
+            self.strangers.push_back(inspection.clone());
+            if self.strangers.len() > FEW {
+                self.strangers.pop_front();
+            }
+        }
+        let Some(life) = process.and_then(|process| self.open(process, model)) else { return };
+        life.inspections.retain(|it| it.moment != inspection.moment);
+        life.inspections.push(inspection.clone());
     }
 
     /// Takes a change, and what of it can be evidence.

@@ -6,6 +6,7 @@
 
 mod answer;
 mod background;
+mod detachment;
 mod engine;
 mod evidence;
 mod intents;

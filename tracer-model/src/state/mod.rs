@@ -86,6 +86,12 @@ impl Model {
         self.taken.get_or_insert_default();
     }
 
+    /// The process whose descendants are followed, as far as it is known.
+    #[must_use]
+    pub fn followed_root(&self) -> Option<ProcKey> {
+        self.root.and_then(|(_, root)| root)
+    }
+
     /// Follows the process with this number, the current one or the next to have it, and its descendants by fork:
     /// [`Process::followed`] is set, which [`crate::query::left_behind`] asks.
     pub fn follow(&mut self, root: Pid) {

@@ -6,6 +6,7 @@ use crate::{
     event::{
         Call, Comm, Coverage, Disposition, Event, EventKind, Facts, Gap, GapCause, Leave, Namespace, RawId, RawTask,
         SignalGenerated, SignalOrigin, SignalOutcome, State, TtyRequest, TtyState, WaitStatus, Waited,
+        inspection::{Access, Descriptor, Descriptors, Directory, Inspection, Moment, Status, Target, Unread},
     },
     ids::{BootNs, Pgid, Pid, RawTty, Seq, Sid, Signal, Tid, Uid},
 };
@@ -172,6 +173,43 @@ fn generated() -> impl Strategy<Value = SignalGenerated> {
     )
 }
 
+fn inspection() -> impl Strategy<Value = Inspection> {
+    let moment = prop::sample::select(vec![Moment::Launch, Moment::Left, Moment::Settled, Moment::Asked]);
+    let target = prop::sample::select(vec![
+        Target::Null,
+        Target::Terminal(RawTty { major: 136, minor: 1, instance: 7 }),
+        Target::Pipe,
+        Target::File,
+        Target::Anonymous,
+    ]);
+    let access = prop::sample::select(vec![Access::Read, Access::Write, Access::ReadWrite, Access::Path]);
+    let descriptor = (0_u32..9, target, 0_u64..3, access, any::<bool>()).prop_map(
+        |(number, target, inode, access, close_on_exec)| Descriptor {
+            number,
+            target,
+            device: 5,
+            inode,
+            access,
+            close_on_exec,
+            listening: close_on_exec,
+            path: vec![b'/', 0xff],
+        },
+    );
+    let open = vec(descriptor, 0..3).prop_map(|open| Descriptors { open, more: 1 });
+    (task(), moment, option::of(open), option::of(any::<u64>()), any::<bool>()).prop_map(
+        |(task, moment, open, mask, other_mount)| {
+            let status = mask.map(|blocked| Status { blocked, umask: 18, ..Status::default() });
+            Inspection {
+                descriptors: open.ok_or(Unread(13)),
+                status: status.ok_or(Unread(3)),
+                directory: Ok(Directory { path: b"/tmp".to_vec(), device: 1, inode: 2, other_mount }),
+                marks: Ok(vec![b"TERM".to_vec()]),
+                ..Inspection::unread(task, moment, Unread(1))
+            }
+        },
+    )
+}
+
 fn kind() -> impl Strategy<Value = EventKind> {
     let word =
         || prop::sample::select(vec![b"sh".to_vec(), b"a b".to_vec(), vec![], vec![0xff, b'{'], b"x:41".to_vec()]);
@@ -193,6 +231,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
         2 => vec(word(), 0..2).prop_map(|args| EventKind::Snapshot { args }),
         1 => (0_u64..90, coverage()).prop_map(|(from, coverage)| EventKind::SnapshotEnd { from: Seq(from), coverage }),
         1 => any::<i64>().prop_map(|unix_ns| EventKind::ClockAnchor { unix_ns }),
+        1 => inspection().prop_map(|it| EventKind::Inspected(Box::new(it))),
         1 => (0_u64..90, 0_u64..90, 0_u64..9).prop_map(|(from, until, lost)| EventKind::Gap(Gap {
             from: BootNs(from),
             until: BootNs(until),

@@ -8,6 +8,7 @@ mod error;
 pub mod examine;
 pub mod facts;
 pub mod held;
+pub mod inspect;
 pub mod look;
 pub mod procfs;
 pub mod ptrace;

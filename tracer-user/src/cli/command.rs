@@ -206,7 +206,8 @@ fn begin(
     let Target { command, user } = target;
     let name = command.first().cloned().unwrap_or_default();
     let about = About { scope: Scope::Tree { root, name }, command, user, begun };
-    let engine = Engine::begin(capturing, about, Outputs { recording, sinks, place })?;
+    let mut engine = Engine::begin(capturing, about, Outputs { recording, sinks, place })?;
+    engine.inspect_launch(root);
     Ok(side.release().is_ok().then_some(Session { engine, signals, messages }))
 }
 

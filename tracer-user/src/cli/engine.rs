@@ -17,11 +17,12 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::sleep,
 };
-use tracer_model::ids::{BootNs, Seq};
+use tracer_model::ids::{BootNs, Pid, Seq};
 
 use super::{
     backend::{Capturing, Pace},
     exit::{ExpectedError, lines, unwritable},
+    inspector::Inspector,
 };
 use crate::{
     capture::{Source, boot_now},
@@ -50,6 +51,7 @@ pub struct Outputs {
 /// A capture that runs.
 pub struct Engine {
     live: Live,
+    inspector: Inspector,
     place: String,
     pace: Pace,
 }
@@ -83,7 +85,9 @@ impl Clocks {
 impl Engine {
     /// Begins the outputs.
     pub fn begin(capturing: Capturing, about: About, outputs: Outputs) -> Result<Self, ExpectedError> {
-        let Outputs { recording, sinks, place } = outputs;
+        let Outputs { recording, mut sinks, place } = outputs;
+        let inspector = Inspector::default();
+        sinks.push(Box::new(inspector.clone()));
         let header = header(&capturing, about);
         let writer = recording.map(|recording| recording.begin(&header)).transpose()?;
         let mut pipeline = Pipeline::begin(&header, writer, sinks).map_err(|error| unwritable(&place, error))?;
@@ -92,12 +96,36 @@ impl Engine {
             pace.tick = pace.tick.min(check.every());
         }
         let live = Live::new(capturing.source, pipeline, &header).without(capturing.redaction);
-        Ok(Self { live, place, pace })
+        Ok(Self { live, inspector, place, pace })
     }
 
     /// Reads and passes on. Returns whether everything up to `until` is through.
     pub fn pump(&mut self, until: Seq) -> Result<bool, LiveError> {
-        self.live.pump(until)
+        let passed_on = self.live.pump(until)?;
+        self.inspect();
+        Ok(passed_on)
+    }
+
+    /// Inspects the process that is about to become the command.
+    pub fn inspect_launch(&mut self, root: Pid) {
+        let launch = self.inspector.launch(root, self.last_seq());
+        self.live.feed([launch]);
+    }
+
+    /// Whether everything that is followed has settled.
+    pub fn is_quiet(&self) -> bool {
+        self.inspector.is_quiet()
+    }
+
+    /// Inspects everything that is followed and was not yet.
+    pub fn inspect_followed(&mut self) {
+        let asked = self.inspector.ask(self.live.model(), || self.last_seq());
+        self.live.feed(asked);
+    }
+
+    fn inspect(&mut self) {
+        let due = self.inspector.due(self.live.model(), || self.last_seq());
+        self.live.feed(due);
     }
 
     /// The last number that the probes gave out.

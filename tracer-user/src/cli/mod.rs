@@ -3,6 +3,7 @@
 
 pub(crate) mod at;
 mod attach;
+mod audit;
 mod backend;
 mod command;
 pub mod common;
@@ -15,6 +16,7 @@ mod engine;
 pub mod exit;
 mod explain;
 mod history;
+mod inspector;
 mod leftovers;
 mod live;
 mod progress;
@@ -77,6 +79,8 @@ enum Verb {
     WhoKilled(why::WhoKilledArgs),
     /// Run a command and say what it left behind; --fail makes that a failure
     Leftovers(leftovers::LeftoversArgs),
+    /// Say whether daemons are detached: a command, processes, units, the whole machine, or a recording
+    Audit(Box<audit::AuditArgs>),
     /// Say what went wrong in a recording, and why
     Report(report::ReportArgs),
     /// Print the manual page of a rule, or list the rules
@@ -120,6 +124,7 @@ pub fn main() -> ExitCode {
         Verb::Why(args) => why::why(&args, color),
         Verb::WhoKilled(args) => why::who_killed(&args, color),
         Verb::Leftovers(args) => config().map_err(Into::into).and_then(|config| leftovers::run(&args, color, &config)),
+        Verb::Audit(args) => audit::run(&args, color),
         Verb::Report(args) => config().map_err(Into::into).and_then(|config| report::run(&args, color, config)),
         Verb::Explain(args) => explain::run(&args),
         Verb::Ps(args) => ps::run(&args, color),

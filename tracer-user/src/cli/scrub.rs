@@ -5,14 +5,17 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use tracer_model::event::Event;
+use tracer_model::event::{Event, EventKind, Inspection};
 
 use super::{
     copy::{Change, copy},
     exit::say,
     window::Window,
 };
-use crate::{redaction::Redaction, trace_file::Header};
+use crate::{
+    redaction::{REMOVED, Redaction},
+    trace_file::Header,
+};
 
 /// Arguments of `scrub`.
 #[derive(Debug, Args)]
@@ -36,8 +39,24 @@ pub fn run(args: &ScrubArgs) -> anyhow::Result<ExitCode> {
         header.user = None;
         redaction.arguments(&mut header.command);
     };
-    let event = |event: &mut Event| redaction.event(event);
+    let event = |event: &mut Event| {
+        redaction.event(event);
+        if let EventKind::Inspected(inspection) = &mut event.kind {
+            remove_paths(inspection);
+        }
+    };
     let code = copy(&args.from, &args.to, &Change { window: Window::default(), header: &header, event: &event })?;
     say("names of programs, process and user numbers, and times are still there: job control is told by them");
     Ok(code)
+}
+
+/// Paths tell of users and projects as arguments do. Devices and inodes stay: they say which descriptors are the same.
+fn remove_paths(inspection: &mut Inspection) {
+    let remove = |path: &mut Vec<u8>| {
+        path.clear();
+        path.extend_from_slice(REMOVED);
+    };
+    inspection.descriptors.iter_mut().flat_map(|it| &mut it.open).for_each(|it| remove(&mut it.path));
+    inspection.directory.iter_mut().for_each(|it| remove(&mut it.path));
+    inspection.program.iter_mut().for_each(remove);
 }

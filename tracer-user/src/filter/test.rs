@@ -102,6 +102,7 @@ impl<'a> Who<'a> {
         #[expect(clippy::wildcard_enum_match_arm, reason = "few kinds name a third process")]
         match &event.kind {
             EventKind::Freed { task } => numbers.push(task.pid.0),
+            EventKind::Inspected(inspection) => numbers.push(inspection.task.pid.0),
             EventKind::Leave(Leave { waited: Some(waited), .. }) => numbers.push(waited.child.pid.0),
             _ => {}
         }

@@ -12,6 +12,7 @@ mod detach;
 mod error;
 mod exec;
 mod forwarding;
+mod held;
 mod in_place;
 mod init_hook;
 mod lookup;
@@ -30,6 +31,7 @@ use nix::{errno::Errno, unistd::getpid};
 
 pub use capture_side::{CaptureSide, Control, Root, WaiterGone};
 pub use error::LaunchError;
+pub use held::Held;
 pub(crate) use pidfd::{pidfd_open, send_signal};
 pub use protocol::{Preparation, Reach};
 pub use report::ReportWriter;

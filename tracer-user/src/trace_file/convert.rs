@@ -105,6 +105,7 @@ fn kind_to_file(kind: &EventKind, base: BootNs) -> FileKind {
             cause: (*cause).into(),
             probes: probes.clone(),
         },
+        EventKind::Inspected(inspection) => FileKind::Inspected((&**inspection).into()),
     }
 }
 
@@ -196,6 +197,7 @@ fn kind_from_file(kind: FileKind, base: BootNs) -> EventKind {
             cause: cause.into(),
             probes,
         }),
+        FileKind::Inspected(inspection) => EventKind::Inspected(Box::new(inspection.into())),
     }
 }
 

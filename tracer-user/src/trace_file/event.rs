@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     call::{FileCall, FileWaitStatus},
+    inspection::FileInspection,
     task::{FileActor, FileBytes, FileSignal, FileState, FileTask, Wide, is_default},
 };
 
@@ -109,10 +110,11 @@ pub(super) enum FileKind {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         probes: Vec<(String, u64)>,
     },
+    Inspected(FileInspection),
 }
 
 /// The names in `kind` that this release knows; a test compares them with [`FileKind`].
-pub(super) const KINDS: [&str; 15] = [
+pub(super) const KINDS: [&str; 16] = [
     "new_task",
     "exec",
     "exit",
@@ -128,6 +130,7 @@ pub(super) const KINDS: [&str; 15] = [
     "snapshot_end",
     "clock_anchor",
     "gap",
+    "inspected",
 ];
 
 /// Where a call was entered.

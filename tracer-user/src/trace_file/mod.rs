@@ -19,6 +19,7 @@ mod convert;
 mod event;
 mod finding;
 mod header;
+mod inspection;
 mod json;
 mod lines;
 mod names;

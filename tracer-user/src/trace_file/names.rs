@@ -22,6 +22,7 @@ pub(crate) fn kind_name(kind: &EventKind) -> &'static str {
         EventKind::SnapshotEnd { .. } => "snapshot_end",
         EventKind::ClockAnchor { .. } => "clock_anchor",
         EventKind::Gap(_) => "gap",
+        EventKind::Inspected(_) => "inspected",
     }
 }
 

@@ -4,6 +4,7 @@ use crate::Scenario;
 
 mod containers;
 mod daemons;
+mod detachment;
 mod foreground;
 mod job_control;
 mod kills;
@@ -37,6 +38,12 @@ pub const ALL: &[&Scenario] = &[
     &leftovers::DAEMON,
     &daemons::HALF,
     &daemons::REACQUIRES,
+    &detachment::CARELESS,
+    &detachment::CAREFUL,
+    &detachment::HOLDS_PIPE,
+    &detachment::UNREADY,
+    &detachment::READY,
+    &detachment::UNDER_SUPERVISOR,
     &zombies::KEPT,
     &zombies::INIT,
     &namespaces::IGNORES,

@@ -1,6 +1,6 @@
 //! The verbs: kinds of events as text, both ways.
 
-use super::{START_CARRIED, Said, calls};
+use super::{START_CARRIED, Said, calls, inspection};
 use crate::{
     dsl::{
         fields::{self, number},
@@ -56,6 +56,7 @@ pub(super) fn parse(verb: &str, actor: RawTask) -> Result<Vec<Said>, String> {
         ["snapshot-end", rest @ ..] => Said::of(snapshot_end(rest)?),
         ["clock", unix] => Said::of(EventKind::ClockAnchor { unix_ns: number(unix)? }),
         ["gap", rest @ ..] => Said::of(gap(rest)?),
+        ["inspected", task, moment, facts @ ..] => Said::of(inspection::parse(task, moment, facts)?),
         [">", call] => Said::of(enter(call)?),
         ["<", call, "=", ret, rest @ ..] => Said::of(leave(call, ret, rest)?),
         [call, "=", ret, rest @ ..] => return Ok(vec![Said::of(enter(call)?), Said::of(leave(call, ret, rest)?)]),
@@ -273,6 +274,7 @@ pub(super) fn text(event: &Event, world: &World) -> (String, Option<(Pid, Tid)>)
             let probes = words_text(gap.probes.iter().map(|(name, lost)| format!("{name}={}", *lost as i64)));
             (format!("gap {} {cause} {} {}{probes}", gap.lost as i64, gap.from.0, gap.until.0), None)
         }
+        EventKind::Inspected(inspection) => (inspection::text(inspection, world), None),
     }
 }
 

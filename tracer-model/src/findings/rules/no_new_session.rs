@@ -10,7 +10,8 @@
 //!
 //! Source: daemon(7), System V daemons, step 6.
 
-use super::{super::settled::{Settled, Settling}, prelude::*};
+use super::{super::{detachment::Inspected, settled::{Settled, Settling}}, prelude::*};
+use crate::event::inspection::Moment;
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::<NoNewSession>::default()
@@ -20,8 +21,9 @@ pub(in crate::findings) fn watch() -> Box<dyn Watch> {
 struct NoNewSession(Settling);
 
 impl Watch for NoNewSession {
-    fn event(&mut self, now: &Now<'_>, _: &mut Vec<Draft>) {
+    fn event(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         self.0.event(now);
+        out.extend(now.inspected().and_then(|it| asked(now, it)));
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
@@ -68,6 +70,39 @@ fn draft(now: &Now<'_>, settled: Settled) -> Option<Draft> {
         .seen(reparented)
         .at(at);
     Some(draft)
+}
+
+/// What is not left to itself, and what was there before the capture: somebody asks, and nothing need happen to it.
+fn asked(now: &Now<'_>, inspected: Inspected<'_>) -> Option<Draft> {
+    let process = now.model.process(inspected.process)?;
+    let tty = process.tty?;
+    let life = now.memory.life(process.key)?;
+    let fact = |what: &'static str| say![now.name(process.key), what, process.session, " with ", tty];
+    let job = "it was started there and not detached";
+    let (severity, fact, why) = match (life.launcher, life.launch_session) {
+        _ if process.facts.session_leader => return None,
+        // Whoever forked and ended on purpose is told when it settles.
+        (Some(launcher), Some(session)) if process.session == Some(session) => {
+            let told = now.has_ended(launcher) && process.not_yet_execed;
+            if told {
+                return None;
+            }
+            (Severity::Info, fact(" is a job in session "), job)
+        }
+        (Some(_), _) => return None,
+        (None, _) if inspected.inspection.moment == Moment::Settled => return None,
+        (None, _) if process.facts.parent_is_init || process.parent_exited => {
+            (Severity::Error, fact(" was left running in session "), "it has no parent there any more")
+        }
+        (None, _) => (Severity::Info, fact(" is a job in session "), "its parent is there, too"),
+    };
+    Some(
+        Draft::of(now, process.key, severity, fact)
+            .why(say![why, ": Ctrl-C at ", tty, " can reach it, and it can end with the session"])
+            .fix(say!["call setsid after a fork"])
+            .seen(life.forked.clone())
+            .seen([now.read(process.key)]),
+    )
 }
 
 #[cfg(test)]

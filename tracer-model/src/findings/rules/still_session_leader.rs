@@ -9,7 +9,8 @@
 //!
 //! Source: daemon(7), System V daemons, step 7; POSIX.1-2024 open, `O_NOCTTY`.
 
-use super::{super::settled::{Settled, Settling}, prelude::*};
+use super::{super::{detachment::Inspected, settled::{Settled, Settling}}, prelude::*};
+use crate::event::inspection::Moment;
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::<StillLeader>::default()
@@ -19,8 +20,18 @@ pub(in crate::findings) fn watch() -> Box<dyn Watch> {
 struct StillLeader(Settling);
 
 impl Watch for StillLeader {
-    fn event(&mut self, now: &Now<'_>, _: &mut Vec<Draft>) {
+    fn event(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         self.0.event(now);
+        // What has settled is told then; what was there before the capture, or still has its parent, when somebody asks.
+        let asked = now.inspected().filter(|it| it.inspection.moment == Moment::Asked);
+        if let Some(Inspected { process, .. }) = asked
+            && let Some(life) = now.memory.life(process)
+            && life.launcher.is_none_or(|launcher| now.is_alive(launcher))
+        {
+            let launcher = life.launcher.unwrap_or(process);
+            let settled = Settled { process, launcher, at: now.at, reparented: Some(now.read(process)) };
+            out.extend(draft(now, &settled));
+        }
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
@@ -46,6 +57,7 @@ fn draft(now: &Now<'_>, settled: &Settled) -> Option<Draft> {
         .fix(say!["fork again after setsid, or open terminals with O_NOCTTY"])
         .seen(life.moved.clone())
         .seen(now.memory.life(settled.launcher).and_then(|life| life.exited.clone()))
+        .seen(settled.reparented.clone().filter(|_| life.moved.is_none()))
         .at(settled.at);
     Some(draft)
 }

@@ -215,7 +215,10 @@ impl Scope {
                     || self.named(leave.call)
                     || is_kill(leave.call) && touched > entered && entered.is_some()
             }
-            EventKind::SnapshotEnd { .. } | EventKind::ClockAnchor { .. } | EventKind::Gap(_) => true,
+            EventKind::SnapshotEnd { .. }
+            | EventKind::ClockAnchor { .. }
+            | EventKind::Gap(_)
+            | EventKind::Inspected(_) => true,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Writes the report.
-pub(super) fn write(
+pub(in crate::sink) fn write(
     findings: &[Finding],
     suppressed: &[String],
     header: &Header,

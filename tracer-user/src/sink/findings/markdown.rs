@@ -48,7 +48,7 @@ pub(super) fn suppressed(lines: &[String], out: &mut dyn Write) -> io::Result<()
 }
 
 /// Text as a code span that no text inside can end.
-fn code(text: &str) -> String {
+pub(in crate::sink) fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     if longest == 0 { format!("`{text}`") } else { format!("{fence} {text} {fence}") }

@@ -19,8 +19,11 @@ use tracer_model::{
     ids::BootNs,
 };
 
+pub(super) use junit::write as junit;
+pub(super) use markdown::code;
 pub use markdown::manual;
 pub use report::{Format, Report};
+pub(super) use sarif::write as sarif;
 
 use super::{Style, Tone, layout::wrap, phrase, time};
 

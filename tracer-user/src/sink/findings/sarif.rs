@@ -11,7 +11,7 @@ use super::{sentence, suppressed::Suppressed};
 use crate::{sink::Style, trace_file::Header};
 
 /// Writes the report.
-pub(super) fn write(
+pub(in crate::sink) fn write(
     findings: &[Finding],
     suppressed: &[Suppressed],
     header: &Header,

@@ -4,6 +4,7 @@
 //! deserves no line has no phrase. Names come from the model as it is after the event, cleaned for the terminal.
 
 mod group;
+mod inspected;
 mod process;
 mod refusal;
 mod signal;
@@ -157,6 +158,7 @@ fn without_change(scene: &Scene<'_>) -> Option<Phrase> {
     match &scene.event.kind {
         EventKind::SignalDelivered { signal, disposition, .. } => signal::discarded(scene, *signal, *disposition),
         EventKind::Leave(leave) => process::parenthood(scene, leave),
+        EventKind::Inspected(inspection) => inspected::settled(scene, inspection),
         _ => None,
     }
 }

@@ -12,6 +12,7 @@ use super::{
     leaf, numbers, record,
     wire::{Broken, Fields, Value},
 };
+use crate::trace_file::inspection::FileInspection;
 
 /// A message that no writer makes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,7 +112,7 @@ impl<'a> Head<'a> {
                 9 => head.actor_comm = Some(value.word()?),
                 10 => head.subject = Some(value.word()?),
                 11 => head.state = Some(value.bytes()?),
-                12..=29 | 31 => head.content = Some((field, value)),
+                12..=29 | 31 | 32 => head.content = Some((field, value)),
                 30 => head.no_subject = value.word()? != 0,
                 _ => {}
             }
@@ -359,6 +360,10 @@ impl Decoder {
                 })
             }
             31 => EventKind::Continued,
+            32 => {
+                let Some(inspection) = FileInspection::from_json(value.bytes()?) else { return Ok(None) };
+                EventKind::Inspected(Box::new(inspection))
+            }
             _ => return Err(Broken.into()),
         }))
     }

@@ -13,6 +13,7 @@ use super::{
     numbers,
     record::{self, Changes, Content, Record},
 };
+use crate::trace_file::inspection::FileInspection;
 
 /// What the frame has said of a task.
 #[derive(Default)]
@@ -244,6 +245,7 @@ impl Encoder {
                 coverage: numbers::coverage(*coverage),
             }),
             EventKind::ClockAnchor { unix_ns } => Content::ClockAnchor(*unix_ns),
+            EventKind::Inspected(inspection) => Content::Inspected(FileInspection::to_json(inspection)),
             EventKind::Gap(gap) => Content::Gap(record::Gap {
                 from: minus(gap.from.0, event.at.0),
                 until: minus(gap.until.0, event.at.0),

@@ -38,7 +38,10 @@ pub(super) struct Record {
     #[prost(bool, tag = "30")]
     pub no_subject: bool,
     /// What this is. None: an event of a kind that is newer than this release.
-    #[prost(oneof = "Content", tags = "12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 31")]
+    #[prost(
+        oneof = "Content",
+        tags = "12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 31, 32"
+    )]
     pub content: Option<Content>,
 }
 
@@ -88,6 +91,9 @@ pub(super) enum Content {
     Gap(Gap),
     #[prost(message, tag = "31")]
     Continued(Nothing),
+    /// What JSON Lines have beside `kind`.
+    #[prost(bytes = "vec", tag = "32")]
+    Inspected(Vec<u8>),
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]

@@ -5,6 +5,7 @@ use tracer_model::{
     event::{
         Call, Comm, Coverage, Disposition, Event, EventKind, Facts, Gap, GapCause, Leave, Namespace, RawId, RawTask,
         SignalGenerated, SignalOrigin, SignalOutcome, State, TtyRequest, TtyState, WaitStatus, Waited,
+        inspection::{Access, Descriptor, Descriptors, Directory, Inspection, Known, Moment, Status, Target, Unread},
     },
     ids::{BootNs, Pgid, Pid, RawTty, Seq, Sid, Signal, Tid, Uid},
 };
@@ -206,6 +207,68 @@ fn gap() -> impl Strategy<Value = Gap> {
         .prop_map(|(from, until, lost, cause, probes)| Gap { from, until, lost, cause, probes })
 }
 
+fn known<T: Clone + std::fmt::Debug + 'static>(fact: impl Strategy<Value = T> + 'static) -> BoxedStrategy<Known<T>> {
+    prop_oneof![3 => fact.prop_map(Ok), 1 => any::<i32>().prop_map(|errno| Err(Unread(errno)))].boxed()
+}
+
+fn descriptor() -> impl Strategy<Value = Descriptor> {
+    let terminal = (number(|n| n), number(|n| n), number(|n| n))
+        .prop_map(|(major, minor, instance)| Target::Terminal(RawTty { major, minor, instance }));
+    let target = prop_oneof![
+        terminal,
+        prop::sample::select(vec![
+            Target::Null,
+            Target::Pipe,
+            Target::Socket,
+            Target::File,
+            Target::Directory,
+            Target::Device,
+            Target::Anonymous,
+        ])
+    ];
+    let access = prop::sample::select(vec![Access::Read, Access::Write, Access::ReadWrite, Access::Path]);
+    (number(|n| n), target, any::<[u64; 2]>(), access, any::<[bool; 2]>(), bytes()).prop_map(
+        |(number, target, [device, inode], access, [close_on_exec, listening], path)| Descriptor {
+            number,
+            target,
+            device,
+            inode,
+            access,
+            close_on_exec,
+            listening,
+            path,
+        },
+    )
+}
+
+fn inspection() -> impl Strategy<Value = Inspection> {
+    let descriptors = (vec(descriptor(), 0..4), number(|n| n)).prop_map(|(open, more)| Descriptors { open, more });
+    let status = (any::<[u32; 6]>(), any::<[u64; 5]>()).prop_map(|(small, wide)| Status {
+        umask: small[0],
+        blocked: wide[0],
+        ignored: wide[1],
+        caught: wide[2],
+        uids: [small[1], small[2]],
+        gids: [small[3], small[4]],
+        capabilities: [wide[3], wide[4]],
+        inner_pid: small[5],
+    });
+    let directory = (bytes(), any::<[u64; 2]>(), any::<bool>())
+        .prop_map(|(path, [device, inode], other_mount)| Directory { path, device, inode, other_mount });
+    let moment = prop::sample::select(vec![Moment::Launch, Moment::Left, Moment::Settled, Moment::Asked]);
+    (task(), moment, known(descriptors), known(status), known(directory), known(args()), known(bytes()), known(bytes()))
+        .prop_map(|(task, moment, descriptors, status, directory, marks, cgroup, program)| Inspection {
+            task,
+            moment,
+            descriptors,
+            status,
+            directory,
+            marks,
+            cgroup,
+            program,
+        })
+}
+
 /// One strategy for each kind.
 pub(super) fn kinds() -> Vec<BoxedStrategy<EventKind>> {
     vec![
@@ -230,6 +293,7 @@ pub(super) fn kinds() -> Vec<BoxedStrategy<EventKind>> {
             .boxed(),
         any::<i64>().prop_map(|unix_ns| EventKind::ClockAnchor { unix_ns }).boxed(),
         gap().prop_map(EventKind::Gap).boxed(),
+        inspection().prop_map(|it| EventKind::Inspected(Box::new(it))).boxed(),
     ]
 }
 

@@ -98,7 +98,8 @@ impl Decoder {
             | EventKind::Snapshot { .. }
             | EventKind::SnapshotEnd { .. }
             | EventKind::ClockAnchor { .. }
-            | EventKind::Gap(_) => return None,
+            | EventKind::Gap(_)
+            | EventKind::Inspected(_) => return None,
         };
         // Nothing bounds the lost half better than the life of the process within the capture.
         let from = event.actor.start.max(self.attached_at);

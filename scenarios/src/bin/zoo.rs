@@ -1,0 +1,82 @@
+//! `cargo xtask zoo`: every animal in all four forms, as a table; fails when one is not as it must be.
+#![expect(clippy::print_stdout, reason = "this is what it is for")]
+
+use std::{path::PathBuf, sync::Mutex, thread};
+
+use anyhow::{Context as _, Result, bail};
+use scenarios::zoo::{ANIMALS, Looks, is_here, look};
+
+/// Animals at once: most of the time they are waited for.
+const AT_ONCE: usize = 4;
+
+fn main() -> Result<()> {
+    let only: Vec<String> = std::env::args().skip(1).collect();
+    let sesstrace = std::env::current_exe()?.with_file_name("sesstrace");
+    let chosen = ANIMALS
+        .iter()
+        .enumerate()
+        .filter(|(_, it)| only.is_empty() || only.iter().any(|name| it.name.contains(name.as_str())));
+    let left = Mutex::new(chosen.rev().collect::<Vec<_>>());
+    let seen = Mutex::new(Vec::new());
+    let scratch = PathBuf::from(format!("/tmp/zoo.{}", std::process::id()));
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((number, animal)) = left.lock().ok().and_then(|mut left| left.pop()) {
+                    let looks = if is_here(animal) {
+                        Some(look(
+                            animal,
+                            &sesstrace,
+                            &scratch.join(number.to_string()),
+                            &format!("{}-{number}", std::process::id()),
+                        ))
+                    } else {
+                        None
+                    };
+                    if let Ok(mut seen) = seen.lock() {
+                        seen.push((number, animal, looks));
+                    }
+                }
+            });
+        }
+    });
+    let _ = std::fs::remove_dir_all(&scratch);
+    let mut seen = seen.into_inner().ok().context("a thread panicked")?;
+    seen.sort_by_key(|row| row.0);
+    let (mut failed, mut missing) = (0, Vec::new());
+    for (_, animal, looks) in seen {
+        match looks {
+            None => {
+                println!("SKIPPED {}: {} is not here", animal.name, animal.program);
+                missing.push(animal.program);
+            }
+            Some(looks) => failed += usize::from(!tell(animal.name, looks)),
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} are not as they must be");
+    }
+    if !missing.is_empty() && std::env::var("SESSTRACE_REQUIRE").is_ok_and(|required| required.contains("zoo")) {
+        bail!("{} are not here", missing.join(", "));
+    }
+    Ok(())
+}
+
+fn tell(name: &str, looks: Result<Looks>) -> bool {
+    match looks {
+        Ok(Looks { ground, said, faults }) => {
+            println!("{name:30} {ground}");
+            for (form, verdict, rules) in said {
+                println!("  {form:8} {verdict:9} {rules}");
+            }
+            for fault in &faults {
+                println!("  WRONG {fault}");
+            }
+            faults.is_empty()
+        }
+        Err(error) => {
+            println!("{name:30} WRONG {error:#}");
+            false
+        }
+    }
+}

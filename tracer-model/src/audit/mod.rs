@@ -1,0 +1,15 @@
+//! Audits: whether a process is detached, by which policy it is to be judged, and the path that it took.
+//!
+//! Pure, like the rules: a function of events, deltas, the model and the findings. What could not be seen makes a verdict
+//! [`Verdict::Unknown`] and never a better one.
+
+mod path;
+mod policy;
+mod verdict;
+
+pub use path::{Paths, Step, StepKind};
+pub use policy::{Observed, POLICIES, Policy};
+pub use verdict::{Judgement, Verdict, judge};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! Policies: what kind of long-lived process one is, and which rules apply to it, with the reason. One table; a kind is added
+//! here.
+//!
+//! Must not: read anything; what is recognised is what was observed.
+
+use crate::ids::TtyKey;
+
+/// What a policy is recognised by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent observations")]
+pub struct Observed<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// Names of its parent and of what is above that, nearest first; empty from where they are not known.
+    pub above: Vec<&'a [u8]>,
+    /// Its cgroup.
+    pub cgroup: &'a [u8],
+    /// Names of variables in its environment that tell where it comes from.
+    pub marks: Vec<&'a [u8]>,
+    /// Its controlling terminal.
+    pub tty: Option<TtyKey>,
+    /// It is the first process of a pid namespace.
+    pub first_in_namespace: bool,
+    /// Whoever started it has ended, and it has been adopted.
+    pub adopted: bool,
+    /// It leads its session.
+    pub leads_session: bool,
+    /// It ignores SIGHUP.
+    pub ignores_hangup: bool,
+    /// Its standard output is a socket, as that of a service whose output goes to the journal.
+    pub output_is_socket: bool,
+}
+
+/// A kind of long-lived process.
+#[derive(Debug)]
+pub struct Policy {
+    /// Its name, for the policy file.
+    pub name: &'static str,
+    /// The rules that apply.
+    pub rules: &'static [&'static str],
+    /// Why these.
+    pub why: &'static str,
+    /// How it is recognised. The first row that is, counts.
+    recognise: fn(&Observed<'_>) -> bool,
+}
+
+const EVERY: &[&str] = &["JC404", "JC501", "JC502", "JC503", "JC504", "JC505", "JC506", "JC507", "JC508"];
+
+/// Who watches the process that it started; names are cut after 15 bytes.
+const SUPERVISORS: [&str; 8] =
+    ["supervisord", "s6-supervise", "runsv", "supervise", "circusd", "perpd", "pm2", "monit"];
+const MULTIPLEXERS: [&str; 6] = ["tmux: server", "screen", "SCREEN", "zellij", "dtach", "abduco"];
+const SCHEDULERS: [&str; 5] = ["cron", "crond", "atd", "anacron", "fcron"];
+
+/// Fits all.
+const SYSV: Policy = Policy {
+    name: "sysv",
+    rules: EVERY,
+    why: "nobody else sets it up: it has to take every step itself",
+    recognise: |_| true,
+};
+
+/// Every policy. The last one fits all.
+pub const POLICIES: &[Policy] = &[
+    Policy {
+        name: "container-init",
+        rules: &["JC503"],
+        why: "the first process of a container is started in a session of its own, and must stay in the foreground",
+        recognise: |it| it.first_in_namespace,
+    },
+    Policy {
+        name: "multiplexer",
+        rules: &["JC501", "JC505"],
+        why: "terminals are its business: it leads its session and opens them with O_NOCTTY",
+        recognise: |it| MULTIPLEXERS.iter().any(|name| it.name.starts_with(name.as_bytes())),
+    },
+    Policy {
+        name: "supervised",
+        rules: &["JC503", "JC508"],
+        why: "its supervisor gave it its group, its pipes and its signals on purpose, and waits for it",
+        recognise: |it| !it.adopted && it.above.first().is_some_and(|parent| is_one_of(parent, &SUPERVISORS)),
+    },
+    Policy {
+        name: "scheduled",
+        rules: &["JC503", "JC504", "JC505"],
+        why: "cron and at start jobs in a session of their own, with pipes that they read to the end",
+        recognise: |it| {
+            it.above.iter().any(|name| is_one_of(name, &SCHEDULERS))
+                || [&b"/cron.service"[..], b"/crond.service", b"/atd.service"]
+                    .iter()
+                    .any(|unit| contains(it.cgroup, unit))
+        },
+    },
+    Policy {
+        name: "user-service",
+        rules: &["JC503"],
+        why: "the user's service manager started it, with everything reset",
+        recognise: |it| contains(it.cgroup, b"/user@") && it.cgroup.ends_with(b".service") && has(it, b"INVOCATION_ID"),
+    },
+    Policy {
+        name: "systemd-notify",
+        rules: &["JC503"],
+        why: "systemd waits for its word that it is ready: it must not fork away, and everything was reset for it",
+        recognise: |it| is_service(it) && has(it, b"NOTIFY_SOCKET"),
+    },
+    Policy {
+        name: "systemd-simple",
+        rules: &["JC503"],
+        why: "systemd started it in a session of its own with everything reset: it must not fork",
+        recognise: |it| is_service(it) && (it.output_is_socket || !it.adopted),
+    },
+    Policy {
+        name: "systemd-forking",
+        rules: &["JC502", "JC503", "JC504", "JC507"],
+        why: "systemd started it with everything reset and waits for its first process to exit",
+        recognise: is_service,
+    },
+    Policy {
+        name: "ssh-leftover",
+        rules: EVERY,
+        why: "it was started in a login over ssh that is over, and can keep that from closing",
+        recognise: |it| it.adopted && it.marks.iter().any(|mark| mark.starts_with(b"SSH_")),
+    },
+    Policy {
+        name: "shell-job",
+        rules: &["JC404", "JC501", "JC503", "JC504", "JC505", "JC506"],
+        why: "it is a job of a session with a terminal, kept from its hangup at most: not a daemon, and told as one that could be",
+        recognise: |it| it.tty.is_some() && (!it.adopted || it.ignores_hangup),
+    },
+    SYSV,
+];
+
+impl Policy {
+    /// The policy of this name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        POLICIES.iter().find(|policy| policy.name == name)
+    }
+
+    /// The first that is recognised.
+    #[must_use]
+    pub fn recognise(observed: &Observed<'_>) -> &'static Self {
+        POLICIES.iter().find(|policy| (policy.recognise)(observed)).unwrap_or(&SYSV)
+    }
+
+    /// Whether a rule applies.
+    #[must_use]
+    pub fn applies(&self, rule: &str) -> bool {
+        self.rules.contains(&rule)
+    }
+}
+
+fn is_one_of(name: &[u8], names: &[&str]) -> bool {
+    names.iter().any(|one| one.as_bytes() == name)
+}
+
+fn has(observed: &Observed<'_>, mark: &[u8]) -> bool {
+    observed.marks.contains(&mark)
+}
+
+/// In the cgroup of a service of the system's manager, and its environment says that one started it.
+fn is_service(observed: &Observed<'_>) -> bool {
+    let unit = contains(observed.cgroup, b"system.slice/") && contains(observed.cgroup, b".service");
+    unit || observed.adopted && has(observed, b"INVOCATION_ID") && observed.tty.is_none()
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}

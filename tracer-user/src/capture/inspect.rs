@@ -1,0 +1,363 @@
+//! What a process shares and holds, from `/proc`.
+//!
+//! A process is read file by file, so its facts are of slightly different instants; its start time is read before and after,
+//! and when either is another's, or nobody's, nothing of it is kept. What may not be read is a fact with an errno.
+//! Must not: fail because of a process, open what a descriptor refers to, or keep a value of an environment.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{self, Read as _},
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{FileTypeExt as _, MetadataExt as _},
+    },
+    path::{Path, PathBuf},
+};
+
+use tracer_model::{
+    event::{
+        RawTask,
+        inspection::{
+            Access, Descriptor, Descriptors, Directory, Inspection, Known, MARKS, MAX_DESCRIPTORS, MAX_PATH, Moment,
+            Status, Target, Unread,
+        },
+    },
+    ids::{Pid, RawTty},
+};
+
+use super::procfs::{pids, read_stat, same_tick, whole};
+
+/// Descriptors that are looked at, of which the terminals and the lowest others are kept.
+const LOOKED_AT: usize = tracer_model::event::inspection::LOOKED_AT;
+
+/// Bytes of an environment that are looked at.
+const ENVIRONMENT: u64 = 1 << 17;
+/// Names of variables that are kept.
+const MANY_MARKS: usize = 32;
+/// Bytes of a variable's name that are kept.
+const MARK: usize = 64;
+
+/// `O_PATH` and `O_CLOEXEC` as `/proc/PID/fdinfo` prints them, in octal (`proc_pid_fdinfo(5)`).
+const O_PATH: u32 = libc::O_PATH.cast_unsigned();
+const O_CLOEXEC: u32 = libc::O_CLOEXEC.cast_unsigned();
+
+/// Inspects a process. A start time of 0 stands for whoever has the number now.
+#[must_use]
+pub fn inspect(task: RawTask, moment: Moment) -> Inspection {
+    let started = || read_stat(task.pid).map(|state| state.id.start);
+    let expected = started().filter(|start| task.start.0 == 0 || same_tick(*start, task.start));
+    let Some(expected) = expected else { return Inspection::unread(task, moment, Unread(libc::ESRCH)) };
+    let directory = PathBuf::from(format!("/proc/{}", task.pid));
+    let inspection = Inspection {
+        task,
+        moment,
+        descriptors: descriptors(&directory),
+        status: whole(directory.join("status")).map(|bytes| status(&bytes)).map_err(|error| unread(&error)),
+        directory: working_directory(&directory),
+        marks: marks(&directory),
+        cgroup: whole(directory.join("cgroup")).map(|bytes| cgroup(&bytes)).map_err(|error| unread(&error)),
+        program: fs::read_link(directory.join("exe")).map(|path| path_bytes(&path)).map_err(|error| unread(&error)),
+    };
+    match started() {
+        Some(start) if start == expected => inspection,
+        _ => Inspection::unread(task, moment, Unread(libc::ESRCH)),
+    }
+}
+
+/// The processes that can read from one of these pipes or terminals' other ends: who waits for what is written there. At most
+/// `most`; processes that may not be looked at are passed over.
+#[must_use]
+pub fn readers(pipes: &[(u64, u64)], most: usize) -> Vec<Pid> {
+    let reads = |pid: &Pid| {
+        let Ok(descriptors) = descriptors(Path::new(&format!("/proc/{pid}"))) else { return false };
+        let ours = |it: &Descriptor| it.target == Target::Pipe && it.reads() && pipes.contains(&(it.device, it.inode));
+        descriptors.open.iter().any(ours)
+    };
+    pids().filter(reads).take(most).collect()
+}
+
+fn unread(error: &io::Error) -> Unread {
+    // What is removed with the process is ENOENT; to a reader that is the same as no process.
+    match error.raw_os_error() {
+        None | Some(libc::ENOENT) => Unread(libc::ESRCH),
+        Some(errno) => Unread(errno),
+    }
+}
+
+fn path_bytes(path: &Path) -> Vec<u8> {
+    let mut bytes = path.as_os_str().as_bytes().to_vec();
+    bytes.truncate(MAX_PATH);
+    bytes
+}
+
+fn descriptors(process: &Path) -> Known<Descriptors> {
+    let entries = fs::read_dir(process.join("fd")).map_err(|error| unread(&error))?;
+    let mut numbers = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(|error| unread(&error))?.file_name();
+        numbers.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    numbers.sort_unstable();
+    let unseen = numbers.len().saturating_sub(LOOKED_AT);
+    let looked_at = numbers.into_iter().take(LOOKED_AT);
+    // One that is closed between the list and the look is not open.
+    let mut open: Vec<Descriptor> = looked_at.filter_map(|number| descriptor(process, number)).collect();
+    let more = (open.len().saturating_sub(MAX_DESCRIPTORS) + unseen) as u32;
+    // What keeps a terminal is never among those that are only counted.
+    open.sort_by_key(|it| !matches!(it.target, Target::Terminal(_)));
+    open.truncate(MAX_DESCRIPTORS);
+    open.sort_by_key(|it| it.number);
+    if open.iter().any(|it| it.target == Target::Socket) {
+        let listening = listening(process);
+        for it in &mut open {
+            it.listening = it.target == Target::Socket && listening.contains(&it.inode);
+        }
+    }
+    Ok(Descriptors { open, more })
+}
+
+/// Inodes of the sockets that listen in the network namespace of a process: those of `/proc/PID/net/tcp` in state
+/// `TCP_LISTEN`, and of `unix` with the flag `__SO_ACCEPTCON` (`include/net/tcp_states.h`, `include/linux/net.h`).
+fn listening(process: &Path) -> BTreeSet<u64> {
+    let mut inodes = BTreeSet::new();
+    for (table, column, inode) in [("tcp", 3, 9), ("tcp6", 3, 9), ("unix", 3, 6)] {
+        let text = whole(process.join("net").join(table)).unwrap_or_default();
+        let lines = text.split(|&byte| byte == b'\n').skip(1).filter_map(|line| std::str::from_utf8(line).ok());
+        inodes.extend(lines.filter_map(|line| {
+            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+            let state = u32::from_str_radix(fields.get(column)?, 16).ok()?;
+            let listens = if table == "unix" { state & 0x1_0000 != 0 } else { state == 0x0A };
+            listens.then(|| fields.get(inode)?.parse::<u64>().ok())?
+        }));
+    }
+    inodes
+}
+
+fn descriptor(process: &Path, number: u32) -> Option<Descriptor> {
+    let link = process.join("fd").join(number.to_string());
+    let path = path_bytes(&fs::read_link(&link).ok()?);
+    // A look at what the link leads to opens nothing.
+    let target = fs::metadata(&link).ok()?;
+    let flags = fdinfo_flags(&whole(process.join("fdinfo").join(number.to_string())).ok()?)?;
+    Some(Descriptor {
+        number,
+        target: kind(&target, &path),
+        device: target.dev(),
+        inode: target.ino(),
+        access: match flags {
+            _ if flags & O_PATH != 0 => Access::Path,
+            _ if flags & 3 == libc::O_RDONLY.cast_unsigned() => Access::Read,
+            _ if flags & 3 == libc::O_WRONLY.cast_unsigned() => Access::Write,
+            _ => Access::ReadWrite,
+        },
+        close_on_exec: flags & O_CLOEXEC != 0,
+        listening: false,
+        path,
+    })
+}
+
+/// `flags:\t0100002`
+fn fdinfo_flags(bytes: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"))?;
+    u32::from_str_radix(flags.trim(), 8).ok()
+}
+
+fn kind(target: &fs::Metadata, path: &[u8]) -> Target {
+    let of = target.file_type();
+    if path.starts_with(b"anon_inode:") {
+        Target::Anonymous
+    } else if of.is_char_device() {
+        device(target)
+    } else if of.is_block_device() {
+        Target::Device
+    } else if of.is_fifo() {
+        Target::Pipe
+    } else if of.is_socket() {
+        Target::Socket
+    } else if of.is_dir() {
+        Target::Directory
+    } else {
+        Target::File
+    }
+}
+
+/// `/dev/null` is 1:3; terminals have the majors of `include/uapi/linux/major.h`: virtual consoles and serial lines 4, `/dev/tty`
+/// and `/dev/console` 5, pseudo-terminals 136 to 143, USB serial 166 and 188, others 204.
+fn device(target: &fs::Metadata) -> Target {
+    let (major, minor) = (nix::sys::stat::major(target.rdev()) as u32, nix::sys::stat::minor(target.rdev()) as u32);
+    match major {
+        1 if minor == 3 => Target::Null,
+        // The multiplexer is a pseudo-terminal's master: who holds it is the terminal, not its user.
+        5 if minor == 2 => Target::Device,
+        4 | 5 | 166 | 188 | 204 => Target::Terminal(RawTty { major, minor, instance: 0 }),
+        136..=143 => {
+            let (upper, lower) = (nix::sys::stat::major(target.dev()), nix::sys::stat::minor(target.dev()));
+            Target::Terminal(RawTty { major, minor, instance: (upper << 20 | lower) as u32 })
+        }
+        _ => Target::Device,
+    }
+}
+
+fn status(bytes: &[u8]) -> Status {
+    let mut status = Status::default();
+    let mask = |value: &str| u64::from_str_radix(value.trim(), 16).unwrap_or(0);
+    for line in bytes.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()) {
+        let Some((key, value)) = line.split_once(':') else { continue };
+        let mut numbers = value.split_ascii_whitespace().map(|number| number.parse::<u32>().unwrap_or(0));
+        match key {
+            "Umask" => status.umask = u32::from_str_radix(value.trim(), 8).unwrap_or(0),
+            "Uid" => status.uids = [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)],
+            "Gid" => status.gids = [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)],
+            "NSpid" => status.inner_pid = numbers.skip(1).last().unwrap_or(0),
+            "SigBlk" => status.blocked = mask(value),
+            "SigIgn" => status.ignored = mask(value),
+            "SigCgt" => status.caught = mask(value),
+            "CapPrm" => status.capabilities = [mask(value), status.capabilities[1]],
+            "CapEff" => status.capabilities = [status.capabilities[0], mask(value)],
+            _ => {}
+        }
+    }
+    status
+}
+
+fn working_directory(process: &Path) -> Known<Directory> {
+    let link = process.join("cwd");
+    let path = path_bytes(&fs::read_link(&link).map_err(|error| unread(&error))?);
+    let own = fs::metadata(&link).map_err(|error| unread(&error))?;
+    let mounts = (mount(&link)?, mount(&process.join("root"))?);
+    Ok(Directory { path, device: own.dev(), inode: own.ino(), other_mount: mounts.0 != mounts.1 })
+}
+
+/// The number of the mount that a path leads to (`statx(2)`, `STATX_MNT_ID`, Linux 5.8).
+fn mount(path: &Path) -> Known<u64> {
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(|_| Unread(libc::EINVAL))?;
+    let mut found = std::mem::MaybeUninit::<libc::statx>::zeroed();
+    // SAFETY: the path ends with NUL, and the kernel writes one statx, which is valid with any bytes.
+    let (result, found) = unsafe {
+        let result = libc::statx(libc::AT_FDCWD, path.as_ptr(), 0, libc::STATX_MNT_ID, found.as_mut_ptr());
+        (result, found.assume_init())
+    };
+    if result == 0 { Ok(found.stx_mnt_id) } else { Err(unread(&io::Error::last_os_error())) }
+}
+
+fn marks(process: &Path) -> Known<Vec<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let file = File::open(process.join("environ")).map_err(|error| unread(&error))?;
+    file.take(ENVIRONMENT).read_to_end(&mut bytes).map_err(|error| unread(&error))?;
+    let names = bytes.split(|&byte| byte == 0).filter_map(|variable| variable.split(|&byte| byte == b'=').next());
+    let noted = names.filter(|name| name.len() <= MARK && MARKS.iter().any(|mark| is_mark(mark, name)));
+    let mut noted: Vec<Vec<u8>> = noted.map(<[u8]>::to_vec).collect();
+    noted.sort_unstable();
+    noted.dedup();
+    noted.truncate(MANY_MARKS);
+    Ok(noted)
+}
+
+fn is_mark(mark: &str, name: &[u8]) -> bool {
+    match mark.strip_suffix('*') {
+        Some(begin) => name.starts_with(begin.as_bytes()),
+        None => name == mark.as_bytes(),
+    }
+}
+
+/// The path in `0::/system.slice/ssh.service` (`cgroups(7)`); where there is no version 2, that of the named hierarchy of systemd.
+fn cgroup(bytes: &[u8]) -> Vec<u8> {
+    let lines = || bytes.split(|&byte| byte == b'\n');
+    let after = |start: &[u8]| {
+        lines().find_map(|line| {
+            let at = line.windows(start.len()).position(|window| window == start)?;
+            line.get(at + start.len()..)
+        })
+    };
+    let mut path = after(b"0::").or_else(|| after(b":name=systemd:")).unwrap_or_default().to_vec();
+    path.truncate(MAX_PATH);
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_model::ids::{BootNs, Tid};
+
+    use super::*;
+
+    fn own() -> RawTask {
+        let pid = std::process::id();
+        RawTask { pid: Pid(pid), tid: Tid(pid), start: BootNs(0) }
+    }
+
+    #[test]
+    fn this_process_holds_what_it_opens() {
+        let (file, null) = (tempfile::tempfile().unwrap(), File::open("/dev/null").unwrap());
+        let inspection = inspect(own(), Moment::Asked);
+        let find = |fd: i32| inspection.descriptor(fd as u32).unwrap();
+        let (kept, silent) =
+            (find(std::os::fd::AsRawFd::as_raw_fd(&file)), find(std::os::fd::AsRawFd::as_raw_fd(&null)));
+        assert_eq!((kept.target, kept.access, kept.close_on_exec), (Target::File, Access::ReadWrite, true));
+        assert_eq!(kept.inode, file.metadata().unwrap().ino());
+        assert_eq!((silent.target, silent.access), (Target::Null, Access::Read));
+        let status = inspection.status.unwrap();
+        assert_eq!(status.uids, [nix::unistd::getuid().as_raw(), nix::unistd::geteuid().as_raw()]);
+        let cwd = std::env::current_dir().unwrap();
+        assert_eq!(inspection.directory.unwrap().path, cwd.as_os_str().as_bytes());
+    }
+
+    #[test]
+    fn another_life_of_the_number_is_not_inspected() {
+        let task = RawTask { start: BootNs(1), ..own() };
+        assert_eq!(inspect(task, Moment::Settled), Inspection::unread(task, Moment::Settled, Unread(libc::ESRCH)));
+        let nobody = RawTask { pid: Pid(u32::MAX), ..own() };
+        assert_eq!(inspect(nobody, Moment::Asked).status, Err(Unread(libc::ESRCH)));
+    }
+
+    #[test]
+    fn many_descriptors_are_counted() {
+        let many: Vec<File> = (0..MAX_DESCRIPTORS + 9).map(|_| File::open("/dev/null").unwrap()).collect();
+        let descriptors = inspect(own(), Moment::Asked).descriptors.unwrap();
+        assert_eq!(descriptors.open.len(), MAX_DESCRIPTORS);
+        // The list itself is read through a descriptor of this process, and other tests may hold some.
+        assert!(descriptors.more > 9, "{}", descriptors.more);
+        drop(many);
+    }
+
+    #[test]
+    fn a_pipes_reader_is_found() {
+        let (reader, writer) = io::pipe().unwrap();
+        let inspection = inspect(own(), Moment::Left);
+        let end = inspection.descriptor(std::os::fd::AsRawFd::as_raw_fd(&writer) as u32).unwrap();
+        assert!(end.writes() && !end.reads());
+        assert_eq!(readers(&[(end.device, end.inode)], 4), [own().pid]);
+        drop(reader);
+        assert_eq!(readers(&[(end.device, end.inode)], 4), []);
+    }
+
+    #[test]
+    fn a_socket_that_listens_says_so() {
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let inspection = inspect(own(), Moment::Asked);
+        let listens = |fd: i32| inspection.descriptor(fd as u32).unwrap().listening;
+        assert!(listens(std::os::fd::AsRawFd::as_raw_fd(&tcp)));
+        assert!(!listens(std::os::fd::AsRawFd::as_raw_fd(&one)));
+    }
+
+    #[test]
+    fn only_names_that_tell_the_origin_are_marks() {
+        let mark = |name: &[u8]| MARKS.iter().any(|mark| is_mark(mark, name));
+        assert!(mark(b"TERM") && mark(b"SSH_TTY") && mark(b"TMUX_PANE") && mark(b"LISTEN_FDS"));
+        assert!(!mark(b"TERMCAP") && !mark(b"PATH") && !mark(b"AWS_SECRET"));
+    }
+
+    #[test]
+    fn a_status_and_a_cgroup_are_parsed_whatever_stands_in_them() {
+        let read = status(b"Name:\t\xffSigBlk: 1\nUmask:\t0027\nUid:\t1\t2\t3\t4\nNSpid:\t99\t1\nSigIgn:\t0000000000000800\nCapPrm:\t3\nCapEff:\t1\n");
+        assert_eq!((read.umask, read.uids, read.inner_pid, read.ignored), (0o27, [1, 2], 1, 0x800));
+        assert_eq!((read.capabilities, read.blocked), ([3, 1], 0));
+        assert_eq!(status(b"garbage"), Status::default());
+        assert_eq!(cgroup(b"1:name=systemd:/a\n0::/b.slice/c.service\n"), b"/b.slice/c.service");
+        assert_eq!(cgroup(b"5:memory:/x\n1:name=systemd:/a\n"), b"/a");
+        assert_eq!(cgroup(b"\xff"), b"");
+        assert_eq!(fdinfo_flags(b"pos:\t0\nflags:\t02100001\nmnt_id:\t1\n"), Some(0o2_100_001));
+    }
+}

@@ -1,0 +1,122 @@
+//! An audit of what is there: no capture, every process from `/proc` once, and an inspection of each that may matter.
+//!
+//! Must not: know a rule.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    os::unix::ffi::OsStrExt as _,
+    process::ExitCode,
+};
+
+use nix::{sys::utsname::uname, unistd::gethostname};
+use tracer_model::{
+    event::{Comm, Event, EventKind, PF_KTHREAD, RawTask, State, inspection::Moment},
+    ids::{Pid, Seq},
+};
+
+use super::AuditArgs;
+use crate::{
+    capture::{CaptureError, boot_now, inspect, procfs},
+    cli::{
+        common::ColorChoice,
+        exit::{ExpectedError, unwritable},
+    },
+    live::unix_now,
+    pipeline::Pipeline,
+    sink::audit::Whom,
+    trace_file::{Header, Scope},
+};
+
+/// Audits the processes that are meant.
+pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
+    let events = procfs::snapshot(true);
+    let states: BTreeMap<u32, &State> =
+        events.iter().filter_map(|event| event.subject.as_ref()).map(|state| (state.id.pid.0, state)).collect();
+    let whom = whom(args, &states)?;
+    let inspections = inspections(&whom, &states);
+    let header = header();
+    let (audit, outcome) = args.sink(whom, color)?;
+    let failed = |error| unwritable("the audit", error);
+    let mut pipeline = Pipeline::begin(&header, None, vec![Box::new(audit)]).map_err(failed)?;
+    let last = events.last().map_or(0, |event| event.seq.0);
+    let inspections = (last + 1..).map(Seq).zip(inspections).map(|(seq, kind)| Event {
+        seq,
+        at: boot_now(),
+        cpu: 0,
+        actor: RawTask::default(),
+        actor_comm: Comm::default(),
+        subject: None,
+        kind,
+    });
+    for event in events.iter().cloned().chain(inspections) {
+        pipeline.event(&event).map_err(failed)?;
+    }
+    pipeline.end(true).map_err(failed)?;
+    Ok(args.code(outcome.get(), true))
+}
+
+fn whom(args: &AuditArgs, states: &BTreeMap<u32, &State>) -> Result<Whom, ExpectedError> {
+    if args.all {
+        return Ok(Whom::All);
+    }
+    if let Some(gone) = args.pid.iter().find(|pid| !states.contains_key(pid)) {
+        return Err(CaptureError::NoSuchProcess(*gone).into());
+    }
+    let mut these: BTreeSet<u32> = args.pid.iter().copied().collect();
+    for unit in &args.unit {
+        let of_unit = states.keys().copied().filter(|pid| is_in(*pid, unit));
+        let before = these.len();
+        these.extend(of_unit);
+        if these.len() == before {
+            let what = format!("no process is in a cgroup called {unit}");
+            return Err(ExpectedError::usage(what, "systemctl status UNIT"));
+        }
+    }
+    Ok(Whom::These(these))
+}
+
+/// In a cgroup of this name, or below it.
+fn is_in(pid: u32, unit: &str) -> bool {
+    let cgroup = std::fs::read(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    cgroup.split(|byte| matches!(byte, b'/' | b'\n')).any(|part| part == unit.as_bytes())
+}
+
+/// Of everybody who is judged, and of those above them, with whom they are compared: parents before children.
+fn inspections(whom: &Whom, states: &BTreeMap<u32, &State>) -> Vec<EventKind> {
+    let mut tasks: Vec<&State> = match whom {
+        Whom::All | Whom::Followed => states.values().copied().collect(),
+        Whom::These(numbers) => {
+            let above = |pid: &u32| {
+                std::iter::successors(states.get(pid).copied(), |state| states.get(&state.parent.pid.0).copied())
+                    .take(16)
+            };
+            let all: BTreeMap<u32, &State> =
+                numbers.iter().flat_map(above).map(|state| (state.id.pid.0, state)).collect();
+            all.into_values().collect()
+        }
+    };
+    tasks.retain(|state| {
+        state.task_flags & PF_KTHREAD == 0 && state.exit_state == 0 && state.id.pid != Pid(std::process::id())
+    });
+    // Whoever was there first is above.
+    tasks.sort_by_key(|state| state.id.start);
+    tasks.into_iter().map(|state| EventKind::Inspected(Box::new(inspect::inspect(state.id, Moment::Asked)))).collect()
+}
+
+fn header() -> Header {
+    Header {
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        host: gethostname().map(|name| name.as_bytes().to_vec()).unwrap_or_default(),
+        kernel: uname().map(|names| names.release().to_string_lossy().into_owned()).unwrap_or_default(),
+        boot_id: std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned(),
+        backend: "proc".to_owned(),
+        tier: "snapshot".to_owned(),
+        tier_reason: String::new(),
+        pid_namespace: procfs::pid_namespace(Pid(std::process::id())).unwrap_or_default(),
+        boot_ns: boot_now(),
+        unix_ns: unix_now(),
+        command: Vec::new(),
+        scope: Scope::All,
+        user: None,
+    }
+}

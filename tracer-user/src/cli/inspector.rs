@@ -1,0 +1,188 @@
+//! Decides who is inspected and when, while a capture goes on: the command before it is executed, what is left when it has
+//! ended and who waits for that, and everything that was reparented and has settled.
+//!
+//! A sink notes whose time has come; the engine reads `/proc` and feeds what it saw to the recording like any event. Must not:
+//! judge.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    io,
+    rc::Rc,
+};
+
+use tracer_model::{
+    delta::{Change, Delta},
+    event::{
+        Comm, Event, EventKind, Inspection, RawTask,
+        inspection::{Moment, Target},
+    },
+    ids::{BootNs, Pid, ProcKey, Seq, Tid},
+    state::{Model, Phase},
+};
+
+use crate::{
+    capture::{Item, boot_now, inspect, procfs},
+    sink::Sink,
+    trace_file::{Header, Summary},
+};
+
+/// A process has settled so long after its parent ended, as the rules have it.
+const SETTLES_AFTER_NS: u64 = 1_000_000_000;
+
+/// Processes that are inspected at once, at most: the others of a command that leaves hundreds are like them.
+const MANY: usize = 128;
+
+/// Readers of what a command wrote that are looked for.
+const READERS: usize = 4;
+
+/// Whose time has come, and will.
+#[derive(Clone, Default)]
+pub struct Inspector(Rc<RefCell<Plan>>);
+
+#[derive(Default)]
+struct Plan {
+    settling: BTreeSet<(BootNs, ProcKey)>,
+    since: BTreeMap<ProcKey, BootNs>,
+    /// The command has ended just now.
+    root_ended: bool,
+    /// When something of what is followed was forked, executed, adopted or ended last, or began a session.
+    news: BootNs,
+    /// Whoever was inspected when it had settled.
+    settled: BTreeSet<ProcKey>,
+    /// Pipes that the command wrote its output and errors to.
+    outputs: Vec<(u64, u64)>,
+}
+
+impl Plan {
+    fn settles(&mut self, process: ProcKey, at: BootNs) {
+        self.forget(process);
+        self.settling.insert((at, process));
+        self.since.insert(process, at);
+    }
+
+    fn forget(&mut self, process: ProcKey) {
+        if let Some(at) = self.since.remove(&process) {
+            self.settling.remove(&(at, process));
+        }
+    }
+
+    fn take_due(&mut self, now: BootNs) -> Vec<ProcKey> {
+        let mut due = Vec::new();
+        while let Some(&(at, process)) = self.settling.first()
+            && at <= now
+            && due.len() < MANY
+        {
+            self.forget(process);
+            due.push(process);
+        }
+        due
+    }
+}
+
+impl Inspector {
+    /// The inspection of the process that is about to become the command.
+    pub fn launch(&self, root: Pid, last: Seq) -> Item {
+        let start = procfs::read_stat(root).map_or(BootNs(0), |state| state.id.start);
+        let task = RawTask { pid: root, tid: Tid(root.0), start };
+        let inspection = inspect::inspect(task, Moment::Launch);
+        let outputs = [1, 2].into_iter().filter_map(|fd| inspection.descriptor(fd));
+        let pipes = outputs.filter(|it| it.target == Target::Pipe).map(|it| (it.device, it.inode));
+        self.0.borrow_mut().outputs = pipes.collect();
+        item(inspection, last)
+    }
+
+    /// What is to be read now.
+    pub fn due(&self, model: &Model, last: impl Fn() -> Seq) -> Vec<Item> {
+        let mut plan = self.0.borrow_mut();
+        let mut items = Vec::new();
+        if std::mem::take(&mut plan.root_ended) {
+            let left = model.processes().filter(|it| it.followed && it.phase == Phase::Alive).map(|it| it.key);
+            let left: Vec<ProcKey> = left.take(MANY).collect();
+            let inspections: Vec<Inspection> = left.iter().filter_map(|key| look(model, *key, Moment::Left)).collect();
+            if inspections.iter().any(|it| holds(it, &plan.outputs)) {
+                let waiting = inspect::readers(&plan.outputs, READERS);
+                let strangers = waiting.into_iter().filter(|pid| left.iter().all(|key| key.number != *pid));
+                let start = |pid| procfs::read_stat(pid).map_or(BootNs(0), |state| state.id.start);
+                let tasks = strangers.map(|pid| RawTask { pid, tid: Tid(pid.0), start: start(pid) });
+                items.extend(tasks.map(|task| item(inspect::inspect(task, Moment::Left), last())));
+            }
+            items.extend(inspections.into_iter().map(|it| item(it, last())));
+        }
+        let due = plan.take_due(boot_now());
+        plan.settled.extend(&due);
+        let settled = due.into_iter().filter_map(|key| look(model, key, Moment::Settled));
+        items.extend(settled.map(|it| item(it, last())));
+        items
+    }
+
+    /// Whether nothing is about to settle, and nothing has happened for as long as that takes.
+    pub fn is_quiet(&self) -> bool {
+        let plan = self.0.borrow();
+        plan.settling.is_empty() && boot_now().since(plan.news) > SETTLES_AFTER_NS + SETTLES_AFTER_NS / 4
+    }
+
+    /// The inspections of everything that is followed, lives and was not inspected when it settled: somebody asks.
+    pub fn ask(&self, model: &Model, last: impl Fn() -> Seq) -> Vec<Item> {
+        let plan = self.0.borrow();
+        let followed = model.processes().filter(|it| it.followed && !plan.settled.contains(&it.key));
+        let asked = followed.take(MANY).filter_map(|it| look(model, it.key, Moment::Asked));
+        asked.map(|it| item(it, last())).collect()
+    }
+}
+
+fn look(model: &Model, key: ProcKey, moment: Moment) -> Option<Inspection> {
+    let process = model.process(key).filter(|process| process.phase == Phase::Alive)?;
+    let task = RawTask { pid: key.number, tid: Tid(key.number.0), start: process.start };
+    Some(inspect::inspect(task, moment))
+}
+
+/// It can write to one of these pipes.
+fn holds(inspection: &Inspection, pipes: &[(u64, u64)]) -> bool {
+    let open = inspection.descriptors.iter().flat_map(|it| &it.open);
+    open.into_iter().any(|it| it.writes() && pipes.contains(&(it.device, it.inode)))
+}
+
+/// An event that belongs behind everything that had a number when it was read.
+fn item(inspection: Inspection, last: Seq) -> Item {
+    Item::Unnumbered(Event {
+        seq: Seq(last.0.saturating_add(1)),
+        at: boot_now(),
+        cpu: 0,
+        actor: RawTask::default(),
+        actor_comm: Comm::default(),
+        subject: None,
+        kind: EventKind::Inspected(Box::new(inspection)),
+    })
+}
+
+impl Sink for Inspector {
+    fn begin(&mut self, _: &Header) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()> {
+        let mut plan = self.0.borrow_mut();
+        let followed = |key: ProcKey| model.process(key).is_some_and(|process| process.followed);
+        for change in &delta.changes {
+            let news = matches!(*change,
+                Change::Forked { child: process, .. } | Change::Executed { process } | Change::Exited { process, .. }
+                | Change::Reparented { process, .. } | Change::GroupBorn { leader: Some(process), .. } if followed(process));
+            if news {
+                plan.news = plan.news.max(event.at);
+            }
+            if let Change::Reparented { process, .. } = *change {
+                plan.settles(process, BootNs(event.at.0.saturating_add(SETTLES_AFTER_NS)));
+            } else if let Change::Exited { process, .. } = *change {
+                plan.forget(process);
+                plan.settled.remove(&process);
+                plan.root_ended |= model.followed_root() == Some(process);
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _: &Model, _: &Summary) -> io::Result<()> {
+        Ok(())
+    }
+}

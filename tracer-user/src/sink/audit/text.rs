@@ -1,0 +1,111 @@
+//! The table for a terminal.
+
+use std::io::{self, Write};
+
+use tracer_model::{
+    audit::{Step, Verdict},
+    findings::{Finding, Severity},
+    ids::BootNs,
+};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{Row, Style};
+use crate::sink::{Tone, findings::sentence, time};
+
+const HEADING: [&str; 6] = ["verdict", "pid", "daemon", "launched by", "path", "reason"];
+
+/// Writes the table: a row for each process, and below it its policy and its findings.
+pub(super) fn write(rows: &[Row], base: BootNs, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    if rows.is_empty() {
+        return writeln!(out, "nobody is left to be judged");
+    }
+    let cells: Vec<[String; 6]> = rows.iter().map(|row| cells(row, style)).collect();
+    let width = |column: usize| {
+        let all = cells.iter().filter_map(|row| row.get(column)).map(|cell| cell.width());
+        all.chain(HEADING.get(column).map(|head| head.len())).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..HEADING.len()).map(width).collect();
+    writeln!(out, "{}", style.paint(Tone::Heading, line(&HEADING.map(str::to_owned), &widths).trim_end()))?;
+    for (row, cells) in rows.iter().zip(&cells) {
+        writeln!(out, "{}", style.paint(tone(row.judgement.verdict), line(cells, &widths).trim_end()))?;
+        details(row, base, style, out)?;
+    }
+    let count = |verdict| rows.iter().filter(|row| row.judgement.verdict == verdict).count();
+    let counts = [Verdict::Attached, Verdict::Partial, Verdict::Detached, Verdict::Unknown].map(|verdict| {
+        let count = count(verdict);
+        (count > 0).then(|| format!("{count} {}", verdict.name()))
+    });
+    let counts: Vec<String> = counts.into_iter().flatten().collect();
+    writeln!(out, "\n{}", counts.join(", "))
+}
+
+fn cells(row: &Row, style: Style) -> [String; 6] {
+    [
+        row.judgement.verdict.name().to_owned(),
+        row.key.number.to_string(),
+        style.clean(&row.name).into_owned(),
+        row.launched.clone().unwrap_or_else(|| "not seen".to_owned()),
+        path(&row.path, style),
+        row.judgement.reason.clone(),
+    ]
+}
+
+/// `fork setsid fork`; a dash where nothing was seen.
+pub(super) fn path(steps: &[Step], style: Style) -> String {
+    if steps.is_empty() {
+        return style.dash().to_owned();
+    }
+    let names: Vec<&str> = steps.iter().map(|step| step.kind.name()).collect();
+    names.join(" ")
+}
+
+fn line(cells: &[String; 6], widths: &[usize]) -> String {
+    let mut line = String::new();
+    for (cell, wide) in cells.iter().zip(widths) {
+        line += cell;
+        line.extend(std::iter::repeat_n(' ', wide.saturating_sub(cell.width()) + 2));
+    }
+    line
+}
+
+fn details(row: &Row, base: BootNs, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let from = row.chosen.line.as_ref().map(|line| format!(" (policy file: {line})")).unwrap_or_default();
+    let excused: Vec<&str> = row.excused.iter().copied().collect();
+    let excused = if excused.is_empty() { String::new() } else { format!("; {} left out", excused.join(", ")) };
+    writeln!(out, "  policy {}{from}: {}{excused}", row.chosen.policy.name, row.chosen.policy.why)?;
+    if !row.path.is_empty() {
+        let steps: Vec<String> = row
+            .path
+            .iter()
+            .map(|step| format!("{} {} {} ms", step.process.number, step.kind.name(), time::ms(step.at, base)))
+            .collect();
+        writeln!(out, "  path   {}", steps.join(", "))?;
+    }
+    for finding in &row.findings {
+        let head = format!("  {} {:<7}", finding.rule.id, finding.severity.name());
+        let head =
+            style.paint(if finding.severity > Severity::Info { Tone::Trouble } else { Tone::Plain }, &head).to_string();
+        writeln!(out, "{head} {}: {}", fact(finding, base, style), sentence(&finding.fix, base, style))?;
+    }
+    for (what, errno) in &row.judgement.unseen {
+        writeln!(out, "  unseen {what}: {}", crate::sink::phrase::errno_name(*errno))?;
+    }
+    if !row.compared {
+        writeln!(
+            out,
+            "  unseen its launch: what only a comparison with its launcher shows is left out where nobody above it was inspected"
+        )?;
+    }
+    Ok(())
+}
+
+fn fact(finding: &Finding, base: BootNs, style: Style) -> String {
+    sentence(&finding.fact, base, style)
+}
+
+fn tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Detached => Tone::Plain,
+        Verdict::Partial | Verdict::Attached | Verdict::Unknown => Tone::Trouble,
+    }
+}
