@@ -84,10 +84,9 @@ fn a_command_is_watched_until_it_has_settled_and_left_running() {
     let steps: Vec<&str> =
         row.get("path").and_then(Value::as_array).unwrap().iter().map(|step| field(step, "step")).collect();
     let setsid = steps.iter().position(|step| *step == "setsid").unwrap();
-    assert!(
-        steps.get(setsid..).is_some_and(|after| after.contains(&"exec") && after.contains(&"adopted")),
-        "{steps:?}"
-    );
+    assert!(steps.get(setsid..).is_some_and(|after| after.contains(&"exec")), "{steps:?}");
+    // Its parent ends at once after the fork: before or after the setsid, as it happens.
+    assert!(steps.contains(&"adopted"), "{steps:?}");
     let alive = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL);
     assert_eq!(alive, Ok(()), "it was left running");
 }
