@@ -33,26 +33,32 @@ fn wrapper(name: &'static str, command: &'static [&'static str]) -> Result<()> {
             nix::unistd::dup2_stderr(&null)?;
             execute(command)
         })?;
-        let mut monitor = wrapper.pid();
-        // With a pseudo-terminal of its own it has a process in between.
-        let sleep = loop {
-            let children = proc::children(monitor)?;
-            if let Some(sleep) =
-                children.iter().find(|it| stat(**it).is_ok_and(|it| it.name == "sleep" && it.state == 'S'))
-            {
-                break *sleep;
-            }
-            proc::until("it has a child", || Ok(!proc::children(monitor)?.is_empty()))?;
-            if let Some(other) = proc::children(monitor)?.iter().find(|it| stat(**it).is_ok_and(|it| it.name == name)) {
-                monitor = *other;
-            }
-        };
+        let mut sleep = None;
+        proc::until("its command sleeps", || {
+            sleep = sleeping_below(wrapper.pid())?;
+            Ok(sleep.is_some())
+        })?;
+        let sleep = sleep.context("no command")?;
         kill(wrapper.pid(), Signal::SIGTERM)?;
         proc::until_ended(sleep)?;
         let status = nix::sys::wait::waitpid(wrapper.pid(), None)?;
         ensure!(status.pid() == Some(wrapper.pid()), "{name} should have ended: {status:?}");
         Ok(())
     })
+}
+
+/// The command of a wrapper, which may have processes in between: with a pseudo-terminal of its own, and before the exec.
+fn sleeping_below(pid: Pid) -> Result<Option<Pid>> {
+    for child in proc::children(pid)? {
+        // One that has ended meanwhile has no name and no children.
+        if stat(child).is_ok_and(|it| it.name == "sleep" && it.state == 'S') {
+            return Ok(Some(child));
+        }
+        if let Some(found) = sleeping_below(child).unwrap_or_default() {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// setsid(1) makes a session without a terminal: the shell in it has no job control.
