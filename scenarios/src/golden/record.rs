@@ -1,7 +1,7 @@
 //! Records a scenario with `sesstrace record`, as a user would.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, IsTerminal as _, Write as _},
     os::{
         fd::{AsRawFd as _, OwnedFd},
         unix::{net::UnixStream, process::CommandExt as _},
@@ -81,7 +81,11 @@ fn recorder(scenario: &Scenario, folder: &Path, backend: Backend, tools: &Tools)
 }
 
 fn alone(command: &mut Command, tools: &Tools) {
-    command.env("PATH", tools.path()).stdin(Stdio::null());
+    command.env("PATH", tools.path()).stdin(Stdio::null()).stdout(Stdio::null());
+    // What is left behind holds these: a pipe to whoever runs this would be found, and is not the scenario's.
+    if !std::io::stderr().is_terminal() {
+        command.stderr(Stdio::null());
+    }
     let setsid = || nix::unistd::setsid().map(drop).map_err(std::io::Error::from);
     // SAFETY: setsid is async-signal-safe.
     unsafe { command.pre_exec(setsid) };
