@@ -35,11 +35,11 @@ impl Table {
     pub fn state(&mut self, around: Surroundings, pid: Pid, tid: Tid) -> Option<State> {
         let must_read = self.must_read(pid);
         let process = self.processes.get_mut(&pid)?;
-        if !must_read {
+        if must_read {
+            self.read_again(pid);
+        } else {
             process.stat = None;
             self.settle(pid);
-        } else if let Some(read) = self.read_stat(pid) {
-            self.take(pid, read);
         }
         if self.processes.get(&pid)?.namespace.is_some() {
             // What it is called in there may have changed with its group and its session.
@@ -48,6 +48,13 @@ impl Table {
         let exiting = self.threads.get(&tid).is_some_and(|thread| thread.exiting);
         let place = self.place(self.processes.get(&pid)?.parent.pid);
         self.processes.get(&pid).map(|process| describe(process, around, tid, exiting, place))
+    }
+
+    /// Takes over what `/proc/PID/stat` says, if it is still there.
+    pub fn read_again(&mut self, pid: Pid) {
+        if let Some(read) = self.read_stat(pid) {
+            self.take(pid, read);
+        }
     }
 
     /// Asks for group and session, unless they are what they were.

@@ -140,8 +140,9 @@ impl Tracer {
         let Some(thread) = self.table.threads.get_mut(&tid) else { return self.run_on(tid, 0) };
         let (pid, renamed) = (thread.pid, std::mem::take(&mut thread.renaming));
         let open = self.table.close_call(tid);
-        if renamed && let Some(process) = self.table.processes.get_mut(&pid) {
-            process.stale = true;
+        if renamed {
+            // Now: it may make no other stop, and be gone when its end is heard of.
+            self.table.read_again(pid);
         }
         let matters = |open: &Open| !decode::is_transfer(&open.begun.call) || decode::was_refused(ret);
         let Some(open) = open.filter(matters) else { return self.run_on(tid, 0) };
