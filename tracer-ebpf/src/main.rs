@@ -159,6 +159,10 @@ pub extern "C" fn snapshot(ctx: *const IterTask) -> i32 {
     0
 }
 
+/// What a program at a tracepoint returns so that others who listen there, perf for one, hear of the event, too: 0 would keep
+/// it from them (`kernel/trace/bpf_trace.c`, `trace_call_bpf`; `kernel/trace/trace_syscalls.c`, `perf_syscall_enter`).
+const PASS_ON: u32 = 1;
+
 /// Makes the programs that run at ENTER. One serves every watched call with as many arguments: which call it is comes with
 /// the attachment. The verifier takes as long for each program as all of them would take to run, so there are few. A row:
 /// program name, and how many arguments it reads (the kernel refuses to attach one that reads more than there are).
@@ -171,7 +175,7 @@ macro_rules! enter_programs {
             if let Some(call) = attached_call(ctx) {
                 calls::enter::<false>(call, &arguments::<$arguments>(ctx));
             }
-            0
+            PASS_ON
         }
     )*};
 }
@@ -188,7 +192,7 @@ enter_programs! {
 #[unsafe(link_section = "tracepoint")]
 pub extern "C" fn enter_setpgid(ctx: *const c_void) -> u32 {
     calls::enter::<true>(Call::Setpgid, &arguments::<2>(ctx));
-    0
+    PASS_ON
 }
 
 /// Makes the programs that run at LEAVE. A row: program name, whether the subject may be another process than the caller,
@@ -202,7 +206,7 @@ macro_rules! leave_programs {
             if let Some(call) = attached_call(ctx) {
                 calls::leave::<$targeted, $waits>(call, word(ctx, 0) as i64);
             }
-            0
+            PASS_ON
         }
     )*};
 }

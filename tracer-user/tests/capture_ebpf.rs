@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    os::unix::process::CommandExt as _,
+    os::{fd::FromRawFd as _, unix::process::CommandExt as _},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use tracer_model::{
 };
 use tracer_user::capture::{
     Item, Source as _,
-    ebpf::{EbpfSource, Mode, Options},
+    ebpf::{EbpfSource, Mode, Options, tracefs::Tracefs},
     procfs,
 };
 
@@ -326,4 +326,50 @@ fn descendants_are_found_while_they_fork() {
     }
     end(child);
     drop(source);
+}
+
+/// Counts a tracepoint's hits by this thread, as `perf stat` does.
+fn hits_counted(category: &str, name: &str, hit: impl Fn()) -> u64 {
+    /// `struct perf_event_attr`, its first version (`include/uapi/linux/perf_event.h`).
+    #[repr(C)]
+    #[derive(Default)]
+    struct Attr {
+        kind: u32,
+        size: u32,
+        config: u64,
+        rest: [u64; 6],
+    }
+    const PERF_TYPE_TRACEPOINT: u32 = 2;
+    let config = Tracefs::open().unwrap().event_id(category, name).unwrap();
+    let attr = Attr { kind: PERF_TYPE_TRACEPOINT, size: size_of::<Attr>() as u32, config, ..Attr::default() };
+    let (this_thread, any_cpu, no_group) = (0_i64, -1_i64, -1_i64);
+    // SAFETY: `attr` is as long as its `size` says and outlives the call.
+    let counter =
+        unsafe { libc::syscall(libc::SYS_perf_event_open, &raw const attr, this_thread, any_cpu, no_group, 0_i64) };
+    assert!(counter >= 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: it was just opened, and is nobody else's.
+    let mut counter = unsafe { fs::File::from_raw_fd(counter as i32) };
+    hit();
+    let mut count = [0; 8];
+    counter.read_exact(&mut count).unwrap();
+    u64::from_ne_bytes(count)
+}
+
+#[test]
+fn what_others_count_at_the_same_tracepoints_is_still_counted() {
+    let Some(_source) = open(Options::new(Mode::All)) else { return };
+    let zero = nix::unistd::Pid::from_raw(0);
+    // The process of a test may lead a session: how the call ends does not matter.
+    let calls = || {
+        for _ in 0..100 {
+            let _ = nix::unistd::setpgid(zero, zero);
+        }
+    };
+    for name in ["sys_enter_setpgid", "sys_exit_setpgid"] {
+        assert_eq!(hits_counted("syscalls", name, calls), 100, "{name}");
+    }
+    let kills = || (0..100).for_each(|_| nix::sys::signal::kill(nix::unistd::getpid(), None).unwrap());
+    for name in ["sys_enter_kill", "sys_exit_kill"] {
+        assert_eq!(hits_counted("syscalls", name, kills), 100, "{name}");
+    }
 }

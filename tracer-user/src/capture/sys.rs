@@ -76,6 +76,8 @@ pub(super) struct Attachment {
 pub(super) fn attach_tracepoint(event_id: u64, program: BorrowedFd<'_>, cookie: u64) -> io::Result<Attachment> {
     const PERF_TYPE_TRACEPOINT: u32 = 2;
     const PERF_FLAG_FD_CLOEXEC: libc::c_long = 8;
+    /// `perf_event_attr.disabled`.
+    const DISABLED: u64 = 1;
     const BPF_LINK_CREATE: libc::c_long = 28;
     const BPF_PERF_EVENT: u32 = 41;
     /// The members of `union bpf_attr` for `BPF_LINK_CREATE`.
@@ -88,8 +90,9 @@ pub(super) fn attach_tracepoint(event_id: u64, program: BorrowedFd<'_>, cookie: 
         cookie: u64,
     }
     let size = size_of::<PerfEventAttr>() as u32;
+    // The event itself counts nothing and is never enabled; the program runs all the same.
     let attr =
-        PerfEventAttr { kind: PERF_TYPE_TRACEPOINT, size, config: event_id, sample_period: 1, ..Default::default() };
+        PerfEventAttr { kind: PERF_TYPE_TRACEPOINT, size, config: event_id, flags: DISABLED, ..Default::default() };
     // The event is opened on one CPU; the program is attached to the tracepoint itself (kernel/trace/bpf_trace.c,
     // `perf_event_attach_bpf_prog`).
     let (any_process, cpu, no_group) = (-1_i64, 0_i64, -1_i64);
