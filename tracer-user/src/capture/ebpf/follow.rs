@@ -10,7 +10,7 @@ use tracer_model::{
 };
 
 use super::{
-    scope::{Additions, Scope},
+    scope::{Additions, Member, Scope},
     source::{EbpfSource, Read},
 };
 use crate::capture::{CaptureError, sys};
@@ -61,15 +61,32 @@ impl EbpfSource {
 
     /// Whether an event is wanted.
     pub(super) fn admit(&mut self, event: &mut Event) -> bool {
+        let snapshot = matches!(event.kind, EventKind::Snapshot { .. });
+        // The record of its birth may have been lost: the probes follow it all the same.
+        let lost =
+            if snapshot { event.subject.as_ref().and_then(|state| self.followed_by_probes(state)) } else { None };
         let Some(scope) = &mut self.scope else { return true };
+        if let (Some(member), Some(state)) = (lost, &event.subject) {
+            scope.learn(member, state.session.number);
+        }
         let entered = if let EventKind::Leave(leave) = &event.kind { leave.entered.map(|(seq, _)| seq) } else { None };
         // The probes judged by their own sets what came later, except the return from a call whose ENTER they emitted when
         // they emitted everything.
         let unscoped = event.seq <= self.unscoped_until || entered.is_some_and(|seq| seq <= self.unscoped_until);
-        let snapshot = matches!(event.kind, EventKind::Snapshot { .. });
         let wanted = if unscoped || snapshot { scope.admit(event) } else { true };
         scope.observe(event);
         wanted
+    }
+
+    /// A process that the probes follow, and of which the scope does not know.
+    fn followed_by_probes(&mut self, state: &State) -> Option<Member> {
+        if self.scope.as_ref().is_none_or(|scope| scope.follows(state.id)) {
+            return None;
+        }
+        let followed: BpfMap<&mut MapData, u32, [u64; 2]> = map(self, "FOLLOWED").ok()?;
+        let [start, flags] = followed.get(&state.id.pid.0, 0).ok()?;
+        let (pid, children) = (state.id.pid, flags & FOLLOW_CHILDREN != 0);
+        (start == state.id.start.0).then_some(Member { pid, start: state.id.start, children })
     }
 
     fn insert(&mut self, additions: &Additions) -> Result<(), CaptureError> {

@@ -115,6 +115,12 @@ impl Scope {
         additions
     }
 
+    /// Takes note of one that the probes follow, and of its session.
+    pub fn learn(&mut self, member: Member, session: u32) {
+        self.members.insert(member.pid, member);
+        self.add_session(session, BootNs(0), &mut Additions::default());
+    }
+
     /// The followed process that this event says is no more.
     #[must_use]
     pub fn freed(&self, event: &Event) -> Option<u32> {
