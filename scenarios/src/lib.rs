@@ -11,6 +11,7 @@ pub mod parity;
 pub mod programs;
 mod scenario;
 pub mod story;
+pub mod world;
 pub mod zoo;
 
 pub use scenario::{Follow, Picture, Scenario, Start};

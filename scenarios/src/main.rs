@@ -1,9 +1,9 @@
-//! `scenarios list`, `scenarios run NAME`; under another name, one of the programs that scenarios execute.
+//! `scenarios list`, `scenarios run NAME`, `scenarios world` ([`scenarios::world`]); under another name, one of the programs that scenarios execute.
 
 use std::{env, io::Write as _, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
-use scenarios::{cases, find, kit::process, programs};
+use scenarios::{cases, find, kit::process, programs, world};
 
 fn main() -> ExitCode {
     let mut words = env::args();
@@ -35,6 +35,12 @@ fn act(words: &[String]) -> Result<()> {
             process::begin_afresh()?;
             (scenario.run)()
         }
-        _ => bail!("usage: scenarios list | scenarios run NAME"),
+        ["world", words @ ..] => world::run(words),
+        ["world-traced", words @ ..] => world::traced::run(words),
+        ["world-check", recording, stamps] => {
+            let (checked, differences) = world::traced::check(Path::new(recording), Path::new(stamps))?;
+            writeln!(std::io::stdout(), "{checked:?}\n{}", differences.join("\n")).context("stdout")
+        }
+        _ => bail!("usage: scenarios list | scenarios run NAME | scenarios world ..."),
     }
 }

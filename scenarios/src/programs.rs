@@ -8,17 +8,21 @@ use nix::{
     unistd::{Pid, getpgrp, getsid},
 };
 
-use crate::kit::{
-    check::same,
-    gate::Gate,
-    process::{self, Catch, SELF, catch, spawn},
+use crate::{
+    kit::{
+        check::same,
+        gate::Gate,
+        process::{self, Catch, SELF, catch, spawn},
+    },
+    world,
 };
 
 /// A program: its name, and what it does with its arguments.
 pub type Program = (&'static str, fn(&[String]) -> Result<()>);
 
 /// Every program.
-pub const ALL: [Program; 2] = [("signal-catcher", signal_catcher), ("after-exec", after_exec)];
+pub const ALL: [Program; 3] =
+    [("signal-catcher", signal_catcher), ("after-exec", after_exec), (world::WORKER, world::after_exec)];
 
 /// Runs the program of this name, if there is one.
 pub fn run(name: &str, arguments: &[String]) -> Option<Result<()>> {

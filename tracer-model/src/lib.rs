@@ -15,6 +15,8 @@ pub mod order;
 mod orphan;
 pub mod query;
 mod race;
+#[cfg(any(test, feature = "reference"))]
+pub mod reference;
 mod refusal;
 mod short;
 mod snapshot;

@@ -203,10 +203,11 @@ impl<K: Key, V> Table<K, V> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "reference"))]
 impl<K: Key, V> std::ops::Index<&K> for Table<K, V> {
     type Output = V;
 
+    #[allow(clippy::unwrap_used, reason = "for tests alone")]
     fn index(&self, key: &K) -> &V {
         self.get(key).unwrap()
     }

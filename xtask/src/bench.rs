@@ -6,6 +6,7 @@
 mod idle;
 mod jobs;
 mod recording;
+mod soak;
 mod ways;
 
 use std::{
@@ -37,6 +38,8 @@ enum What {
     Start,
     /// Size and speed of recordings, beside JSON Lines and plain decompression.
     Recording(recording::Recording),
+    /// Bytes for each live process, and whether time and memory grow with history.
+    Soak(soak::Soak),
     /// The jobs that are traced: a fork, a group, an exit, a wait, so many times.
     #[command(hide = true)]
     Jobs {
@@ -59,6 +62,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.what {
         What::Jobs { count, pace } => jobs::run(*count, pace),
         What::Recording(recording) => recording::run(recording),
+        What::Soak(soak) => soak::run(soak),
         What::Ptrace => ptrace(arguments.repetitions),
         What::Start => start(arguments.repetitions.max(20)),
     }

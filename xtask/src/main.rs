@@ -2,11 +2,13 @@
 
 mod bench;
 mod build_ebpf;
+mod fuzz;
 mod golden;
 mod suites;
 mod test;
 mod tidy;
 mod vm;
+mod world;
 
 use std::path::PathBuf;
 
@@ -19,6 +21,7 @@ use clap::Parser;
 enum Verb {
     Bench(bench::Arguments),
     BuildEbpf(build_ebpf::Arguments),
+    Fuzz(fuzz::Fuzz),
     Record(golden::Record),
     Replay(golden::Replay),
     Suites(suites::Arguments),
@@ -27,12 +30,14 @@ enum Verb {
     Tidy,
     Vm(vm::Arguments),
     Zoo(golden::Zoo),
+    World(world::World),
 }
 
 fn main() -> anyhow::Result<()> {
     match Verb::parse() {
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::BuildEbpf(arguments) => build_ebpf::run(&arguments),
+        Verb::Fuzz(fuzz) => fuzz::run(&fuzz),
         Verb::Record(arguments) => golden::record(&arguments),
         Verb::Replay(arguments) => golden::replay(&arguments),
         Verb::Suites(arguments) => suites::run(&arguments),
@@ -40,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Verb::Tidy => tidy::run(),
         Verb::Vm(arguments) => vm::run(&arguments),
         Verb::Zoo(arguments) => golden::zoo(&arguments),
+        Verb::World(world) => world::run(&world),
     }
 }
 

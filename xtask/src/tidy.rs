@@ -22,7 +22,7 @@ const WRONG: [(&str, &str); 4] = [
 pub fn run() -> anyhow::Result<()> {
     let root = crate::root()?;
     let mut files = Vec::new();
-    for folder in ["scenarios", "tracer-common", "tracer-ebpf", "tracer-model", "tracer-user", "xtask"] {
+    for folder in ["fuzz", "scenarios", "tracer-common", "tracer-ebpf", "tracer-model", "tracer-user", "xtask"] {
         collect(&root.join(folder), &mut files)?;
     }
     let mut faults = Vec::new();

@@ -148,8 +148,10 @@ impl Model {
         if !zombie || process.phase >= Phase::Zombie {
             return;
         }
-        // Between the zombie state and the last switch away the exiting thread still runs; DEAD will tell.
-        if process.phase == Phase::Exiting && !matches!(cx.event.kind, EventKind::Dead | EventKind::Snapshot { .. }) {
+        // Between the zombie state and the last switch away the exiting thread still runs; DEAD will tell, if it was not lost.
+        let told = matches!(cx.event.kind, EventKind::Dead | EventKind::Snapshot { .. });
+        let lost = process.exited_at.is_some_and(|since| self.gaps.iter().any(|(_, gap)| gap.until >= since));
+        if process.phase == Phase::Exiting && !told && !lost {
             return;
         }
         let status = WaitStatus::from_word(state.wait_status());

@@ -71,6 +71,13 @@ fn a_gap_touches_what_is_not_seen_after_it() {
 }
 
 #[test]
+fn a_zombie_whose_last_record_was_lost_is_one_as_soon_as_a_bundle_shows_it() {
+    let model = model("10: fork 20\n20: exit\ngap 1 sequence 6000 7000\n10: SIGTERM -> 20 {es=32}");
+    let process = model.process_by_pid(Pid(20)).unwrap();
+    assert_eq!((process.phase, model.uncertain(process.key)), (crate::state::Phase::Zombie, None));
+}
+
+#[test]
 fn a_changed_group_without_a_call_is_an_unseen_call() {
     check(
         "

@@ -1,109 +1,25 @@
-//! Properties: the model against a kernel in small, under loss, and against garbage.
+//! Properties: the model against a kernel in small, under loss and disorder, and against garbage.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::{collection::vec, prelude::*};
 
-use super::{
-    garbage, invariants,
-    kernel::{Kernel, Op},
-};
 use crate::{
-    delta::{Change, LeaderState, Refusal},
+    delta::{Change, Refusal},
     dsl,
-    event::{Comm, Event, EventKind, Gap, GapCause, RawTask},
+    event::{Event, EventKind, GapCause},
     ids::{BootNs, Pgid, Pid},
     query,
-    state::{Knowledge, Model, Orphaned, Phase},
+    reference::{
+        agree::{Picture, difference},
+        garbage,
+        history::{self, Op, damaged, faults, gap, op, ordered},
+        invariants,
+        kernel::{Kernel, Machine, Step},
+    },
+    state::{Knowledge, Model, Phase},
     timeline::Lifetimes,
 };
-
-fn op() -> impl Strategy<Value = Op> {
-    let who = 0_usize..12;
-    prop_oneof![
-        6 => (who.clone(), prop::bool::weighted(0.1)).prop_map(|(who, clone_parent)| Op::Fork { who, clone_parent }),
-        6 => (who.clone(), who.clone(), who.clone()).prop_map(|(who, target, group)| Op::Setpgid { who, target, group }),
-        3 => (who.clone(), who.clone()).prop_map(|(who, target)| Op::Setpgid { who, target, group: target }),
-        2 => who.clone().prop_map(|who| Op::Setsid { who }),
-        2 => who.clone().prop_map(|who| Op::Exec { who }),
-        5 => (who.clone(), prop::bool::ANY).prop_map(|(who, quick)| Op::Exit { who, quick }),
-        4 => who.clone().prop_map(|who| Op::Wait { who }),
-        2 => (who.clone(), who.clone()).prop_map(|(who, target)| Op::Stop { who, target }),
-        1 => (who.clone(), who.clone()).prop_map(|(who, target)| Op::Continue { who, target }),
-        1 => who.clone().prop_map(|who| Op::Subreaper { who }),
-        1 => who.clone().prop_map(|who| Op::IgnoreChildren { who }),
-        2 => (who.clone(), 0_u32..3).prop_map(|(who, tty)| Op::AcquireTty { who, tty }),
-        1 => who.clone().prop_map(|who| Op::GiveTtyUp { who }),
-        3 => (who.clone(), who).prop_map(|(who, target)| Op::SetForeground { who, target }),
-    ]
-}
-
-/// What both sides say of one process: parent, group, session, leader bit, stopped, zombie, terminal and its foreground.
-type Facts = (u32, u32, u32, bool, bool, bool, Option<(u32, u32, bool)>);
-
-fn kernel_processes(kernel: &Kernel) -> BTreeMap<u32, Facts> {
-    let facts = |task: &super::kernel::Task| {
-        let tty = task.tty.map(|index| {
-            let foreground = kernel.ttys[&index].foreground;
-            (index, foreground.number, foreground == task.pgrp)
-        });
-        (task.parent, task.pgrp.number, task.session.number, task.leader, task.stopped, task.zombie, tty)
-    };
-    kernel.tasks.iter().map(|(pid, task)| (*pid, facts(task))).collect()
-}
-
-fn model_processes(model: &Model) -> BTreeMap<u32, Facts> {
-    let facts = |process: &crate::state::Process| {
-        let tty = process.tty.map(|key| {
-            let foreground = model.terminal(key).unwrap().foreground;
-            let number = foreground.map_or(0, |foreground| foreground.number.0);
-            (key.tty.minor, number, foreground.and_then(|foreground| foreground.group) == process.group)
-        });
-        let (group, session) = (process.group.map(|it| it.number.0), process.session.map(|it| it.number.0));
-        let zombie = process.phase >= Phase::Zombie;
-        (
-            process.parent.map_or(0, |parent| parent.number.0),
-            group.unwrap_or(0),
-            session.unwrap_or(0),
-            process.facts.session_leader,
-            process.stopped.is_some(),
-            zombie,
-            tty,
-        )
-    };
-    model.processes().map(|process| (process.key.number.0, facts(process))).collect()
-}
-
-/// Members, session, orphaned, state of the leader.
-type GroupFacts = (BTreeSet<u32>, u32, Orphaned, LeaderState);
-
-fn kernel_groups(kernel: &Kernel) -> BTreeMap<u32, GroupFacts> {
-    let groups: BTreeSet<_> = kernel.tasks.values().map(|task| (task.pgrp, task.session.number)).collect();
-    let facts = |(group, session): &(crate::event::RawId, u32)| {
-        let leader = match kernel.tasks.get(&group.number) {
-            None => LeaderState::Reaped,
-            Some(task) if task.pgrp != *group => LeaderState::MovedAway,
-            Some(task) if task.zombie => LeaderState::Zombie,
-            Some(_) => LeaderState::Alive,
-        };
-        let orphaned = if kernel.orphaned(*group) { Orphaned::Yes } else { Orphaned::No };
-        (group.number, (kernel.members(*group).into_iter().collect(), *session, orphaned, leader))
-    };
-    groups.iter().map(facts).collect()
-}
-
-fn model_groups(model: &Model) -> BTreeMap<u32, GroupFacts> {
-    let facts = |group: &crate::state::ProcessGroup| {
-        let members = group.members.iter().map(|member| member.number.0).collect();
-        (group.key.number.0, (members, group.session.number.0, group.orphaned, model.leader_state(group)))
-    };
-    model.groups().map(facts).collect()
-}
-
-fn same(model: &Model, kernel: &Kernel) {
-    assert_eq!(model_processes(model), kernel_processes(kernel));
-    assert_eq!(model_groups(model), kernel_groups(kernel));
-}
 
 /// A reap was inside the bounds that are said of it.
 fn bounds_hold(changes: &[Change], model: &Model, kernel: &Kernel) {
@@ -131,32 +47,58 @@ fn nothing_odd(changes: &[Change]) {
     assert_eq!(changes.iter().find(odd), None);
 }
 
-fn gap(event: &Event) -> Event {
-    let gap = Gap { from: event.at, until: event.at, lost: 1, cause: GapCause::MissingSequence, probes: Vec::new() };
-    Event {
-        actor: RawTask::default(),
-        actor_comm: Comm::default(),
-        subject: None,
-        kind: EventKind::Gap(gap),
-        ..event.clone()
-    }
-}
-
 /// The history as text, to be made a test of.
 fn shown(kernel: &Kernel) -> String {
     dsl::write(&kernel.events)
+}
+
+fn machine() -> impl Strategy<Value = Machine> {
+    prop::bool::weighted(0.7).prop_map(|new| Machine { new, reuses_numbers: true })
+}
+
+fn history() -> impl Strategy<Value = Vec<Op>> {
+    vec(op(), 1..60)
+}
+
+/// The kernel after a history, and how many events that took; then everything was looked at once more.
+fn kernel_and_snapshot(machine: Machine, ops: &[Op]) -> (Kernel, usize) {
+    let mut kernel = Kernel::new(machine);
+    history::run(&mut kernel, ops);
+    let whole = kernel.events.len();
+    kernel.snapshot(true);
+    (kernel, whole)
+}
+
+fn model_of(events: &[Event]) -> Model {
+    let mut model = Model::new();
+    for event in events {
+        model.apply(event);
+        invariants::hold(&model);
+    }
+    model
+}
+
+/// Neither contradicts the other, nor does the model doubt itself.
+fn same(model: &Model, kernel: &Kernel) -> Result<(), TestCaseError> {
+    if let Some(difference) = difference(model, kernel) {
+        return Err(TestCaseError::fail(format!("{difference}\n{}", shown(kernel))));
+    }
+    prop_assert!(model.processes().all(|process| model.uncertain(process.key).is_none()));
+    Ok(())
 }
 
 proptest! {
 
     /// After each call of a history that is seen as a whole, the model is the kernel.
     #[test]
-    fn the_model_is_the_kernel(ops in vec(op(), 1..60), old in prop::bool::weighted(0.3)) {
-        let mut kernel = Kernel::new(old);
+    fn the_model_is_the_kernel(ops in history(), machine in machine()) {
+        let mut kernel = Kernel::new(machine);
         let (mut model, mut lifetimes) = (Model::new(), Lifetimes::new());
         let mut applied = 0;
-        for op in ops {
-            kernel.run(op);
+        // The first time nothing is done: what was there is seen.
+        for op in std::iter::once(None).chain(ops.into_iter().map(Some)) {
+            let step = op.and_then(|op| op.resolve(&kernel));
+            step.map(|step| kernel.step(step));
             for event in &kernel.events[applied..] {
                 let delta = model.apply(event);
                 let checked = std::panic::catch_unwind(|| {
@@ -164,16 +106,15 @@ proptest! {
                     bounds_hold(&delta.changes, &model, &kernel);
                     invariants::hold(&model);
                 });
-                prop_assert!(checked.is_ok(), "after {op:?}\n{}", shown(&kernel));
+                prop_assert!(checked.is_ok(), "after {step:?}\n{}", shown(&kernel));
                 lifetimes.observe(event, &delta, &model);
             }
             applied = kernel.events.len();
-            let checked = std::panic::catch_unwind(|| same(&model, &kernel));
-            prop_assert!(checked.is_ok(), "after {op:?}\n{}", shown(&kernel));
+            same(&model, &kernel)?;
         }
         let lives = lifetimes.finish(&model);
         let open: BTreeSet<_> = lives.groups.iter().filter(|life| life.end.is_none()).map(|life| life.key.number.0).collect();
-        prop_assert_eq!(open, kernel_groups(&kernel).into_keys().collect(), "lifetimes of groups");
+        prop_assert_eq!(open, Picture::from(&kernel).groups.into_keys().collect(), "lifetimes of groups");
         for life in lives.groups.iter().filter(|life| life.end.is_none()) {
             let open = life.members.iter().filter(|member| member.until.is_none()).map(|member| member.process).collect();
             prop_assert_eq!(&model.group(life.key).unwrap().members, &open, "members of {}", life.key.number);
@@ -182,27 +123,83 @@ proptest! {
 
     /// With records lost, and the loss known, a complete snapshot makes the model the kernel again.
     #[test]
-    fn a_snapshot_heals_what_a_loss_left(
-        ops in vec(op(), 1..60),
-        old in prop::bool::weighted(0.3),
-        lost in vec(prop::bool::weighted(0.2), 400),
-    ) {
-        let mut kernel = Kernel::new(old);
-        for op in ops {
-            kernel.run(op);
-        }
-        let whole = kernel.events.len();
-        kernel.snapshot(true);
-        let mut model = Model::new();
-        for (index, event) in kernel.events.iter().enumerate() {
+    fn a_snapshot_heals_what_a_loss_left(ops in history(), machine in machine(), lost in vec(prop::bool::weighted(0.2), 400)) {
+        let (kernel, whole) = kernel_and_snapshot(machine, &ops);
+        let seen = |(index, event): (usize, &Event)| {
             let dropped = index < whole && *lost.get(index).unwrap_or(&false);
-            let event = if dropped { gap(event) } else { event.clone() };
-            model.apply(&event);
-            invariants::hold(&model);
+            if dropped { gap(event) } else { event.clone() }
+        };
+        let events: Vec<_> = kernel.events.iter().enumerate().map(seen).collect();
+        same(&model_of(&events), &kernel)?;
+    }
+
+    /// What the model says of a process without doubt is so, whatever was lost before.
+    #[test]
+    fn what_is_not_in_doubt_is_so(ops in history(), machine in machine(), lost in vec(prop::bool::weighted(0.1), 400)) {
+        let mut kernel = Kernel::new(machine);
+        let mut model = Model::new();
+        let mut applied = 0;
+        for op in ops {
+            let Some(step) = op.resolve(&kernel) else { continue };
+            kernel.step(step);
+            for (index, event) in kernel.events.iter().enumerate().skip(applied) {
+                let dropped = *lost.get(index).unwrap_or(&false);
+                model.apply(&if dropped { gap(event) } else { event.clone() });
+            }
+            applied = kernel.events.len();
+            let (said, is) = (Picture::from(&model), Picture::from(&kernel));
+            for process in model.processes().filter(|process| process.knowledge == Knowledge::Seen) {
+                // Of one that was released before its last record the model knows that, and waits for who did it.
+                let decided = process.phase != Phase::Released && !process.parent_exited;
+                if decided && model.uncertain(process.key).is_none() {
+                    let number = process.key.number.0;
+                    prop_assert_eq!(said.processes.get(&number), is.processes.get(&number), "{} after {:?}\n{}", number, step, shown(&kernel));
+                }
+            }
         }
-        let checked = std::panic::catch_unwind(|| same(&model, &kernel));
-        prop_assert!(checked.is_ok(), "{}", shown(&kernel));
-        prop_assert!(model.processes().all(|process| model.uncertain(process.key).is_none()));
+    }
+
+    /// Records that nobody misses, that come twice or in another order: the next complete snapshot ends what they did.
+    #[test]
+    fn a_snapshot_heals_what_disorder_left(ops in history(), machine in machine(), faults in faults()) {
+        let (kernel, whole) = kernel_and_snapshot(machine, &ops);
+        let mut events = damaged(&kernel.events[..whole], &faults);
+        events.extend_from_slice(&kernel.events[whole..]);
+        same(&model_of(&events), &kernel)?;
+    }
+
+    /// What comes within the window is put in order; what comes later is told as a gap and not applied, and so is what never
+    /// comes: every number is accounted for.
+    #[test]
+    fn a_reorder_buffer_accounts_for_every_number(ops in history(), faults in faults(), window in 1_u64..20_000) {
+        let (kernel, _) = kernel_and_snapshot(Machine { new: true, reuses_numbers: true }, &ops);
+        let last = kernel.events.last().unwrap();
+        let coming = damaged(&kernel.events, &faults);
+        let out = ordered(&coming, last, window);
+        let is_gap = |event: &&Event| matches!(event.kind, EventKind::Gap(_));
+        let numbers: Vec<_> = out.iter().filter(|event| !is_gap(event)).map(|event| event.seq).collect();
+        prop_assert!(numbers.is_sorted_by(|one, next| one < next), "in order, and each once");
+        for event in out.iter().filter(|event| !is_gap(event)) {
+            prop_assert_eq!(event, &kernel.events[event.seq.0 as usize - 1]);
+        }
+        let missing = |event: &Event| {
+            let EventKind::Gap(gap) = &event.kind else { return None };
+            (gap.cause == GapCause::MissingSequence).then_some(gap.lost)
+        };
+        let missing: u64 = out.iter().filter_map(missing).sum();
+        prop_assert_eq!(missing + numbers.len() as u64, last.seq.0);
+        let came = history::numbers(&coming);
+        prop_assert!(numbers.iter().all(|seq| came.contains(&seq.0)), "nothing is made up");
+    }
+
+    /// Through the reorder buffer, with loss and disorder, up to a complete snapshot: the model is the kernel.
+    #[test]
+    fn order_and_snapshot_heal_everything(ops in history(), machine in machine(), faults in faults(), window in 1_u64..20_000) {
+        let (kernel, whole) = kernel_and_snapshot(machine, &ops);
+        let mut coming = damaged(&kernel.events[..whole], &faults);
+        coming.extend_from_slice(&kernel.events[whole..]);
+        let out = ordered(&coming, kernel.events.last().unwrap(), window);
+        same(&model_of(&out), &kernel)?;
     }
 
     /// Events that no kernel would write break nothing.
@@ -251,19 +248,19 @@ proptest! {
 /// Whatever ended is forgotten: the model does not grow with history.
 #[test]
 fn memory_is_bounded_by_what_lives() {
-    let mut kernel = Kernel::new(false);
+    let mut kernel = Kernel::new(Machine { new: true, reuses_numbers: true });
     let mut model = Model::new();
     for event in kernel.events.drain(..) {
         model.apply(&event);
     }
-    for round in 0..3_000_usize {
-        for op in [
-            Op::Fork { who: 0, clone_parent: false },
-            Op::Setpgid { who: 1, target: 1, group: 1 },
-            Op::Exit { who: 1, quick: round % 2 == 0 },
-            Op::Wait { who: 0 },
+    for round in 0..3_000 {
+        for step in [
+            Step::Fork { who: 1, clone_parent: false },
+            Step::Setpgid { who: 2, pid: 0, pgid: 0 },
+            Step::Exit { who: 2, quick: round % 2 == 0 },
+            Step::WaitAny { who: 1 },
         ] {
-            kernel.run(op);
+            kernel.step(step);
         }
         for event in kernel.events.drain(..) {
             model.apply(&event);

@@ -80,8 +80,11 @@ const fn rest_size(kind: u32) -> Option<(usize, usize)> {
     })
 }
 
-/// Chains of typedefs and nests of anonymous structs are shorter than this in any kernel; in hostile bytes they may be cycles.
+/// Chains of typedefs are shorter than this in any kernel; in hostile bytes they may be cycles.
 const MAX_DEPTH: u32 = 32;
+/// Anonymous structs and unions within one struct, at any depth, that are looked into for a member; no kernel has so many, and
+/// hostile bytes may have more ways through a cycle than there is time.
+const MAX_NESTED: u32 = 256;
 
 pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|chunk| u32::from_ne_bytes(*chunk))
@@ -143,7 +146,7 @@ impl<'a> Btf<'a> {
         let (mut current, mut base) = (struct_id, 0_u32);
         let mut names = path.split('.').peekable();
         while let Some(name) = names.next() {
-            let (member, bits) = self.member(current, name.as_bytes(), MAX_DEPTH)?;
+            let (member, bits) = self.member(current, name.as_bytes(), &mut { MAX_NESTED })?;
             let total = base.checked_add(bits)?;
             if names.peek().is_none() {
                 return Some(if member.bit_size == 0 {
@@ -158,14 +161,14 @@ impl<'a> Btf<'a> {
     }
 
     /// The member of this name and its offset in bits, looking into anonymous members.
-    fn member(&self, struct_id: u32, name: &[u8], depth: u32) -> Option<(Member, u32)> {
-        let depth = depth.checked_sub(1)?;
+    fn member(&self, struct_id: u32, name: &[u8], left: &mut u32) -> Option<(Member, u32)> {
+        *left = left.checked_sub(1)?;
         for member in self.get(struct_id)?.members() {
             match self.name(member.name) {
                 Some(found) if found == name => return Some((member, member.bit_offset)),
                 Some(_) => {}
                 None => {
-                    let inner = self.strip(member.type_id).and_then(|id| self.member(id, name, depth));
+                    let inner = self.strip(member.type_id).and_then(|id| self.member(id, name, left));
                     if let Some((found, bits)) = inner {
                         return Some((found, member.bit_offset.checked_add(bits)?));
                     }
@@ -298,6 +301,13 @@ mod tests {
         let btf = Btf::parse(&bytes).unwrap();
         assert_eq!(btf.strip(1), None);
         assert_eq!(btf.field("s.a"), None);
+    }
+
+    #[test]
+    fn a_cycle_with_many_ways_through_it_ends() {
+        // 1: struct s { anonymous 1; anonymous 1; anonymous 1 }
+        let bytes = btf(&[&[5, STRUCT << 24 | 3, 4, 0, 1, 0, 0, 1, 0, 0, 1, 0]]);
+        assert_eq!(Btf::parse(&bytes).unwrap().field("s.a"), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 pub mod btf;
 mod control;
 pub mod costs;
-mod decode;
+pub mod decode;
 mod follow;
 pub mod load;
 pub mod offsets;

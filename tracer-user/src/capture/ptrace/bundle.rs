@@ -106,13 +106,14 @@ impl Table {
         let Some(process) = self.processes.get(&pid) else { return false };
         let leads = process.session == pid.0;
         let (stale, zombie, parent) = (process.stale, process.zombie, process.parent.pid);
-        let may_change = process.tty.is_some() || leads;
+        // Also a zombie has its terminal until it is reaped, and others give that another foreground.
+        let may_change = process.tty.is_some() || leads && !zombie;
         let adopted = !zombie && !self.traces(parent) && !self.is_there(parent);
         if let Some(process) = self.processes.get_mut(&pid).filter(|_| adopted) {
             // Until it is read.
             process.stale = true;
         }
-        stale || adopted || !zombie && may_change
+        stale || adopted || may_change
     }
 
     /// Whether a parent that is not traced is there for certain, as it was when this was first asked. The first time the

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Panics when something does not.
-pub(super) fn hold(model: &Model) {
+pub fn hold(model: &Model) {
     let ended = |group: &PgrpKey| model.groups[group].ended.is_some();
     for process in model.processes() {
         let key = process.key;

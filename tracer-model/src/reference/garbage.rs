@@ -243,7 +243,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
 }
 
 /// Any event.
-pub(super) fn event() -> impl Strategy<Value = Event> {
+pub fn event() -> impl Strategy<Value = Event> {
     (0_u64..90, 0_u64..90, 0_u16..3, task(), vec(any::<u8>(), 0..2), option::weighted(0.9, state()), kind()).prop_map(
         |(seq, at, cpu, actor, comm, subject, kind)| Event {
             seq: Seq(seq),
