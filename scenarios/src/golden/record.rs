@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader, IsTerminal as _, Write as _},
     os::{
-        fd::{AsRawFd as _, OwnedFd},
+        fd::{AsRawFd as _, BorrowedFd, OwnedFd},
         unix::{net::UnixStream, process::CommandExt as _},
     },
     path::Path,
@@ -80,15 +80,29 @@ fn recorder(scenario: &Scenario, folder: &Path, backend: Backend, tools: &Tools)
     command
 }
 
+/// In a session of its own, with nothing of this process's surroundings: what a recording says is the same wherever it is
+/// made, in a build server with its variables, ignored signals, umask and stray descriptors as in a login shell.
 fn alone(command: &mut Command, tools: &Tools) {
-    command.env("PATH", tools.path()).stdin(Stdio::null()).stdout(Stdio::null());
+    command.env_clear().env("PATH", tools.path()).stdin(Stdio::null()).stdout(Stdio::null());
     // What is left behind holds these: a pipe to whoever runs this would be found, and is not the scenario's.
     if !std::io::stderr().is_terminal() {
         command.stderr(Stdio::null());
     }
-    let setsid = || nix::unistd::setsid().map(drop).map_err(std::io::Error::from);
-    // SAFETY: setsid is async-signal-safe.
-    unsafe { command.pre_exec(setsid) };
+    let surroundings = || {
+        nix::unistd::setsid()?;
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+        nix::sys::signal::SigSet::empty().thread_set_mask()?;
+        // SAFETY: default actions run none of our code; a descriptor that is closed on exec is still open here.
+        unsafe {
+            for signal in 1..=libc::SIGRTMAX() {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int);
+        }
+        Ok(())
+    };
+    // SAFETY: every call is async-signal-safe, and allocates nothing.
+    unsafe { command.pre_exec(surroundings) };
 }
 
 fn everything(scenario: &Scenario, mut recorder: Command) -> Result<()> {
@@ -116,7 +130,6 @@ fn carelessly(mut recorder: Command) -> Result<ExitStatus> {
         nix::sys::signal::SigSet::from(Signal::SIGWINCH).thread_block().map_err(std::io::Error::from)
     };
     recorder.stdout(Stdio::piped());
-    recorder.env_remove("TERM");
     // SAFETY: every call is async-signal-safe, and allocates nothing.
     unsafe { recorder.pre_exec(sloppy) };
     let mut child = recorder.spawn().context("sesstrace")?;
@@ -126,11 +139,18 @@ fn carelessly(mut recorder: Command) -> Result<ExitStatus> {
 fn named(scenario: &Scenario, folder: &Path, mut recorder: Command, tools: &Tools) -> Result<()> {
     let (ours, theirs) = UnixStream::pair().context("socketpair")?;
     let theirs = OwnedFd::from(theirs);
-    fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty())).context("clearing FD_CLOEXEC")?;
     let mut command = Command::new(tools.folder.join("scenarios"));
     command.arg0("scenarios").args(["run", scenario.name]);
-    command.env(follow::VARIABLE, theirs.as_raw_fd().to_string());
     alone(&mut command, tools);
+    let inherited = theirs.as_raw_fd();
+    command.env(follow::VARIABLE, inherited.to_string());
+    let keep = move || {
+        // SAFETY: the descriptor is open until this process has started the other.
+        let theirs = unsafe { BorrowedFd::borrow_raw(inherited) };
+        fcntl(theirs, FcntlArg::F_SETFD(FdFlag::empty())).map(drop).map_err(std::io::Error::from)
+    };
+    // SAFETY: fcntl is async-signal-safe.
+    unsafe { command.pre_exec(keep) };
     let mut program = command.spawn().context("scenarios")?;
     drop(theirs);
     let mut line = String::new();
