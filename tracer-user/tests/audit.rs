@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "this is a test, helpers and all")]
 
+#[path = "support/executable.rs"]
+mod executable;
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -18,8 +21,7 @@ impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let (built, here) = (env!("CARGO_BIN_EXE_sesstrace"), folder.path().join("sesstrace"));
-        fs::hard_link(built, &here).or_else(|_| fs::copy(built, &here).map(drop)).unwrap();
+        executable::install(env!("CARGO_BIN_EXE_sesstrace"), folder.path().join("sesstrace"));
         Self(folder)
     }
 

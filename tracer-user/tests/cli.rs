@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "this is a test, helpers and all")]
 
+#[path = "support/executable.rs"]
+mod executable;
+
 use std::{
     ffi::OsStr,
     fs,
@@ -27,10 +30,7 @@ impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        // A link where it can be: a copy is open for writing for a while, also in what another test forks meanwhile, and cannot
-        // be executed then.
-        let (built, here) = (env!("CARGO_BIN_EXE_sesstrace"), folder.path().join("sesstrace"));
-        fs::hard_link(built, &here).or_else(|_| fs::copy(built, &here).map(drop)).unwrap();
+        executable::install(env!("CARGO_BIN_EXE_sesstrace"), folder.path().join("sesstrace"));
         Self { folder }
     }
 
@@ -376,7 +376,7 @@ fn hostile_names_and_arguments_are_shown_and_do_nothing() {
     }
     let place = Place::new();
     let hostile = place.folder.path().join(OsStr::from_bytes(b"\x1b[31mred\n\xff"));
-    fs::copy("/bin/true", &hostile).unwrap();
+    executable::copy("/bin/true", &hostile);
     let command = |verb: &[&str]| {
         let mut command = place.sesstrace();
         command.args(verb).arg("--").arg(&hostile).arg(OsStr::from_bytes(b"a\x1b]0;title\x07\xfe\rb"));

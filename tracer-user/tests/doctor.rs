@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests; a skip must be seen")]
 
+#[path = "support/executable.rs"]
+mod executable;
+
 use std::{
     fs,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
@@ -49,7 +52,7 @@ fn without_privileges_it_names_the_command_that_gives_them() {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = directory.path().join("sesstrace");
-    fs::copy(env!("CARGO_BIN_EXE_sesstrace"), &program).unwrap();
+    executable::copy(env!("CARGO_BIN_EXE_sesstrace"), &program);
     let (code, text) = doctor(&program, Some(NOBODY));
     assert_eq!(code, Some(3), "{text}");
     let setcap = format!(

@@ -4,6 +4,7 @@
 use std::{
     fs,
     io::Write,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -432,11 +433,19 @@ SIGTERM to group 11 at 5.001 ms reached 1 process
 
 #[test]
 fn without_a_recording_the_process_is_looked_at() {
-    let mut child = std::process::Command::new("sh")
-        .args(["-c", "trap '' TERM; read line"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .expect("sh");
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "trap '' TERM; read line"]).stdin(Stdio::piped());
+    // Whoever runs the tests may ignore signals, too.
+    // SAFETY: the default action runs none of our code.
+    unsafe {
+        command.pre_exec(|| {
+            for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGPIPE, libc::SIGUSR1, libc::SIGUSR2] {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            Ok(())
+        });
+    }
+    let mut child = command.spawn().expect("sh");
     let pid = child.id().to_string();
     // Until it has come to its read.
     let answer = loop {

@@ -9,7 +9,10 @@ use std::{
 
 use tracer_model::event::{Call, EventKind, WaitStatus};
 
-use crate::stage::{BOTH, Capture, Stage, act, leave, subject};
+use crate::{
+    executable,
+    stage::{BOTH, Capture, Stage, act, leave, subject},
+};
 
 /// An ordinary user.
 const NOBODY: u32 = 65534;
@@ -30,7 +33,7 @@ fn an_ordinary_user_needs_no_privilege() {
     let folder = tempfile::tempdir().unwrap();
     let copy = |from: &Path, to: PathBuf| {
         fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(from, &to).unwrap();
+        executable::copy(from, &to);
         fs::set_permissions(&to, fs::Permissions::from_mode(0o755)).unwrap();
         to
     };

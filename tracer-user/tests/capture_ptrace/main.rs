@@ -10,6 +10,8 @@
 )]
 
 mod attach;
+#[path = "../support/executable.rs"]
+mod executable;
 mod hard;
 mod life;
 mod stage;

@@ -12,6 +12,8 @@
     reason = "a test fails by panicking, and a skip must be seen"
 )]
 
+#[path = "../support/executable.rs"]
+mod executable;
 mod place;
 #[path = "../placement/proc.rs"]
 #[expect(dead_code, reason = "shared with the tests of the placement, which use all of it")]

@@ -9,6 +9,8 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::executable;
+
 /// Becomes nobody, with no group and no capability.
 pub const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
@@ -31,10 +33,7 @@ impl Place {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        // A link where it can be: a copy is open for writing for a while, also in what another test forks meanwhile, and cannot
-        // be executed then.
-        let (built, here) = (env!("CARGO_BIN_EXE_sesstrace"), folder.path().join("sesstrace"));
-        fs::hard_link(built, &here).or_else(|_| fs::copy(built, &here).map(drop)).unwrap();
+        executable::install(env!("CARGO_BIN_EXE_sesstrace"), folder.path().join("sesstrace"));
         Self { folder }
     }
 

@@ -13,6 +13,7 @@ use nix::{
 };
 
 use crate::{
+    executable,
     place::{NOBODY, Place},
     pty::{Terminal, describe},
 };
@@ -158,7 +159,7 @@ fn root_without_cap_sys_ptrace_traces_its_own() {
 fn set_user_id_programs_gain_privilege_where_it_is_said_that_they_do() {
     let Some(place) = Place::for_root() else { return };
     let program = place.path("id");
-    fs::copy("/usr/bin/id", &program).unwrap();
+    executable::copy("/usr/bin/id", &program);
     fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
     let id = program.to_str().unwrap();
     let euid = |mut command: Command| {

@@ -13,7 +13,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{place::Place, pty::eventually};
+use crate::{executable, place::Place, pty::eventually};
 
 const SUDO: &str = "run sesstrace with sudo";
 const REBOOT: &str = "-b ebpf, or boot with kernel.yama.ptrace_scope=1";
@@ -141,7 +141,7 @@ fn a_process_of_another_user() {
 fn a_set_user_id_program_that_runs_already() {
     let Some(place) = Place::for_root() else { return };
     let program = place.path("sleep");
-    fs::copy("/usr/bin/sleep", &program).unwrap();
+    executable::copy("/usr/bin/sleep", &program);
     fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
     let target = Sleeper::of(65534, program.to_str().unwrap());
     let said = follow(&place, place.nobody(), &target);

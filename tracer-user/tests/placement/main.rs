@@ -13,6 +13,8 @@
 mod capture_process;
 mod differences;
 mod double;
+#[path = "../support/executable.rs"]
+mod executable;
 mod jobs;
 mod proc;
 #[expect(dead_code, reason = "the transparency tests use the rest")]

@@ -6,6 +6,7 @@ use nix::unistd::{Gid, User, geteuid, setgid, setgroups, setuid};
 
 use crate::{
     double::{Mode, PLACEMENTS, place},
+    executable,
     pty::describe,
     run::{Setup, pipe, read_to_end, script},
 };
@@ -83,7 +84,7 @@ fn an_unknown_user_and_a_lack_of_rights_are_named() {
     let setup = Setup::new().stderr(writer).prepare(become_nobody);
     // The build directory need not be open to everybody.
     let program = setup.path("place");
-    fs::copy(place(), &program).unwrap();
+    executable::copy(place(), &program);
     fs::set_permissions(program.parent().unwrap(), PermissionsExt::from_mode(0o755)).unwrap();
     let words = [program.to_str().unwrap(), "--user", "root", "--", "touch", "ran"].map(str::to_owned);
     let mut run = setup.start_words(&words);
