@@ -11,6 +11,7 @@ use scenarios::{
         Tools, failures,
         record::{Backend, record},
         replay::pictures,
+        room,
     },
 };
 
@@ -20,7 +21,7 @@ fn family(name: &str) {
         return;
     }
     let (_, scenarios) = cases::FAMILIES.into_iter().find(|(known, _)| *known == name).unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir_in(room().unwrap()).unwrap();
     let mut failures = Vec::new();
     for scenario in scenarios {
         let found = one(scenario, &folder.path().join(scenario.name), &tools);

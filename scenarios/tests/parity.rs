@@ -11,7 +11,7 @@ use scenarios::{
     golden::{
         Tools, read,
         record::{Backend, record},
-        recording,
+        recording, room,
     },
     parity::{self, Difference, Fields, Ledger, Section, Side},
     story,
@@ -34,7 +34,7 @@ fn the_differences_are_those_of_the_table() {
     if !ptrace_works() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir_in(room().unwrap()).unwrap();
     let (mut ebpf, mut ptrace) = (Fields::default(), Fields::default());
     let mut ledgers = [Section::Facts, Section::Expectations, Section::Fields, Section::Chance]
         .map(|section| Ledger::new(parity::read(DOCUMENT, section).unwrap()));

@@ -10,6 +10,7 @@ use scenarios::{
         record::{self, Backend},
         recording,
         replay::{Mode, replay},
+        room,
     },
     story,
 };
@@ -71,7 +72,7 @@ fn each(
 
 /// Records a scenario, and keeps the recording if it says what it must.
 fn make(scenario: &Scenario, tools: &Tools) -> Result<Vec<String>> {
-    let folder = env::temp_dir().join(format!("golden-{}", scenario.name));
+    let folder = room()?.join(format!("golden-{}", scenario.name));
     record::record(scenario, &folder, Backend::Ebpf, tools)?;
     let new = folder.join("recording.jsonl");
     let mut failures = story::check(scenario.expect, &read(&new)?)?;
@@ -88,7 +89,7 @@ fn make(scenario: &Scenario, tools: &Tools) -> Result<Vec<String>> {
 
 /// Records a scenario here and now, and keeps nothing. Of what a tracer cannot know the parity test judges.
 fn attempt(scenario: &Scenario, backend: Backend, tools: &Tools) -> Result<Vec<String>> {
-    let folder = env::temp_dir().join(format!("try-{}-{}", scenario.name, backend.name()));
+    let folder = room()?.join(format!("try-{}-{}", scenario.name, backend.name()));
     record::record(scenario, &folder, backend, tools)?;
     let failures = story::check(scenario.expect, &read(&folder.join("recording.jsonl"))?)?;
     fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;

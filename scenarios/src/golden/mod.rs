@@ -9,7 +9,12 @@ mod picture;
 pub mod record;
 pub mod replay;
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    fs::{self, File},
+    os::fd::AsRawFd as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use tracer_model::event::Event;
@@ -47,6 +52,21 @@ impl Tools {
     fn path(&self) -> String {
         format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", self.folder.display())
     }
+}
+
+/// Where folders to record in are made. It is on the mount of `/`: a working directory elsewhere keeps a mount busy, and that
+/// would be found.
+pub fn room() -> Result<PathBuf> {
+    let root = mount(Path::new("/"))?;
+    let candidates = [env::temp_dir(), "/var/tmp".into(), "/var/lib".into()];
+    Ok(candidates.into_iter().find(|folder| mount(folder).is_ok_and(|mount| mount == root)).unwrap_or("/".into()))
+}
+
+/// The mount that a folder is on, as `/proc/PID/fdinfo` has it (proc(5)).
+fn mount(folder: &Path) -> Result<String> {
+    let open = File::open(folder).with_context(|| folder.display().to_string())?;
+    let facts = fs::read_to_string(format!("/proc/self/fdinfo/{}", open.as_raw_fd())).context("fdinfo")?;
+    facts.lines().find(|line| line.starts_with("mnt_id:")).map(str::to_owned).context("fdinfo has no mnt_id")
 }
 
 /// The folder of all golden recordings.
