@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 /// Programs, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 26] = [
+const PROGRAMS: [(&str, &str); 27] = [
     ("bash", "bash"),
     ("dash", "dash"),
     ("zsh", "zsh"),
@@ -36,6 +36,7 @@ const PROGRAMS: [(&str, &str); 26] = [
     ("git", "git"),
     ("python3", "python3"),
     ("zstd", "zstd"),
+    ("strace", "strace"),
 ];
 
 /// Parts of the Rust toolchain: the cargo command and the rustup component.
