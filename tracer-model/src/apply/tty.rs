@@ -122,11 +122,11 @@ impl Model {
         let leader = self.sessions.get(&session).and_then(|session| session.leader);
         let leader_phase = leader.and_then(|leader| self.processes.get(&leader)).map(|leader| leader.phase);
         let leader_gone = leader_phase.is_some_and(|phase| phase >= Phase::Exiting);
-        if state.facts.session_leader || leader_gone {
-            let how = if leader_gone { Some(TtyChange::LeaderExit) } else { self.loss(cx, key) };
+        let how = if leader_gone { Some(TtyChange::LeaderExit) } else { self.loss(cx, leader.unwrap_or(key)) };
+        // Whoever of the session is seen first has lost it with the session; the call that takes it may not have returned.
+        if state.facts.session_leader || how.is_some() {
             self.lose_tty(cx, session, known, how);
         } else if state.exit_state != EXIT_DEAD {
-            let gives_up = |call: &Call| request(call) == Some(TtyRequest::GiveUp);
             if !self.in_call(cx, key, gives_up) {
                 cx.push(Change::UnseenCall { process: key, what: UnseenChange::ControllingTty });
             }
@@ -135,20 +135,29 @@ impl Model {
         self.drop_tty(key);
     }
 
-    /// How the session of a living leader lost its terminal.
+    /// How the session of a living leader lost its terminal: by a call that returns with this event, or has not returned.
     fn loss(&self, cx: &Cx, leader: ProcKey) -> Option<TtyChange> {
-        let gives_up = |call: &Call| request(call) == Some(TtyRequest::GiveUp);
-        let hangs_up = |call: &Call| *call == Call::Vhangup || request(call) == Some(TtyRequest::Hangup);
         let hangup_signal = matches!(&cx.event.kind, EventKind::SignalGenerated(sent)
             if sent.signal == Signal::HUP || sent.signal == Signal::CONT);
-        let actor = self.lookup(cx.event.actor);
         if self.in_call(cx, leader, gives_up) {
-            Some(TtyChange::GivenUp)
-        } else if hangup_signal || actor.is_some_and(|actor| self.in_call(cx, actor, hangs_up)) {
-            Some(TtyChange::Hangup)
-        } else {
-            None
+            return Some(TtyChange::GivenUp);
         }
+        if hangup_signal {
+            return Some(TtyChange::Hangup);
+        }
+        let session = self.processes.get(&leader).and_then(|leader| leader.session);
+        if let EventKind::Leave(leave) = &cx.event.kind
+            && let Some(actor) = self.lookup(cx.event.actor).and_then(|actor| self.processes.get(&actor))
+            && let Some(how) = takes_away(&leave.call, actor.session == session)
+        {
+            return Some(how);
+        }
+        // Rare enough to ask everybody.
+        let mut open = self
+            .processes
+            .values()
+            .flat_map(|process| process.book.calls.values().map(move |open| (&open.call, process.session == session)));
+        open.find_map(|(call, own)| takes_away(call, own))
     }
 
     /// Whether a process is in such a call: this event is its return, or it has not returned.
@@ -245,9 +254,10 @@ impl Model {
         let leader = session.and_then(|session| self.sessions.get(&session)?.leader);
         let leader_exits =
             leader.and_then(|leader| self.processes.get(&leader)).is_some_and(|leader| leader.phase >= Phase::Exiting);
-        // An exiting leader first takes the foreground away, then the terminal from each member (drivers/tty/tty_jobctrl.c,
-        // `disassociate_ctty`).
-        let given_up = state.foreground.number == 0 && leader_exits;
+        // A leader that exits or gives the terminal up first takes the foreground away, then the terminal from each member
+        // (drivers/tty/tty_jobctrl.c, `disassociate_ctty`).
+        let leaves = leader_exits || leader.is_some_and(|leader| self.in_call(cx, leader, gives_up));
+        let given_up = state.foreground.number == 0 && leaves;
         let Some(terminal) = self.terminals.get_mut(&tty) else { return };
         let (before, from) = (terminal.foreground_id, terminal.foreground);
         let same = before.number == state.foreground.number && same_ino(before.ino, state.foreground.ino);
@@ -325,6 +335,22 @@ impl Model {
                 cx.push(Change::Foreground { tty, by: None, from, to });
             }
         }
+    }
+}
+
+/// Whether a call gives up the caller's controlling terminal.
+fn gives_up(call: &Call) -> bool {
+    request(call) == Some(TtyRequest::GiveUp)
+}
+
+/// How a call takes a session's terminal away: one in the session itself, or in another.
+fn takes_away(call: &Call, own: bool) -> Option<TtyChange> {
+    match *call {
+        Call::Vhangup if own => Some(TtyChange::Hangup),
+        Call::TtyIoctl { request: TtyRequest::Hangup, .. } => Some(TtyChange::Hangup),
+        // An argument of 1 asks for somebody else's (drivers/tty/tty_jobctrl.c, `tiocsctty`).
+        Call::TtyIoctl { request: TtyRequest::SetControlling, arg: 1, .. } if !own => Some(TtyChange::Stolen),
+        _ => None,
     }
 }
 
