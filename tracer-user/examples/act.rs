@@ -205,6 +205,8 @@ fn jobs() {
         // SAFETY: one thread.
         match unsafe { fork() }.unwrap() {
             ForkResult::Child => {
+                // Who ended before its parent waits would be returned at once.
+                until_asleep(getppid());
                 setpgid(Pid::from_raw(0), Pid::from_raw(0)).unwrap();
                 // Once more, which changes nothing.
                 setpgid(Pid::from_raw(0), getpid()).unwrap();

@@ -12,7 +12,9 @@ use std::{
 };
 
 use tracer_model::{
-    event::{CLONE_THREAD, Call, Coverage, Event, EventKind, GapCause, PF_KTHREAD, State, WaitStatus},
+    event::{
+        CLONE_THREAD, Call, Coverage, EXIT_DEAD, EXIT_ZOMBIE, Event, EventKind, GapCause, PF_KTHREAD, State, WaitStatus,
+    },
     ids::Pid,
 };
 use tracer_user::capture::{
@@ -146,8 +148,10 @@ fn a_life_is_seen_from_fork_to_reap() {
         assert_eq!((&*state.comm.0, state.pgrp.number), (&b"true"[..], pid), "kept by exec");
         assert!(matches!(&event.kind, EventKind::Exec { args, .. } if *args == [b"true".to_vec()]));
         let (_, dead) = find("end", &|kind| matches!(kind, EventKind::Dead));
-        // The waiting parent can be quicker than the switch away from the dead: then the group is given up already.
-        assert!(dead.pgrp.number == pid && dead.exit_state == 0x20 || dead.pgrp.number == 0, "{dead:?}");
+        // The waiting parent can be quicker than the switch away from the dead: then the group is given up, or about to be
+        // (kernel/exit.c, `wait_task_zombie`, marks the dead before `release_task`).
+        let given_up = dead.pgrp.number == 0 || dead.exit_state == EXIT_DEAD;
+        assert!(dead.pgrp.number == pid && dead.exit_state == EXIT_ZOMBIE || given_up, "{dead:?}");
         assert_eq!(dead.wait_status(), 0);
 
         let wait = events.iter().find(|event| is_wait_for(event, pid)).unwrap();
