@@ -142,6 +142,7 @@ fn named(scenario: &Scenario, folder: &Path, mut recorder: Command, tools: &Tool
     let mut command = Command::new(tools.folder.join("scenarios"));
     command.arg0("scenarios").args(["run", scenario.name]);
     alone(&mut command, tools);
+    command.current_dir(folder);
     let inherited = theirs.as_raw_fd();
     command.env(follow::VARIABLE, inherited.to_string());
     let keep = move || {

@@ -29,7 +29,7 @@ fn quit() -> Result<()> {
     let ready = Gate::new()?;
     let shell = terminal.login("shell", || {
         catch(Signal::SIGTTOU, Catch::Ignore)?;
-        let (go, waits) = (Gate::new()?, Gate::new()?);
+        let (go, waits, all) = (Gate::new()?, Gate::new()?, Gate::new()?);
         let job = spawn("dies", || {
             setpgid(SELF, SELF)?;
             nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0)?;
@@ -50,12 +50,12 @@ fn quit() -> Result<()> {
             };
             member("handles", Catch::Handler)?;
             member("ignores", Catch::Ignore)?;
-            waits.open()?;
+            all.open()?;
             pause();
             Ok(())
         })?;
         proc::until("the job leads its group", || Ok(job.stat()?.group == job.pid()))?;
-        waits.pass()?;
+        all.pass()?;
         terminal.set_foreground(job.pid())?;
         ready.open()?;
         job.dies_of(Signal::SIGQUIT)?;
