@@ -84,6 +84,13 @@ impl<'a> Inspected<'a> {
         there.iter().find(alike)
     }
 
+    /// This pipe is one of which its origin holds an end: nobody comes by a nameless pipe but by inheriting it, whether or not
+    /// the origin's own end survives an exec.
+    pub fn is_pipe_of_origin(&self, open: &Descriptor) -> bool {
+        let there = || self.origin?.inspection.descriptors.as_ref().ok()?.open.iter().find(|it| it.same_target(open));
+        open.target == Target::Pipe && open.path.starts_with(b"pipe:") && there().is_some()
+    }
+
     /// Its environment had this variable at its last exec.
     pub fn has_mark(&self, name: &str) -> bool {
         self.inspection.marks.as_ref().is_ok_and(|marks| marks.iter().any(|mark| mark == name.as_bytes()))

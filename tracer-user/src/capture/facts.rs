@@ -103,10 +103,10 @@ fn parse_lockdown(text: &str) -> Lockdown {
     }
 }
 
-/// Effective capabilities of this process, as a mask.
+/// Effective capabilities of the calling thread, as a mask.
 #[must_use]
 pub fn effective_capabilities() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

@@ -17,7 +17,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::sleep,
 };
-use tracer_model::ids::{BootNs, Pid, Seq};
+use tracer_model::ids::{BootNs, Pid, ProcKey, Seq};
 
 use super::{
     backend::{Capturing, Pace},
@@ -121,6 +121,16 @@ impl Engine {
     pub fn inspect_followed(&mut self) {
         let asked = self.inspector.ask(self.live.model(), || self.last_seq());
         self.live.feed(asked);
+    }
+
+    /// From now on the whole machine is watched: whoever may be a daemon is inspected when it has settled.
+    pub fn watch(&self) {
+        self.inspector.watch();
+    }
+
+    /// These are to be inspected soon.
+    pub fn inspect_soon(&self, processes: impl IntoIterator<Item = ProcKey>) {
+        self.inspector.queue(processes);
     }
 
     fn inspect(&mut self) {

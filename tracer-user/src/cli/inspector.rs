@@ -1,12 +1,13 @@
 //! Decides who is inspected and when, while a capture goes on: the command before it is executed, what is left when it has
-//! ended and who waits for that, and everything that was reparented and has settled.
+//! ended and who waits for that, and everything that was reparented and has settled. Where the machine is watched, also whoever
+//! leads a session or was started by the first process, launchers to compare with, and whoever is asked for.
 //!
 //! A sink notes whose time has come; the engine reads `/proc` and feeds what it saw to the recording like any event. Must not:
 //! judge.
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     rc::Rc,
 };
@@ -21,6 +22,7 @@ use tracer_model::{
     state::{Model, Phase},
 };
 
+use super::launchers::Launchers;
 use crate::{
     capture::{Item, boot_now, inspect, procfs},
     sink::Sink,
@@ -43,7 +45,7 @@ pub struct Inspector(Rc<RefCell<Plan>>);
 #[derive(Default)]
 struct Plan {
     settling: BTreeSet<(BootNs, ProcKey)>,
-    since: BTreeMap<ProcKey, BootNs>,
+    since: BTreeMap<ProcKey, (BootNs, Moment)>,
     /// The command has ended just now.
     root_ended: bool,
     /// When something of what is followed was forked, executed, adopted or ended last, or began a session.
@@ -52,31 +54,60 @@ struct Plan {
     settled: BTreeSet<ProcKey>,
     /// Pipes that the command wrote its output and errors to.
     outputs: Vec<(u64, u64)>,
+    /// Where the machine is watched.
+    watching: Option<Watching>,
+}
+
+/// What only watching needs.
+#[derive(Default)]
+struct Watching {
+    launchers: Launchers,
+    /// Who was asked for.
+    queue: VecDeque<ProcKey>,
 }
 
 impl Plan {
-    fn settles(&mut self, process: ProcKey, at: BootNs) {
-        self.forget(process);
+    /// It settles at `at`. What it is then does not become less by what happens until then.
+    fn settles(&mut self, process: ProcKey, at: BootNs, moment: Moment) {
+        let before = self.forget(process).unwrap_or(moment);
         self.settling.insert((at, process));
-        self.since.insert(process, at);
+        self.since.insert(process, (at, moment.min(before)));
     }
 
-    fn forget(&mut self, process: ProcKey) {
-        if let Some(at) = self.since.remove(&process) {
-            self.settling.remove(&(at, process));
-        }
+    fn forget(&mut self, process: ProcKey) -> Option<Moment> {
+        let (at, moment) = self.since.remove(&process)?;
+        self.settling.remove(&(at, process));
+        Some(moment)
     }
 
-    fn take_due(&mut self, now: BootNs) -> Vec<ProcKey> {
+    fn take_due(&mut self, now: BootNs) -> Vec<(ProcKey, Moment)> {
         let mut due = Vec::new();
         while let Some(&(at, process)) = self.settling.first()
             && at <= now
             && due.len() < MANY
         {
-            self.forget(process);
-            due.push(process);
+            due.extend(self.forget(process).map(|moment| (process, moment)));
+        }
+        if let Some(watching) = &mut self.watching {
+            let many = watching.queue.len().min(MANY);
+            due.extend(watching.queue.drain(..many).map(|process| (process, Moment::Asked)));
         }
         due
+    }
+
+    /// Who leads a session or was started by who adopts everybody has nobody above that ends.
+    fn watch(&mut self, change: &Change, at: BootNs, model: &Model) {
+        let Some(watching) = &mut self.watching else { return };
+        watching.launchers.observe(change);
+        let adopts =
+            |key: ProcKey| key.number.0 == 1 || model.process(key).is_some_and(|process| process.facts.subreaper);
+        if let Change::SessionBorn { leader: process, .. } = *change {
+            self.settles(process, at, Moment::Asked);
+        } else if let Change::Forked { child, parent } = *change
+            && adopts(parent)
+        {
+            self.settles(child, at, Moment::Asked);
+        }
     }
 }
 
@@ -90,6 +121,18 @@ impl Inspector {
         let pipes = outputs.filter(|it| it.target == Target::Pipe).map(|it| (it.device, it.inode));
         self.0.borrow_mut().outputs = pipes.collect();
         item(inspection, last)
+    }
+
+    /// From now on the whole machine is watched.
+    pub fn watch(&self) {
+        self.0.borrow_mut().watching = Some(Watching::default());
+    }
+
+    /// These are to be inspected soon.
+    pub fn queue(&self, processes: impl IntoIterator<Item = ProcKey>) {
+        if let Some(watching) = &mut self.0.borrow_mut().watching {
+            watching.queue.extend(processes);
+        }
     }
 
     /// What is to be read now.
@@ -109,10 +152,16 @@ impl Inspector {
             }
             items.extend(inspections.into_iter().map(|it| item(it, last())));
         }
-        let due = plan.take_due(boot_now());
-        plan.settled.extend(&due);
-        let settled = due.into_iter().filter_map(|key| look(model, key, Moment::Settled));
-        items.extend(settled.map(|it| item(it, last())));
+        let now = boot_now();
+        for (key, moment) in plan.take_due(now) {
+            if moment == Moment::Settled {
+                plan.settled.insert(key);
+            }
+            let launcher = plan.watching.as_mut().and_then(|it| it.launchers.not_inspected(key, model, now));
+            let looks = [launcher.map(|launcher| (launcher, Moment::Asked)), Some((key, moment))];
+            let looks = looks.into_iter().flatten().filter_map(|(key, moment)| look(model, key, moment));
+            items.extend(looks.map(|it| item(it, last())));
+        }
         items
     }
 
@@ -171,8 +220,10 @@ impl Sink for Inspector {
             if news {
                 plan.news = plan.news.max(event.at);
             }
+            let settled = BootNs(event.at.0.saturating_add(SETTLES_AFTER_NS));
+            plan.watch(change, settled, model);
             if let Change::Reparented { process, .. } = *change {
-                plan.settles(process, BootNs(event.at.0.saturating_add(SETTLES_AFTER_NS)));
+                plan.settles(process, settled, Moment::Settled);
             } else if let Change::Exited { process, .. } = *change {
                 plan.forget(process);
                 plan.settled.remove(&process);

@@ -17,6 +17,7 @@ pub mod exit;
 mod explain;
 mod history;
 mod inspector;
+mod launchers;
 mod leftovers;
 mod live;
 mod progress;

@@ -44,9 +44,50 @@ fn short(ns: u64, unit: u64, name: &str) -> String {
     }
 }
 
+/// Wall time in UTC, rounded down to milliseconds: `2026-11-24T08:00:00.500Z`. ns since 1970.
+#[must_use]
+pub fn wall(unix_ns: i64) -> String {
+    let (days, of_day) = (unix_ns.div_euclid(DAY_NS), unix_ns.rem_euclid(DAY_NS));
+    let (year, month, day) = civil(days);
+    let (seconds, ms) = (of_day / 1_000_000_000, of_day / 1_000_000 % 1000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
+const DAY_NS: i64 = 86_400_000_000_000;
+
+/// The date of a day since 1970, in the Gregorian calendar. Years are counted from March, so that a leap day is the last.
+fn civil(days: i64) -> (i64, i64, i64) {
+    const FOUR_CENTURIES: i64 = 146_097;
+    // 1970-01-01 is so many days after 0000-03-01.
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(FOUR_CENTURIES), days.rem_euclid(FOUR_CENTURIES));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (era * 400 + year + next, month, day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wall_times_are_those_of_the_calendar() {
+        for (seconds, shown) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_199, "2024-02-29T23:59:59.000Z"),
+            (1_709_251_200, "2024-03-01T00:00:00.000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(wall(seconds * 1_000_000_000), shown);
+        }
+        assert_eq!(wall(1_500_999_999), "1970-01-01T00:00:01.500Z");
+    }
 
     #[test]
     fn times_are_milliseconds_since_the_start() {

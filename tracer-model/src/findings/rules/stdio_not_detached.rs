@@ -30,7 +30,7 @@ fn draft(now: &Now<'_>, inspected: Inspected<'_>) -> Option<Draft> {
     let process = now.model.process(inspected.process)?;
     // What has the terminal as its controlling one is a job, and another rule's.
     let foreign = |tty: &Descriptor| matches!(tty.target, Target::Terminal(_)) && process.tty.is_none();
-    let held = |open: &&Descriptor| open.number < 3 && (foreign(open) || open.target == Target::Pipe && inspected.inherited(open).is_some());
+    let held = |open: &&Descriptor| open.number < 3 && (foreign(open) || open.target == Target::Pipe && (inspected.inherited(open).is_some() || inspected.is_pipe_of_origin(open)));
     let held: Vec<&Descriptor> = inspected.open().iter().filter(held).collect();
     let first = held.first()?;
     let supervised = process.parent.is_some_and(|parent| Some(parent) == inspected.origin.map(|origin| origin.process));
@@ -85,6 +85,14 @@ mod tests {
                   seen  #11 11 logger exits 0
             "]],
         );
+    }
+
+    #[test]
+    fn the_other_end_may_be_closed_by_an_exec_of_the_launcher() {
+        let reads = DAEMON.replace("fd=1:pipe:10:77:w:pipe:[77]", "fd=5:pipe:10:77:r+:pipe:[77]");
+        assert_ne!(reads, DAEMON);
+        let held = "fd=0:null:6:4:r:/dev/null fd=1:pipe:10:77:w:pipe:[77]";
+        assert_eq!(ids(&format!("{reads}inspected 12 settled {held}")), ["JC504", "JC502"]);
     }
 
     #[test]

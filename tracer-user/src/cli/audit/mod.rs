@@ -2,9 +2,11 @@
 //!
 //! Must not: judge; the rules and `tracer_model::audit` do.
 
+mod baseline;
 mod policy_file;
 mod run;
 mod snapshot;
+mod watch;
 
 use std::{
     ffi::OsString,
@@ -52,6 +54,19 @@ pub struct AuditArgs {
     /// Every process of the machine that nobody waits for or that leads a session, as it is now
     #[arg(long, group = "whom")]
     all: bool,
+    /// The whole machine from now on: each process when it has settled, and again when something about it changes. Prints what
+    /// was not seen before
+    #[arg(long, group = "whom")]
+    watch: bool,
+    /// With --watch: what was seen before, and is not told again; kept up to date
+    #[arg(long, value_name = "FILE", requires = "watch")]
+    baseline: Option<PathBuf>,
+    /// With --watch: look at everybody again so long after the last look
+    #[arg(long, value_name = "TIME", default_value = "60s", requires = "watch")]
+    again: At,
+    /// With --watch: end by itself after so long, instead of at SIGINT or SIGTERM
+    #[arg(long = "for", value_name = "TIME", requires = "watch")]
+    limit: Option<At>,
     /// A command, from its start until it and what it leaves behind have settled; it is left running
     #[arg(last = true, value_name = "COMMAND", group = "whom")]
     command: Vec<OsString>,
@@ -124,6 +139,16 @@ impl AuditArgs {
         Ok((Box::new(BufWriter::new(file)), Style::PLAIN))
     }
 
+    /// A duration of more than nothing, in ns.
+    fn duration(at: At, option: &str) -> Result<u64, ExpectedError> {
+        match at {
+            At::Since(ns) if ns > 0 => Ok(ns.unsigned_abs()),
+            At::Since(_) | At::Wall(_) | At::Event(_) | At::Ago(_) => {
+                Err(ExpectedError::usage(format!("{option} takes a duration"), &format!("{option} 60s")))
+            }
+        }
+    }
+
     fn sink(
         &self,
         whom: Whom,
@@ -154,6 +179,9 @@ impl AuditArgs {
 pub fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     if !args.command.is_empty() {
         return run::command(args, color);
+    }
+    if args.watch {
+        return watch::run(args, color);
     }
     match &args.recording {
         Some(path) => recording(args, path, color),

@@ -15,7 +15,6 @@ use super::AuditArgs;
 use crate::{
     capture::ebpf::Mode,
     cli::{
-        at::At,
         common::ColorChoice,
         engine::{About, Clocks, EndSignals, Engine, Outputs, Pacer, Wake, complaint, explain, runtime},
         exit::{ExpectedError, before_command, say},
@@ -28,10 +27,7 @@ use crate::{
 
 /// Audits a command.
 pub(super) fn command(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
-    let At::Since(within) = args.within else {
-        return Err(ExpectedError::usage("--within takes a duration", "--within 10s").into());
-    };
-    let within = Duration::from_nanos(within.unsigned_abs());
+    let within = Duration::from_nanos(AuditArgs::duration(args.within, "--within")?);
     let launch = Launch { command: args.command.clone(), ..Launch::default() };
     launch.check().map_err(ExpectedError::from)?;
     let choice = args.capture.choice(Mode::Follow, false).map_err(before_command)?;

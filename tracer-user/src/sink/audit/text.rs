@@ -68,7 +68,8 @@ fn line(cells: &[String; 6], widths: &[usize]) -> String {
     line
 }
 
-fn details(row: &Row, base: BootNs, style: Style, out: &mut dyn Write) -> io::Result<()> {
+/// What stands below a row.
+pub(super) fn details(row: &Row, base: BootNs, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let from = row.chosen.line.as_ref().map(|line| format!(" (policy file: {line})")).unwrap_or_default();
     let excused: Vec<&str> = row.excused.iter().copied().collect();
     let excused = if excused.is_empty() { String::new() } else { format!("; {} left out", excused.join(", ")) };
@@ -103,7 +104,8 @@ fn fact(finding: &Finding, base: BootNs, style: Style) -> String {
     sentence(&finding.fact, base, style)
 }
 
-fn tone(verdict: Verdict) -> Tone {
+/// In which tone a verdict is told.
+pub(super) fn tone(verdict: Verdict) -> Tone {
     match verdict {
         Verdict::Detached => Tone::Plain,
         Verdict::Partial | Verdict::Attached | Verdict::Unknown => Tone::Trouble,

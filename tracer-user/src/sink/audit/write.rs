@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tracer_model::{findings::Finding, ids::BootNs};
 
 use super::{Format, Row, Style, text};
@@ -31,42 +31,47 @@ pub(super) fn write(
 }
 
 fn json_lines(rows: &[Row], base: BootNs, out: &mut dyn Write) -> io::Result<()> {
-    for row in rows {
-        let steps: Vec<_> = row
-            .path
-            .iter()
-            .map(|step| json!({"at": step.at.0.wrapping_sub(base.0).cast_signed(), "pid": step.process.number.0, "step": step.kind.name()}))
-            .collect();
-        let unseen: Vec<_> =
-            row.judgement.unseen.iter().map(|(what, errno)| json!({"what": what, "errno": errno})).collect();
-        let object = json!({
-            "kind": "audit",
-            "verdict": row.judgement.verdict.name(),
-            "reason": row.judgement.reason,
-            "pid": row.key.number.0,
-            "start": row.start.to_string(),
-            "name": String::from_utf8_lossy(&row.name),
-            "uid": row.uid,
-            "session": row.session.map(|session| session.number.0),
-            "tty": row.tty,
-            "launched_by": row.launched,
-            "launch_seen": row.compared,
-            "policy": row.chosen.policy.name,
-            "policy_why": row.chosen.policy.why,
-            "policy_line": row.chosen.line,
-            "path": steps,
-            "unseen": unseen,
-            "rules": row.findings.iter().map(|finding| finding.rule.id).collect::<Vec<_>>(),
-            "left_out": row.excused,
-        });
-        writeln!(out, "{object}")?;
-        let mut lines = Vec::new();
-        for finding in &row.findings {
-            finding_line(finding, None, base, |words| sentence(words, base, Style::PLAIN), &mut lines)?;
-        }
-        out.write_all(&lines)?;
+    rows.iter().try_for_each(|row| object(row, base, json!({}), out))
+}
+
+/// A row as JSON, with a few fields `more`, and a line for each of its findings.
+pub(super) fn object(row: &Row, base: BootNs, more: Value, out: &mut dyn Write) -> io::Result<()> {
+    let steps: Vec<_> = row
+        .path
+        .iter()
+        .map(|step| json!({"at": step.at.0.wrapping_sub(base.0).cast_signed(), "pid": step.process.number.0, "step": step.kind.name()}))
+        .collect();
+    let unseen: Vec<_> =
+        row.judgement.unseen.iter().map(|(what, errno)| json!({"what": what, "errno": errno})).collect();
+    let mut object = json!({
+        "kind": "audit",
+        "verdict": row.judgement.verdict.name(),
+        "reason": row.judgement.reason,
+        "pid": row.key.number.0,
+        "start": row.start.to_string(),
+        "name": String::from_utf8_lossy(&row.name),
+        "uid": row.uid,
+        "session": row.session.map(|session| session.number.0),
+        "tty": row.tty,
+        "launched_by": row.launched,
+        "launch_seen": row.compared,
+        "policy": row.chosen.policy.name,
+        "policy_why": row.chosen.policy.why,
+        "policy_line": row.chosen.line,
+        "path": steps,
+        "unseen": unseen,
+        "rules": row.findings.iter().map(|finding| finding.rule.id).collect::<Vec<_>>(),
+        "left_out": row.excused,
+    });
+    if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
+        object.extend(more);
     }
-    Ok(())
+    writeln!(out, "{object}")?;
+    let mut lines = Vec::new();
+    for finding in &row.findings {
+        finding_line(finding, None, base, |words| sentence(words, base, Style::PLAIN), &mut lines)?;
+    }
+    out.write_all(&lines)
 }
 
 fn markdown(rows: &[Row], base: BootNs, out: &mut dyn Write) -> io::Result<()> {

@@ -1,0 +1,64 @@
+//! Who forked whom, through ancestors that have ended: what a process that has settled is compared with is the nearest of them
+//! that lives.
+//!
+//! Bounded: of processes that have been reaped, the last few thousand. Must not: judge.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tracer_model::{
+    delta::Change,
+    ids::{BootNs, ProcKey},
+    state::{Model, Phase},
+};
+
+/// Reaped processes that are remembered.
+const REAPED: usize = 4096;
+/// Ancestors that are gone through.
+const ABOVE: usize = 16;
+/// An inspection of a launcher is good for so long.
+const GOOD_FOR_NS: u64 = 1_000_000_000;
+
+/// The launchers of processes whose fork was seen.
+#[derive(Default)]
+pub struct Launchers {
+    of: BTreeMap<ProcKey, ProcKey>,
+    reaped: VecDeque<ProcKey>,
+    /// When a launcher was inspected.
+    looked: BTreeMap<ProcKey, BootNs>,
+}
+
+impl Launchers {
+    /// Takes a change.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the changes that say who launched whom")]
+    pub fn observe(&mut self, change: &Change) {
+        match *change {
+            Change::Forked { child, parent } => drop(self.of.insert(child, parent)),
+            Change::Exited { process, .. } => drop(self.looked.remove(&process)),
+            Change::Reaped { process, .. } => {
+                self.reaped.push_back(process);
+                if self.reaped.len() > REAPED
+                    && let Some(oldest) = self.reaped.pop_front()
+                {
+                    self.of.remove(&oldest);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The nearest launcher of a process that lives and adopts nobody, if it was not inspected lately: it is now.
+    pub fn not_inspected(&mut self, process: ProcKey, model: &Model, now: BootNs) -> Option<ProcKey> {
+        let starts = |key: &ProcKey| {
+            let process = model.process(*key).filter(|process| process.phase == Phase::Alive);
+            process.is_some_and(|process| key.number.0 > 1 && !process.facts.subreaper)
+        };
+        let above = |key: &ProcKey| self.of.get(key).copied();
+        let launcher = std::iter::successors(above(&process), above).take(ABOVE).find(starts)?;
+        let good = self.looked.get(&launcher).is_some_and(|at| now.since(*at) < GOOD_FOR_NS);
+        if good {
+            return None;
+        }
+        self.looked.insert(launcher, now);
+        Some(launcher)
+    }
+}

@@ -1,0 +1,222 @@
+//! What is known of processes that may be judged: who launched each, its path, what an inspection showed.
+//!
+//! Must not: decide who is judged, write, or keep what is known of a process longer than the process.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use tracer_model::{
+    audit::{Judgement, Observed, Paths, Policy, Verdict, judge},
+    delta::{Change, Delta},
+    event::{
+        Event, EventKind, Inspection,
+        inspection::{Moment, Target, Unread},
+    },
+    findings::{Finding, Severity},
+    ids::{ProcKey, SessionKey},
+    state::{Model, Phase, Process},
+};
+
+use super::{Choose, Row, Style};
+
+/// Launchers of a process that are remembered: the nearest, and the first that was seen.
+const LAUNCHES: usize = 8;
+
+/// Who forked a process, as they were then.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Launch {
+    /// It.
+    pub by: ProcKey,
+    /// Its session.
+    pub session: SessionKey,
+    /// Its number, name and terminal; empty where nobody is to be named.
+    pub label: String,
+}
+
+/// The book.
+pub(super) struct Book {
+    choose: Choose,
+    style: Style,
+    paths: Paths,
+    /// Nearest first, passed on by forks.
+    launches: BTreeMap<ProcKey, Vec<Rc<Launch>>>,
+    inspections: BTreeMap<ProcKey, Inspection>,
+}
+
+impl Book {
+    pub fn new(choose: Choose, style: Style) -> Self {
+        let (paths, launches, inspections) = (Paths::default(), BTreeMap::new(), BTreeMap::new());
+        Self { choose, style, paths, launches, inspections }
+    }
+
+    /// Takes an event, what it changed, and the model after it.
+    pub fn observe(&mut self, event: &Event, delta: &Delta, model: &Model) {
+        self.paths.observe(event.at, delta, model);
+        for change in &delta.changes {
+            self.launched(change, model);
+        }
+        if let (EventKind::Inspected(inspection), Some(process)) = (&event.kind, delta.subject)
+            && inspection.moment > Moment::Launch
+        {
+            self.inspections.insert(process, (**inspection).clone());
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the changes that say who started whom")]
+    fn launched(&mut self, change: &Change, model: &Model) {
+        let label = |parent: &Process| {
+            let tty = parent.tty.map(|tty| format!(" {}", tty.tty)).unwrap_or_default();
+            format!("{} {}{tty}", parent.key.number, self.style.clean(&parent.comm.0))
+        };
+        match *change {
+            Change::Forked { child, parent } => {
+                let mut chain = self.launches.get(&parent).cloned().unwrap_or_default();
+                if let Some(parent) = model.process(parent)
+                    && let Some(session) = parent.session
+                {
+                    chain.insert(0, Rc::new(Launch { by: parent.key, session, label: label(parent) }));
+                }
+                if chain.len() > LAUNCHES {
+                    chain.remove(LAUNCHES - 1);
+                }
+                self.launches.insert(child, chain);
+            }
+            // The command was forked before the capture began.
+            Change::Found { process, .. } if model.followed_root() == Some(process) => {
+                let root = model.process(process);
+                let parent = root.and_then(|root| model.process(root.parent?));
+                if let Some(session) = root.and_then(|root| root.session) {
+                    let by = parent.map_or(process, |parent| parent.key);
+                    let label = parent.filter(|parent| parent.session.is_some()).map(label).unwrap_or_default();
+                    self.launches.insert(process, vec![Rc::new(Launch { by, session, label })]);
+                }
+            }
+            Change::Reaped { process, .. } => {
+                self.launches.remove(&process);
+                self.inspections.remove(&process);
+            }
+            _ => {}
+        }
+    }
+
+    /// The last inspection of a process.
+    pub fn inspection(&self, process: ProcKey) -> Option<&Inspection> {
+        self.inspections.get(&process)
+    }
+
+    /// What an inspection showed is not needed any more.
+    pub fn forget_inspection(&mut self, process: ProcKey) {
+        self.inspections.remove(&process);
+    }
+
+    /// The first launcher that was seen.
+    pub fn first_launch(&self, process: ProcKey) -> Option<&Launch> {
+        Some(self.launches.get(&process)?.last()?)
+    }
+
+    /// The nearest launcher that lives and adopts nobody; where there is none, the first that was seen.
+    pub fn living_launch(&self, process: ProcKey, model: &Model) -> Option<&Launch> {
+        let chain = self.launches.get(&process)?;
+        let lives = |launch: &&Rc<Launch>| launches(model, launch.by);
+        Some(chain.iter().find(lives).or(chain.last())?)
+    }
+
+    /// It stands for itself: nobody waits for it, it leads a session, or a supervisor watches it.
+    pub fn is_long_lived(&self, process: &Process, model: &Model) -> bool {
+        let parent = process.parent.and_then(|parent| model.process(parent));
+        let adopted = parent.is_none_or(|parent| parent.key.number.0 <= 1 || parent.facts.subreaper);
+        let alone = adopted || process.facts.session_leader || process.tty.is_some() && process.facts.hup_ignored;
+        // Who ended while everybody was looked at is nobody to judge.
+        let there = self.inspections.get(&process.key).filter(|it| is_there(it));
+        let watched = || Policy::recognise(&observed(process, model, there)).name == "supervised";
+        process.key.number.0 > 1 && there.is_some() && (alone || watched())
+    }
+
+    /// Judges a process. `launch`: by whom it is said to be started, and whose session must not be its own.
+    pub fn row<'a>(
+        &self,
+        process: &Process,
+        model: &Model,
+        launch: Option<&Launch>,
+        findings: impl Iterator<Item = &'a Finding>,
+    ) -> Row {
+        let key = process.key;
+        let inspection = self.inspections.get(&key);
+        let program = inspection.and_then(|it| it.program.as_deref().ok()).unwrap_or_default();
+        let observed = observed(process, model, inspection);
+        let chosen = (self.choose)(&observed, program);
+        let mut row = Row {
+            key,
+            name: process.comm.0.to_vec(),
+            program: program.to_vec(),
+            cgroup: observed.cgroup.to_vec(),
+            start: process.start.0,
+            uid: process.uid.map(|uid| uid.0),
+            session: process.session,
+            tty: process.tty.map(|tty| tty.tty.to_string()),
+            launched: launch.map(|launch| launch.label.clone()).filter(|it| !it.is_empty()),
+            judgement: Judgement { verdict: Verdict::Unknown, reason: String::new(), unseen: Vec::new() },
+            chosen,
+            path: self.paths.of(key).to_vec(),
+            findings: Vec::new(),
+            excused: BTreeSet::new(),
+            compared: launch.is_some(),
+        };
+        let mut told = BTreeSet::new();
+        for finding in findings.filter(|it| is_of_daemons(it)) {
+            if !row.applies(finding.rule.id) {
+                row.excused.insert(finding.rule.id);
+            } else if told.insert(finding.rule.id) {
+                row.findings.push(finding.clone());
+            }
+        }
+        row.findings.sort_by_key(|finding| finding.rule.id);
+        let holds =
+            row.findings.iter().any(|it| matches!(it.rule.id, "JC404" | "JC504") && it.severity > Severity::Info);
+        row.judgement = judge(model, key, inspection, launch.map(|launch| launch.session), holds);
+        row
+    }
+}
+
+/// A rule about daemons.
+pub(super) fn is_of_daemons(finding: &Finding) -> bool {
+    finding.rule.id.starts_with("JC5") || finding.rule.id == "JC404"
+}
+
+/// It lived when it was looked at: what has begun to exit has a status still, and executes no file any more.
+pub(super) fn is_there(inspection: &Inspection) -> bool {
+    let gone = Unread(libc::ESRCH);
+    inspection.status != Err(gone) && inspection.program != Err(gone)
+}
+
+/// It lives, and starts processes rather than adopt them.
+pub(super) fn launches(model: &Model, key: ProcKey) -> bool {
+    let process = model.process(key).filter(|process| process.phase == Phase::Alive);
+    process.is_some_and(|process| process.key.number.0 > 1 && !process.facts.subreaper)
+}
+
+/// What a policy is recognised by.
+fn observed<'a>(process: &'a Process, model: &'a Model, inspection: Option<&'a Inspection>) -> Observed<'a> {
+    let above = std::iter::successors(process.parent.and_then(|it| model.process(it)), |it| model.process(it.parent?));
+    let names = above.take(8).map(|it| &*it.comm.0).collect();
+    let parent = process.parent.and_then(|parent| model.process(parent));
+    let output = inspection.and_then(|it| it.descriptor(1));
+    Observed {
+        name: &process.comm.0,
+        above: names,
+        cgroup: inspection.and_then(|it| it.cgroup.as_deref().ok()).unwrap_or_default(),
+        marks: inspection
+            .and_then(|it| it.marks.as_ref().ok())
+            .map(|it| it.iter().map(Vec::as_slice).collect())
+            .unwrap_or_default(),
+        tty: process.tty,
+        first_in_namespace: inspection.is_some_and(|it| it.status.is_ok_and(|status| status.inner_pid == 1)),
+        adopted: process.parent_exited
+            || parent.is_none_or(|parent| parent.key.number.0 <= 1 || parent.facts.subreaper),
+        leads_session: process.facts.session_leader,
+        ignores_hangup: inspection.is_some_and(|it| it.status.is_ok_and(|status| status.ignored & 1 != 0)),
+        output_is_socket: output.is_some_and(|it| it.target == Target::Socket),
+    }
+}

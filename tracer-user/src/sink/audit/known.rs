@@ -1,0 +1,234 @@
+//! What watching has seen before: judgements without the numbers and times of one run, so that the same program that does the
+//! same again is not news. This is what a baseline file holds.
+//!
+//! Bounded: when there are too many, the one that was seen longest ago is forgotten, and is news again. Must not: do I/O.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Row;
+
+/// Judgements that are remembered.
+pub const MOST: usize = 4096;
+
+/// What makes two judgements the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Entry {
+    /// The file that is executed, bytes outside of printable ASCII as `\xNN`; empty where it is not known.
+    pub program: String,
+    /// The name of the process, likewise, with every number in it as `#`.
+    pub name: String,
+    /// Its unit of systemd, likewise; empty: none.
+    pub unit: String,
+    /// Its real user.
+    pub uid: Option<u32>,
+    /// The policy.
+    pub policy: String,
+    /// The verdict.
+    pub verdict: String,
+    /// The rules that found something, sorted.
+    pub rules: Vec<String>,
+}
+
+/// When it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// First, seconds since 1970.
+    pub first: i64,
+    /// Last, seconds since 1970.
+    pub last: i64,
+    /// How often.
+    pub times: u64,
+}
+
+/// A line of a baseline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Line {
+    #[serde(flatten)]
+    entry: Entry,
+    #[serde(flatten)]
+    seen: Seen,
+}
+
+/// The first line of a baseline.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    sesstrace: String,
+    version: u32,
+}
+
+const KIND: &str = "baseline";
+const VERSION: u32 = 1;
+
+/// Every judgement that was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    entries: BTreeMap<Entry, Seen>,
+    /// It is not what it was when this was last asked.
+    changed: bool,
+}
+
+impl Entry {
+    pub(super) fn of(row: &Row) -> Self {
+        Self {
+            program: row.program.escape_ascii().to_string(),
+            name: without_numbers(&row.name),
+            unit: unit(&row.cgroup).escape_ascii().to_string(),
+            uid: row.uid,
+            policy: row.chosen.policy.name.to_owned(),
+            verdict: row.judgement.verdict.name().to_owned(),
+            rules: row.findings.iter().map(|finding| finding.rule.id.to_owned()).collect(),
+        }
+    }
+}
+
+/// `worker-17` and `worker-18` are one.
+fn without_numbers(name: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in name.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
+        match chunk.first() {
+            Some(digit) if digit.is_ascii_digit() => out.push('#'),
+            _ => out.extend(chunk.escape_ascii().map(char::from)),
+        }
+    }
+    out
+}
+
+/// The last part of a cgroup's path that is a unit of systemd.
+fn unit(cgroup: &[u8]) -> &[u8] {
+    let units = cgroup.split(|byte| *byte == b'/').rev();
+    let mut units = units.filter(|part| part.ends_with(b".service") || part.ends_with(b".scope"));
+    units.next().unwrap_or_default()
+}
+
+impl Known {
+    /// Notes a judgement at a time in seconds since 1970. Says whether it is news.
+    pub fn note(&mut self, entry: Entry, now: i64) -> bool {
+        if let Some(seen) = self.entries.get_mut(&entry) {
+            (seen.last, seen.times) = (now, seen.times.saturating_add(1));
+            return false;
+        }
+        if self.entries.len() >= MOST
+            && let Some(oldest) = self.entries.iter().min_by_key(|row| row.1.last).map(|row| row.0.clone())
+        {
+            self.entries.remove(&oldest);
+        }
+        self.entries.insert(entry, Seen { first: now, last: now, times: 1 });
+        self.changed = true;
+        true
+    }
+
+    /// How many judgements there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Nothing was seen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether there is news since this was last asked.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// As JSON Lines, the first of which says what this is.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let head = serde_json::to_string(&Head { sesstrace: KIND.to_owned(), version: VERSION });
+        let lines = self.entries.iter().map(|(entry, seen)| {
+            // No field of it can fail to be written.
+            serde_json::to_string(&Line { entry: entry.clone(), seen: *seen }).unwrap_or_default()
+        });
+        [head.unwrap_or_default()].into_iter().chain(lines).map(|line| line + "\n").collect()
+    }
+
+    /// What [`Self::text`] wrote. The error is the number of a line and what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, (usize, String)> {
+        let mut lines = (1..).zip(text.lines());
+        let head = lines.next().and_then(|(_, line)| serde_json::from_str::<Head>(line).ok());
+        match head {
+            Some(head) if head.sesstrace == KIND && head.version == VERSION => {}
+            Some(head) if head.sesstrace == KIND => {
+                return Err((1, format!("version {} is not known, only {VERSION}", head.version)));
+            }
+            _ => return Err((1, "this is no baseline of sesstrace".to_owned())),
+        }
+        let mut known = Self::default();
+        for (number, line) in lines {
+            let Line { entry, seen } = serde_json::from_str(line).map_err(|error| (number, error.to_string()))?;
+            known.entries.insert(entry, seen);
+            if known.entries.len() > MOST {
+                return Err((number, format!("there are more than {MOST} judgements")));
+            }
+        }
+        Ok(known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str) -> Entry {
+        Entry {
+            program: "/usr/bin/x".to_owned(),
+            name: without_numbers(name.as_bytes()),
+            unit: String::new(),
+            uid: Some(0),
+            policy: "sysv".to_owned(),
+            verdict: "partial".to_owned(),
+            rules: vec!["JC504".to_owned()],
+        }
+    }
+
+    #[test]
+    fn the_same_again_is_no_news_and_a_baseline_reads_back() {
+        let mut known = Known::default();
+        assert!(known.note(entry("worker-1"), 10));
+        assert!(known.take_changed());
+        assert!(!known.note(entry("worker-22"), 20));
+        assert!(!known.take_changed() && known.len() == 1);
+        assert!(known.note(entry("other\u{1b}"), 30));
+        known.take_changed();
+        let again = Known::parse(&known.text()).unwrap();
+        assert_eq!(again, known);
+        assert!(known.text().contains(r#""name":"worker-#""#) && known.text().contains(r#""times":2"#));
+    }
+
+    #[test]
+    fn it_stays_bounded_and_forgets_what_was_seen_longest_ago() {
+        let mut known = Known::default();
+        let name = |number: usize| "x".repeat(number % 64) + &"y".repeat(number / 64);
+        for number in 0..MOST {
+            assert!(known.note(entry(&name(number)), number as i64 + 10));
+        }
+        assert!(!known.note(entry(&name(0)), 1 << 20), "it was seen again, so that another is the oldest");
+        assert!(known.note(entry("new"), 1 << 21));
+        assert_eq!(known.len(), MOST);
+        assert!(!known.note(entry(&name(0)), 1 << 21) && known.note(entry(&name(1)), 1 << 21));
+    }
+
+    #[test]
+    fn what_is_no_baseline_is_told_with_its_line() {
+        assert_eq!(Known::parse("").unwrap_err().0, 1);
+        let head = r#"{"sesstrace":"baseline","version":1}"#;
+        assert_eq!(Known::parse(&format!("{head}\nx\n")).unwrap_err().0, 2);
+        assert_eq!(
+            Known::parse(&head.replace('1', "9")).unwrap_err(),
+            (1, "version 9 is not known, only 1".to_owned())
+        );
+        assert_eq!(Known::parse(&format!("{head}\n")).unwrap(), Known::default());
+    }
+
+    #[test]
+    fn a_unit_is_the_innermost() {
+        assert_eq!(unit(b"/user.slice/user-0.slice/user@0.service/app.slice/x.service"), b"x.service");
+        assert_eq!(unit(b"/system.slice/ssh.service"), b"ssh.service");
+        assert_eq!(unit(b"/"), b"");
+    }
+}

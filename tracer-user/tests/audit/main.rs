@@ -1,0 +1,11 @@
+//! Audits of commands, processes, recordings and the machine, with and without privilege.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "helpers of tests; a skip must be seen")]
+
+#[path = "../support/executable.rs"]
+mod executable;
+mod forms;
+mod place;
+mod privilege;
+mod watch;
+mod watcher;

@@ -1,0 +1,243 @@
+//! Watching the machine: real processes on real terminals and pipes, in the order in which it happens.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    os::fd::{AsRawFd as _, OwnedFd},
+    os::unix::fs::PermissionsExt as _,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use nix::{
+    fcntl::{FcntlArg, FdFlag, fcntl},
+    pty::openpty,
+};
+
+use crate::{place::Place, watcher::Watcher};
+
+/// A daemon that does what a line tells it: it forks, leads a session, and its first process has ended. Descriptors 0 and 1
+/// are closed for the eyes of others: what it is told comes through a socket.
+const DAEMON: &str = r#"
+import os, socket, sys, fcntl, termios
+mine = socket.socket(fileno=os.dup(0))
+if os.fork(): os._exit(0)
+os.setsid()
+null = os.open("/dev/null", os.O_RDWR)
+for fd in (0, 1, 2): os.dup2(null, fd)
+mine.sendall(b"%d\n" % os.getpid())
+for line in mine.makefile():
+    word, *rest = line.split()
+    if word == "open": fd = os.open(rest[0], os.O_RDWR | (os.O_NOCTTY if len(rest) > 1 else 0))
+    if word == "close": os.close(fd)
+    if word == "give-up": fcntl.ioctl(fd, termios.TIOCNOTTY); os.close(fd)
+    mine.sendall(b"done\n")
+"#;
+
+/// The daemon, at the other end of its socket.
+struct Daemon {
+    pid: u32,
+    socket: BufReader<std::os::unix::net::UnixStream>,
+}
+
+impl Daemon {
+    fn start() -> Self {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut command = Command::new("python3");
+        command.args(["-c", DAEMON]).stdin(Stdio::from(OwnedFd::from(theirs)));
+        let status = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap());
+        assert!(status.current_dir("/").status().unwrap().success());
+        let mut daemon = Self { pid: 0, socket: BufReader::new(ours) };
+        daemon.pid = daemon.line().parse().unwrap();
+        daemon
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.socket.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Has it do something, and waits until it has.
+    fn does(&mut self, what: &str) {
+        writeln!(self.socket.get_mut(), "{what}").unwrap();
+        assert_eq!(self.line(), "done", "{what}");
+    }
+}
+
+/// A terminal of which nobody but this process has a descriptor: its master and its name.
+fn terminal() -> (OwnedFd, String) {
+    let pty = openpty(None, None).unwrap();
+    for fd in [&pty.master, &pty.slave] {
+        fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+    }
+    let name = fs::read_link(format!("/proc/self/fd/{}", pty.slave.as_raw_fd())).unwrap();
+    (pty.master, name.to_string_lossy().into_owned())
+}
+
+#[test]
+fn a_daemon_is_told_when_it_settles_and_when_it_gets_a_terminal_back() {
+    let place = Place::new();
+    let Some(mut watcher) = Watcher::start(&place, &[], &[]) else { return };
+    let (_master, name) = terminal();
+    let mut daemon = Daemon::start();
+    let settled = watcher.row_of(daemon.pid);
+    assert_eq!((settled.text("verdict"), settled.text("occasion")), ("detached", "settled"));
+    assert!(settled.rules().contains(&"JC502") && !settled.rules().contains(&"JC503"), "{settled:?}");
+    daemon.does(&format!("open {name}"));
+    let again = watcher.row_of(daemon.pid);
+    assert_eq!((again.text("verdict"), again.text("occasion")), ("attached", "its terminal changed"));
+    assert!(again.rules().contains(&"JC503"), "{again:?}");
+    let (status, last) = watcher.end();
+    assert_eq!(status.code(), Some(1), "{last}");
+}
+
+#[test]
+fn a_terminal_that_is_opened_again_without_control_is_seen_at_the_next_look() {
+    let place = Place::new();
+    let Some(mut watcher) = Watcher::start(&place, &[], &["--again", "1s"]) else { return };
+    let (_master, name) = terminal();
+    let mut daemon = Daemon::start();
+    assert_eq!(watcher.row_of(daemon.pid).text("verdict"), "detached");
+    daemon.does(&format!("open {name} noctty"));
+    let again = watcher.row_of(daemon.pid);
+    assert_eq!((again.text("verdict"), again.text("occasion")), ("partial", "looked at again"));
+    assert!(again.text("reason").ends_with("is a terminal"), "{again:?}");
+    assert!(!again.rules().contains(&"JC503"), "{again:?}");
+}
+
+/// A launcher that starts a process with a pipe and waits for a line before it ends.
+const LAUNCHER: &str = r#"
+import subprocess, sys
+child = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+print(child.pid, flush=True)
+sys.stdin.readline()
+"#;
+
+struct Launcher {
+    child: Child,
+    stdin: ChildStdin,
+    launched: u32,
+}
+
+impl Launcher {
+    fn start() -> Self {
+        let mut command = Command::new("python3");
+        command.args(["-c", LAUNCHER]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child =
+            command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).current_dir("/").spawn().unwrap();
+        let (stdin, stdout): (ChildStdin, ChildStdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        Self { child, stdin, launched: line.trim().parse().unwrap() }
+    }
+
+    fn end(self) {
+        let Self { mut child, stdin, .. } = self;
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+fn kill(pid: u32) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.cast_signed()), nix::sys::signal::Signal::SIGKILL).unwrap();
+}
+
+#[test]
+fn a_pipe_of_a_launcher_that_has_ended_is_told_when_it_ends() {
+    let place = Place::new();
+    let Some(mut watcher) = Watcher::start(&place, &[], &[]) else { return };
+    let launcher = Launcher::start();
+    let launched = launcher.launched;
+    let served = watcher.row_of(launched);
+    assert_eq!(served.text("verdict"), "detached", "while its launcher lives, the pipe is for that: {served:?}");
+    launcher.end();
+    let left = watcher.row_of(launched);
+    assert_eq!((left.text("verdict"), left.text("occasion")), ("partial", "its launcher has ended"));
+    assert!(left.rules().contains(&"JC504"), "{left:?}");
+    kill(launched);
+}
+
+#[test]
+fn what_the_baseline_has_is_not_told_again() {
+    let place = Place::new();
+    let baseline = place.path("baseline").to_string_lossy().into_owned();
+    let entries = || fs::read_to_string(&baseline).unwrap().lines().filter(|line| line.contains("/python3")).count();
+    let Some(mut watcher) = Watcher::start(&place, &[], &["--baseline", &baseline]) else { return };
+    let first = Daemon::start();
+    assert_eq!(watcher.row_of(first.pid).text("verdict"), "detached");
+    // Its like comes, settles before the other kind does, and is no news.
+    let second = Daemon::start();
+    let (_master, name) = terminal();
+    let mut other = Daemon::start();
+    other.does(&format!("open {name}"));
+    assert_eq!(watcher.row_of(other.pid).text("verdict"), "attached");
+    assert!(!watcher.has_told(second.pid), "{:?}", watcher.said);
+    watcher.end();
+    assert!(entries() >= 2);
+    assert_eq!(fs::metadata(&baseline).unwrap().permissions().mode() & 0o7777, 0o600);
+    // Neither is news for who begins with the baseline. How `other` got its terminal was not seen this time: that is another.
+    let Some(mut again) = Watcher::start(&place, &[], &["--baseline", &baseline]) else { return };
+    let launcher = Launcher::start();
+    again.row_of(launcher.launched);
+    for known in [first.pid, second.pid] {
+        assert!(!again.has_told(known), "{:?}", again.said);
+    }
+    kill(launcher.launched);
+    launcher.end();
+}
+
+#[test]
+fn a_file_that_is_no_baseline_is_refused_and_left_alone() {
+    let place = Place::new();
+    fs::write(place.path("precious"), "mine\n").unwrap();
+    let precious = place.path("precious").to_string_lossy().into_owned();
+    let output = place.audit(&[], &["--watch", "--for", "1s", "--baseline", &precious]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !text.contains("precious:1: this is no baseline of sesstrace") {
+        let required = std::env::var("SESSTRACE_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|word| word == "ebpf"), "{text}");
+        return eprintln!("SKIPPED: no eBPF here: {text}");
+    }
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "mine\n");
+}
+
+#[test]
+fn what_it_needs_no_more_is_given_up() {
+    let place = Place::new();
+    let Some(watcher) = Watcher::start(&place, &[], &[]) else { return };
+    let status = fs::read_to_string(format!("/proc/{}/status", watcher.pid())).unwrap();
+    let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned();
+    // CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH: bits 19 and 2.
+    for set in ["CapEff:", "CapPrm:"] {
+        assert_eq!(u64::from_str_radix(&line(set), 16).unwrap() & !(1 << 19 | 1 << 2), 0, "{set}");
+    }
+    assert_eq!((u64::from_str_radix(&line("CapInh:"), 16).unwrap(), line("NoNewPrivs:").as_str()), (0, "1"));
+}
+
+#[test]
+fn the_end_of_what_was_seen_decides_the_exit_code() {
+    let place = Place::new();
+    // Whatever else runs here, none of the rules that are left applies to it.
+    fs::write(place.path("policy"), "name=* supervised\n").unwrap();
+    let policy = place.path("policy").to_string_lossy().into_owned();
+    let Some(mut watcher) = Watcher::start(&place, &[], &["--policy", &policy]) else { return };
+    let daemon = Daemon::start();
+    assert!(watcher.row_of(daemon.pid).rules().is_empty());
+    let (status, last) = watcher.end();
+    let whole = last.get("unknown").is_some_and(|it| *it == false) && last.get("lost").is_some_and(|it| *it == 0);
+    assert_eq!(status.code(), Some(if whole { 0 } else { 3 }), "{last}");
+    // With a buffer for a few records, a burst of them is lost: seen or not, that is not the whole.
+    let small = ["--policy", &policy, "--ring-bytes", "4096"];
+    let Some(watcher) = Watcher::start(&place, &[], &small) else { return };
+    let burst =
+        Command::new("sh").args(["-c", "i=0; while [ $i -lt 2000 ]; do (:); i=$((i+1)); done"]).status().unwrap();
+    assert!(burst.success());
+    let (status, last) = watcher.end();
+    assert!(last.get("lost").and_then(serde_json::Value::as_u64).is_some_and(|lost| lost > 0), "{last}");
+    assert_eq!(status.code(), Some(3), "{last}");
+}
