@@ -345,12 +345,13 @@ fn gives_up(call: &Call) -> bool {
 
 /// How a call takes a session's terminal away: one in the session itself, or in another.
 fn takes_away(call: &Call, own: bool) -> Option<TtyChange> {
-    match *call {
-        Call::Vhangup if own => Some(TtyChange::Hangup),
-        Call::TtyIoctl { request: TtyRequest::Hangup, .. } => Some(TtyChange::Hangup),
+    match request(call) {
+        Some(TtyRequest::Hangup) => Some(TtyChange::Hangup),
         // An argument of 1 asks for somebody else's (drivers/tty/tty_jobctrl.c, `tiocsctty`).
-        Call::TtyIoctl { request: TtyRequest::SetControlling, arg: 1, .. } if !own => Some(TtyChange::Stolen),
-        _ => None,
+        Some(TtyRequest::SetControlling) if !own && matches!(call, Call::TtyIoctl { arg: 1, .. }) => {
+            Some(TtyChange::Stolen)
+        }
+        _ => (own && *call == Call::Vhangup).then_some(TtyChange::Hangup),
     }
 }
 

@@ -99,10 +99,10 @@ fn who_is_seen_before_the_call_returns_has_lost_it_by_that_call() {
         20: takes SIGHUP 0 {tty=-}
         10: < ioctl(0,TIOCNOTTY,0,0) = 0 {tty=-}
         ",
-        expect![[r#"
+        expect![[r"
             #5 10 forks 20
             #7 session 10 loses pts/0: Some(GivenUp)
-        "#]],
+        "]],
     );
     check(
         "
@@ -112,11 +112,11 @@ fn who_is_seen_before_the_call_returns_has_lost_it_by_that_call() {
         50: < ioctl(0,TIOCSCTTY,1,0) = 0 {tty=pts/0 ttysid=50 fg=50}
         10: takes SIGWINCH 0 {tty=-}
         ",
-        expect![[r#"
+        expect![[r"
             #5 10 forks 20
             #7 session 10 loses pts/0: Some(Stolen)
             #8 session 50 gains pts/0'2: Some(Ioctl); pts/0'2 foreground none → 50
-        "#]],
+        "]],
     );
     check(
         "
@@ -125,10 +125,10 @@ fn who_is_seen_before_the_call_returns_has_lost_it_by_that_call() {
         20: takes SIGWINCH 0 {tty=-}
         10: < vhangup() = 0 {tty=-}
         ",
-        expect![[r#"
+        expect![[r"
             #5 10 forks 20
             #7 session 10 loses pts/0: Some(Hangup)
-        "#]],
+        "]],
     );
 }
 
