@@ -179,11 +179,11 @@ fn what_the_baseline_has_is_not_told_again() {
     watcher.end();
     assert!(entries() >= 2);
     assert_eq!(fs::metadata(&baseline).unwrap().permissions().mode() & 0o7777, 0o600);
-    // Neither is news for who begins with the baseline. How `other` got its terminal was not seen this time: that is another.
+    // Neither is news for who begins with the baseline, though how they were launched is not seen this time.
     let Some(mut again) = Watcher::start(&place, &[], &["--baseline", &baseline]) else { return };
     let launcher = Launcher::start();
     again.row_of(launcher.launched);
-    for known in [first.pid, second.pid] {
+    for known in [first.pid, second.pid, other.pid] {
         assert!(!again.has_told(known), "{:?}", again.said);
     }
     kill(launcher.launched);

@@ -1,15 +1,15 @@
-//! What watching has seen before: judgements without the numbers and times of one run, so that the same program that does the
-//! same again is not news. This is what a baseline file holds.
+//! What watching has seen before: verdicts without the numbers and times of one run, and the rules that found something with
+//! each, so that the same program that does the same again is not news. This is what a baseline file holds.
 //!
 //! Bounded: when there are too many, the one that was seen longest ago is forgotten, and is news again. Must not: do I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::Row;
 
-/// Judgements that are remembered.
+/// Verdicts that are remembered.
 pub const MOST: usize = 4096;
 
 /// What makes two judgements the same.
@@ -27,12 +27,10 @@ pub struct Entry {
     pub policy: String,
     /// The verdict.
     pub verdict: String,
-    /// The rules that found something, sorted.
-    pub rules: Vec<String>,
 }
 
-/// When it was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// When it was seen, and with what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// First, seconds since 1970.
     pub first: i64,
@@ -40,6 +38,8 @@ pub struct Seen {
     pub last: i64,
     /// How often.
     pub times: u64,
+    /// Rules that found something, of all times.
+    pub rules: BTreeSet<String>,
 }
 
 /// A line of a baseline.
@@ -61,7 +61,7 @@ struct Head {
 const KIND: &str = "baseline";
 const VERSION: u32 = 1;
 
-/// Every judgement that was seen.
+/// Everything that was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     entries: BTreeMap<Entry, Seen>,
@@ -78,7 +78,6 @@ impl Entry {
             uid: row.uid,
             policy: row.chosen.policy.name.to_owned(),
             verdict: row.judgement.verdict.name().to_owned(),
-            rules: row.findings.iter().map(|finding| finding.rule.id.to_owned()).collect(),
         }
     }
 }
@@ -103,23 +102,28 @@ fn unit(cgroup: &[u8]) -> &[u8] {
 }
 
 impl Known {
-    /// Notes a judgement at a time in seconds since 1970. Says whether it is news.
-    pub fn note(&mut self, entry: Entry, now: i64) -> bool {
+    /// Notes a judgement at a time in seconds since 1970. Says whether it is news: the verdict, or a rule that found something.
+    /// A rule that found nothing this time is none: what it compares with may not have been seen.
+    pub fn note(&mut self, entry: Entry, rules: BTreeSet<String>, now: i64) -> bool {
         if let Some(seen) = self.entries.get_mut(&entry) {
             (seen.last, seen.times) = (now, seen.times.saturating_add(1));
-            return false;
+            let before = seen.rules.len();
+            seen.rules.extend(rules);
+            let news = seen.rules.len() > before;
+            self.changed |= news;
+            return news;
         }
         if self.entries.len() >= MOST
             && let Some(oldest) = self.entries.iter().min_by_key(|row| row.1.last).map(|row| row.0.clone())
         {
             self.entries.remove(&oldest);
         }
-        self.entries.insert(entry, Seen { first: now, last: now, times: 1 });
+        self.entries.insert(entry, Seen { first: now, last: now, times: 1, rules });
         self.changed = true;
         true
     }
 
-    /// How many judgements there are.
+    /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -142,7 +146,7 @@ impl Known {
         let head = serde_json::to_string(&Head { sesstrace: KIND.to_owned(), version: VERSION });
         let lines = self.entries.iter().map(|(entry, seen)| {
             // No field of it can fail to be written.
-            serde_json::to_string(&Line { entry: entry.clone(), seen: *seen }).unwrap_or_default()
+            serde_json::to_string(&Line { entry: entry.clone(), seen: seen.clone() }).unwrap_or_default()
         });
         [head.unwrap_or_default()].into_iter().chain(lines).map(|line| line + "\n").collect()
     }
@@ -163,7 +167,7 @@ impl Known {
             let Line { entry, seen } = serde_json::from_str(line).map_err(|error| (number, error.to_string()))?;
             known.entries.insert(entry, seen);
             if known.entries.len() > MOST {
-                return Err((number, format!("there are more than {MOST} judgements")));
+                return Err((number, format!("there are more than {MOST} lines")));
             }
         }
         Ok(known)
@@ -182,22 +186,29 @@ mod tests {
             uid: Some(0),
             policy: "sysv".to_owned(),
             verdict: "partial".to_owned(),
-            rules: vec!["JC504".to_owned()],
         }
+    }
+
+    fn rules<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
+        ids.map(str::to_owned).into()
     }
 
     #[test]
     fn the_same_again_is_no_news_and_a_baseline_reads_back() {
         let mut known = Known::default();
-        assert!(known.note(entry("worker-1"), 10));
+        assert!(known.note(entry("worker-1"), rules(["JC504"]), 10));
         assert!(known.take_changed());
-        assert!(!known.note(entry("worker-22"), 20));
+        assert!(!known.note(entry("worker-22"), rules([]), 20));
         assert!(!known.take_changed() && known.len() == 1);
-        assert!(known.note(entry("other\u{1b}"), 30));
+        assert!(known.note(entry("worker-3"), rules(["JC505"]), 25), "another rule is");
+        assert!(known.note(entry("other\u{1b}"), rules([]), 30));
         known.take_changed();
         let again = Known::parse(&known.text()).unwrap();
         assert_eq!(again, known);
-        assert!(known.text().contains(r#""name":"worker-#""#) && known.text().contains(r#""times":2"#));
+        assert!(
+            known.text().contains(r#""name":"worker-#""#)
+                && known.text().contains(r#""times":3,"rules":["JC504","JC505"]"#)
+        );
     }
 
     #[test]
@@ -205,12 +216,12 @@ mod tests {
         let mut known = Known::default();
         let name = |number: usize| "x".repeat(number % 64) + &"y".repeat(number / 64);
         for number in 0..MOST {
-            assert!(known.note(entry(&name(number)), number as i64 + 10));
+            assert!(known.note(entry(&name(number)), rules([]), number as i64 + 10));
         }
-        assert!(!known.note(entry(&name(0)), 1 << 20), "it was seen again, so that another is the oldest");
-        assert!(known.note(entry("new"), 1 << 21));
+        assert!(!known.note(entry(&name(0)), rules([]), 1 << 20), "it was seen again, so that another is the oldest");
+        assert!(known.note(entry("new"), rules([]), 1 << 21));
         assert_eq!(known.len(), MOST);
-        assert!(!known.note(entry(&name(0)), 1 << 21) && known.note(entry(&name(1)), 1 << 21));
+        assert!(!known.note(entry(&name(0)), rules([]), 1 << 21) && known.note(entry(&name(1)), rules([]), 1 << 21));
     }
 
     #[test]

@@ -73,7 +73,6 @@ impl Occasion {
 /// A process that was judged and lives.
 struct Judged {
     at: BootNs,
-    entry: Entry,
     /// Who launched it, while that lives.
     launcher: Option<ProcKey>,
 }
@@ -303,15 +302,15 @@ impl State {
         self.book.forget_inspection(key);
         let entry = Entry::of(&row);
         self.watched.outcome.unknown |= row.judgement.verdict == Verdict::Unknown;
-        let same = self.judged.get(&key).is_some_and(|judged| judged.entry == entry);
         if !self.judged.contains_key(&key) {
             self.watched.outcome.judged += 1;
         }
         self.forget(key);
         self.by_age.insert((now, key));
         self.launched.extend(launcher.map(|launcher| (launcher, key)));
-        self.judged.insert(key, Judged { at: now, entry: entry.clone(), launcher });
-        if same || !self.known.note(entry, self.unix(now).div_euclid(1_000_000_000)) {
+        self.judged.insert(key, Judged { at: now, launcher });
+        let rules = row.findings.iter().map(|finding| finding.rule.id.to_owned()).collect();
+        if !self.known.note(entry, rules, self.unix(now).div_euclid(1_000_000_000)) {
             return Ok(false);
         }
         self.watched.told += 1;
