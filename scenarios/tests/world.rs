@@ -64,6 +64,9 @@ fn recorded(backend: &str, stop: &[&str]) {
     assert!(output.status.success(), "{}", text(&output));
     let (checked, differences) = check(&recording, &stamps).unwrap();
     eprintln!("{backend}: {checked:?}");
+    if !differences.is_empty() {
+        eprintln!("the recording is in {}", folder.keep().display());
+    }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     assert!(checked.states > 100 && checked.late < checked.states, "{checked:?}");
 }

@@ -257,8 +257,20 @@ impl Driver {
             if is != expected {
                 return Ok(Some(format!("process {pid} is {is:?}, in the reference {expected:?}")));
             }
+            // What a tracer has not seen yet it never sees of who is killed next. Who goes on runs into its hands first.
+            if self.traced && !expected.stopped && !expected.zombie && !self.sleeps(*pid)? {
+                return Ok(Some(format!("process {pid} does not wait for an order yet, or is held by its tracer")));
+            }
         }
         Ok(None)
+    }
+
+    /// Whether a process sleeps in a call: it neither runs nor is held by a tracer.
+    fn sleeps(&self, pid: u32) -> Result<bool> {
+        let real = self.real(pid.cast_signed());
+        let stat =
+            fs::read_to_string(format!("/proc/{real}/stat")).with_context(|| format!("process {pid} ({real})"))?;
+        Ok(stat.rsplit_once(") ").context("/proc/PID/stat")?.1.starts_with('S'))
     }
 
     /// What `/proc` says of a process.
