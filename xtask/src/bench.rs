@@ -3,6 +3,7 @@
 //! Every way of running is repeated in turn, so that whatever else runs on the machine meets all of them alike, and the fastest
 //! repetition of each counts. Must not: judge; it prints what was measured, and the bar beside it.
 
+mod churn;
 mod idle;
 mod jobs;
 mod recording;
@@ -38,6 +39,8 @@ enum What {
     Start,
     /// Size and speed of recordings, beside JSON Lines and plain decompression.
     Recording(recording::Recording),
+    /// An hour of daemons that come and go, in minutes, under `audit --watch`: its memory and processor time.
+    Churn(churn::Churn),
     /// Bytes for each live process, and whether time and memory grow with history.
     Soak(soak::Soak),
     /// The jobs that are traced: a fork, a group, an exit, a wait, so many times.
@@ -62,6 +65,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.what {
         What::Jobs { count, pace } => jobs::run(*count, pace),
         What::Recording(recording) => recording::run(recording),
+        What::Churn(churn) => churn::run(churn),
         What::Soak(soak) => soak::run(soak),
         What::Ptrace => ptrace(arguments.repetitions),
         What::Start => start(arguments.repetitions.max(20)),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     delta::{Change, Delta, GroupBirth},
-    event::Comm,
+    event::{Call, Comm},
     ids::{BootNs, ProcKey, TtyKey},
     state::Model,
 };
@@ -34,6 +34,8 @@ pub enum StepKind {
     Fork,
     /// It began a session.
     Setsid,
+    /// Its setsid was refused (EPERM): a process group has its number.
+    SetsidRefused,
     /// It began a process group, or was put in one.
     Setpgid,
     /// It executed a program, and has this name now.
@@ -51,6 +53,7 @@ impl StepKind {
         match self {
             Self::Fork => "fork",
             Self::Setsid => "setsid",
+            Self::SetsidRefused => "setsid refused",
             Self::Setpgid => "setpgid",
             Self::Exec(_) => "exec",
             Self::Adopted => "adopted",
@@ -83,6 +86,11 @@ impl Paths {
                     GroupBirth::BySelf | GroupBirth::ByParent { .. } => self.step(at, process, StepKind::Setpgid),
                     GroupBirth::Found => {}
                 },
+                Change::Refused { call: Call::Setsid, .. } => {
+                    if let Some(process) = delta.by {
+                        self.step(at, process, StepKind::SetsidRefused);
+                    }
+                }
                 Change::Joined { process, .. } => self.step(at, process, StepKind::Setpgid),
                 Change::Reparented { process, .. } => self.step(at, process, StepKind::Adopted),
                 Change::TtyGained { session, tty, how: Some(_) } => {

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "helpers of tests; a skip must be seen")]
 
+mod actor;
 #[path = "../support/executable.rs"]
 mod executable;
 mod forms;
 mod place;
 mod privilege;
+mod races;
 mod watch;
 mod watcher;

@@ -1,53 +1,154 @@
-//! The same audits with no privilege, with exactly what an audit can use, and as root.
+//! The same audits at three levels of privilege: an ordinary user, one with exactly what an audit can use, and root. Every
+//! verdict says what it could not look at.
 
-use std::process::Command;
+use std::{fs, process::Command};
 
-use crate::place::{NOBODY, Place, Sleeper, field, is_root, rows};
+use serde_json::Value;
 
-#[test]
-fn what_may_not_be_looked_at_is_unknown_and_says_so() {
+use crate::{
+    actor::Actor,
+    place::{NOBODY, Place, Sleeper, field, is_root, rows},
+    watcher::Watcher,
+};
+
+/// What `sesstrace doctor` names, as an ordinary user.
+const ABLE: [&str; 10] = [
+    "setpriv",
+    "--reuid",
+    "65534",
+    "--regid",
+    "65534",
+    "--clear-groups",
+    "--inh-caps",
+    "+bpf,+perfmon,+sys_ptrace,+dac_read_search",
+    "--ambient-caps",
+    "+bpf,+perfmon,+sys_ptrace,+dac_read_search",
+];
+/// Bits 39, 38, 19 and 2.
+const ABLE_MASK: u64 = 1 << 39 | 1 << 38 | 1 << 19 | 1 << 2;
+
+/// Levels are taken on by giving up root.
+fn can_change_user() -> bool {
     if !is_root() {
         eprintln!("SKIPPED: only root can become another user");
+    }
+    is_root()
+}
+
+/// What a row says that it could not look at, each with its errno.
+fn unseen(row: &Value) -> Vec<(&str, i64)> {
+    let all = row.get("unseen").and_then(Value::as_array).unwrap();
+    all.iter().map(|it| (field(it, "what"), it.get("errno").and_then(Value::as_i64).unwrap())).collect()
+}
+
+fn row_of(place: &Place, level: &[&str], pid: &str) -> (Value, Option<i32>) {
+    let output = place.audit(level, &["--format", "json", "-p", pid]);
+    (rows(&output).first().unwrap().clone(), output.status.code())
+}
+
+#[test]
+fn the_level_between_has_exactly_these_capabilities() {
+    if !can_change_user() {
+        return;
+    }
+    let output = Command::new(ABLE[0]).args(&ABLE[1..]).args(["cat", "/proc/self/status"]).output().unwrap();
+    let status = String::from_utf8(output.stdout).unwrap();
+    let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+    for set in ["CapEff:", "CapPrm:", "CapAmb:"] {
+        assert_eq!(u64::from_str_radix(&line(set), 16).unwrap(), ABLE_MASK, "{set}");
+    }
+    assert_eq!(line("Uid:").split_whitespace().next(), Some("65534"));
+}
+
+#[test]
+fn of_somebody_elses_process_each_level_says_what_it_could_not_see() {
+    if !can_change_user() {
         return;
     }
     let place = Place::new();
     let sleeper = Sleeper::new(Command::new("setsid").args(["-w", "sleep", "60"]));
-    let output = place.audit(&NOBODY, &["--format", "json", "-p", &sleeper.pid()]);
-    let rows_seen = rows(&output);
-    let row = rows_seen.first().unwrap();
-    assert_eq!(field(row, "verdict"), "unknown");
-    assert!(field(row, "reason").contains("CAP_SYS_PTRACE"), "{row}");
-    assert_eq!(output.status.code(), Some(3));
-    // The same with exactly the capability that shows it.
-    let able = [
-        "setpriv",
-        "--reuid",
-        "65534",
-        "--regid",
-        "65534",
-        "--clear-groups",
-        "--inh-caps",
-        "+sys_ptrace,+dac_read_search",
-        "--ambient-caps",
-        "+sys_ptrace,+dac_read_search",
-    ];
-    let output = place.audit(&able, &["--format", "json", "-p", &sleeper.pid()]);
-    let rows_seen = rows(&output);
-    assert_ne!(field(rows_seen.first().unwrap(), "verdict"), "unknown");
+    let (row, code) = row_of(&place, &NOBODY, &sleeper.pid());
+    assert_eq!(field(&row, "verdict"), "unknown");
+    assert_eq!(field(&row, "reason"), "its descriptors could not be read: needs CAP_SYS_PTRACE");
+    let eacces = i64::from(libc::EACCES);
+    let hidden = ["descriptors", "working directory", "environment", "program"].map(|what| (what, eacces));
+    assert_eq!((unseen(&row), code), (hidden.to_vec(), Some(3)), "the status and the cgroup are for all to see");
+    let (able, able_code) = row_of(&place, &ABLE, &sleeper.pid());
+    let (root, root_code) = row_of(&place, &[], &sleeper.pid());
+    for row in [&able, &root] {
+        assert_ne!(field(row, "verdict"), "unknown");
+        assert_eq!(unseen(row), []);
+    }
+    assert_eq!((&able, able_code), (&root, root_code), "the four capabilities show all that root sees");
 }
 
 #[test]
 fn an_ordinary_user_sees_what_is_its_own() {
-    if !is_root() {
-        eprintln!("SKIPPED: only root can become another user");
+    if !can_change_user() {
         return;
     }
     let place = Place::new();
-    let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
-    let mut own = Command::new("setpriv");
-    own.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "setsid", "-w", "sleep", "60"])
-        .current_dir("/");
+    let mut own = Command::new(NOBODY[0]);
+    own.args(&NOBODY[1..]).args(["setsid", "-w", "sleep", "60"]).current_dir("/");
     let sleeper = Sleeper::new(&mut own);
-    let output = place.audit(&nobody, &["--format", "json", "-p", &sleeper.pid()]);
-    assert_ne!(field(rows(&output).first().unwrap(), "verdict"), "unknown");
+    let (row, _) = row_of(&place, &NOBODY, &sleeper.pid());
+    assert_ne!(field(&row, "verdict"), "unknown");
+    assert_eq!(unseen(&row), []);
+}
+
+#[test]
+fn the_machine_as_an_ordinary_user_sees_it_is_incomplete() {
+    if !can_change_user() {
+        return;
+    }
+    let place = Place::new();
+    let sleeper = Sleeper::new(Command::new("setsid").args(["-w", "sleep", "60"]));
+    let look = |level: &[&str]| {
+        let output = place.audit(level, &["--format", "json", "--fail-on", "error", "--all"]);
+        let all = rows(&output);
+        let child = fs::read_to_string(format!("/proc/{0}/task/{0}/children", sleeper.pid())).unwrap();
+        let number = if child.is_empty() { sleeper.pid() } else { child.trim().to_owned() };
+        let number: u64 = number.parse().unwrap();
+        let row = all.into_iter().find(|row| row.get("pid").and_then(Value::as_u64) == Some(number)).unwrap();
+        (field(&row, "verdict") == "unknown", output.status.code())
+    };
+    let (unknown, code) = look(&NOBODY);
+    assert!(unknown && code != Some(0), "what could not be seen is never clean: {code:?}");
+    assert!(!look(&ABLE).0 && !look(&[]).0);
+}
+
+#[test]
+fn a_command_is_followed_at_every_level() {
+    if !can_change_user() {
+        return;
+    }
+    let place = Place::new();
+    for level in [&NOBODY[..], &ABLE, &[]] {
+        let daemonises = "setsid -f sh -c 'exec sleep 5' </dev/null >/dev/null 2>&1";
+        let output = place.audit(level, &["--format", "json", "--", "sh", "-c", daemonises]);
+        let rows = rows(&output);
+        let row = rows.iter().find(|row| field(row, "name") == "sleep").unwrap();
+        assert_eq!((field(row, "verdict"), unseen(row)), ("detached", vec![]), "{level:?}");
+        let path = row.get("path").and_then(Value::as_array).unwrap();
+        assert!(path.iter().any(|step| field(step, "step") == "setsid"), "{level:?}: {row}");
+    }
+}
+
+#[test]
+fn watching_takes_the_capabilities_and_no_more() {
+    if !can_change_user() {
+        return;
+    }
+    let place = Place::new();
+    let refused = place.audit(&NOBODY, &["--watch", "--for", "1s"]);
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(4), "{text}");
+    assert!(text.contains("only eBPF sees every process") && text.contains("setcap"), "{text}");
+    let Some(mut watcher) = Watcher::start(&place, &ABLE, &[]) else { return };
+    let status = fs::read_to_string(format!("/proc/{}/status", watcher.pid())).unwrap();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
+    assert_eq!(u64::from_str_radix(effective.trim(), 16).unwrap(), 1 << 19 | 1 << 2, "what attaching took is given up");
+    let daemon = Actor::daemon();
+    let row = watcher.row_of(daemon.pid);
+    assert_eq!((row.text("verdict"), unseen(&row.0)), ("detached", vec![]), "another user's process is seen whole");
 }

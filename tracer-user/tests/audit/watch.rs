@@ -2,88 +2,23 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Write as _},
-    os::fd::{AsRawFd as _, OwnedFd},
+    io::{BufRead as _, BufReader},
     os::unix::fs::PermissionsExt as _,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use nix::{
-    fcntl::{FcntlArg, FdFlag, fcntl},
-    pty::openpty,
+use crate::{
+    actor::{Actor, terminal},
+    place::Place,
+    watcher::Watcher,
 };
-
-use crate::{place::Place, watcher::Watcher};
-
-/// A daemon that does what a line tells it: it forks, leads a session, and its first process has ended. Descriptors 0 and 1
-/// are closed for the eyes of others: what it is told comes through a socket.
-const DAEMON: &str = r#"
-import os, socket, sys, fcntl, termios
-mine = socket.socket(fileno=os.dup(0))
-if os.fork(): os._exit(0)
-os.setsid()
-null = os.open("/dev/null", os.O_RDWR)
-for fd in (0, 1, 2): os.dup2(null, fd)
-mine.sendall(b"%d\n" % os.getpid())
-for line in mine.makefile():
-    word, *rest = line.split()
-    if word == "open": fd = os.open(rest[0], os.O_RDWR | (os.O_NOCTTY if len(rest) > 1 else 0))
-    if word == "close": os.close(fd)
-    if word == "give-up": fcntl.ioctl(fd, termios.TIOCNOTTY); os.close(fd)
-    mine.sendall(b"done\n")
-"#;
-
-/// The daemon, at the other end of its socket.
-struct Daemon {
-    pid: u32,
-    socket: BufReader<std::os::unix::net::UnixStream>,
-}
-
-impl Daemon {
-    fn start() -> Self {
-        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-        let mut command = Command::new("python3");
-        command.args(["-c", DAEMON]).stdin(Stdio::from(OwnedFd::from(theirs)));
-        let status = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap());
-        assert!(status.current_dir("/").status().unwrap().success());
-        let mut daemon = Self { pid: 0, socket: BufReader::new(ours) };
-        daemon.pid = daemon.line().parse().unwrap();
-        daemon
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.socket.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-
-    /// Has it do something, and waits until it has.
-    fn does(&mut self, what: &str) {
-        writeln!(self.socket.get_mut(), "{what}").unwrap();
-        assert_eq!(self.line(), "done", "{what}");
-    }
-}
-
-/// A terminal of which nobody but this process has a descriptor: its master and its name.
-fn terminal() -> (OwnedFd, String) {
-    let pty = openpty(None, None).unwrap();
-    for fd in [&pty.master, &pty.slave] {
-        fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
-    }
-    let name = fs::read_link(format!("/proc/self/fd/{}", pty.slave.as_raw_fd())).unwrap();
-    (pty.master, name.to_string_lossy().into_owned())
-}
 
 #[test]
 fn a_daemon_is_told_when_it_settles_and_when_it_gets_a_terminal_back() {
     let place = Place::new();
     let Some(mut watcher) = Watcher::start(&place, &[], &[]) else { return };
     let (_master, name) = terminal();
-    let mut daemon = Daemon::start();
+    let mut daemon = Actor::daemon();
     let settled = watcher.row_of(daemon.pid);
     assert_eq!((settled.text("verdict"), settled.text("occasion")), ("detached", "settled"));
     assert!(settled.rules().contains(&"JC502") && !settled.rules().contains(&"JC503"), "{settled:?}");
@@ -100,9 +35,9 @@ fn a_terminal_that_is_opened_again_without_control_is_seen_at_the_next_look() {
     let place = Place::new();
     let Some(mut watcher) = Watcher::start(&place, &[], &["--again", "1s"]) else { return };
     let (_master, name) = terminal();
-    let mut daemon = Daemon::start();
+    let mut daemon = Actor::daemon();
     assert_eq!(watcher.row_of(daemon.pid).text("verdict"), "detached");
-    daemon.does(&format!("open {name} noctty"));
+    daemon.does(&format!("open-noctty {name}"));
     let again = watcher.row_of(daemon.pid);
     assert_eq!((again.text("verdict"), again.text("occasion")), ("partial", "looked at again"));
     assert!(again.text("reason").ends_with("is a terminal"), "{again:?}");
@@ -167,12 +102,12 @@ fn what_the_baseline_has_is_not_told_again() {
     let baseline = place.path("baseline").to_string_lossy().into_owned();
     let entries = || fs::read_to_string(&baseline).unwrap().lines().filter(|line| line.contains("/python3")).count();
     let Some(mut watcher) = Watcher::start(&place, &[], &["--baseline", &baseline]) else { return };
-    let first = Daemon::start();
+    let first = Actor::daemon();
     assert_eq!(watcher.row_of(first.pid).text("verdict"), "detached");
     // Its like comes, settles before the other kind does, and is no news.
-    let second = Daemon::start();
+    let second = Actor::daemon();
     let (_master, name) = terminal();
-    let mut other = Daemon::start();
+    let mut other = Actor::daemon();
     other.does(&format!("open {name}"));
     assert_eq!(watcher.row_of(other.pid).text("verdict"), "attached");
     assert!(!watcher.has_told(second.pid), "{:?}", watcher.said);
@@ -226,7 +161,7 @@ fn the_end_of_what_was_seen_decides_the_exit_code() {
     fs::write(place.path("policy"), "name=* supervised\n").unwrap();
     let policy = place.path("policy").to_string_lossy().into_owned();
     let Some(mut watcher) = Watcher::start(&place, &[], &["--policy", &policy]) else { return };
-    let daemon = Daemon::start();
+    let daemon = Actor::daemon();
     assert!(watcher.row_of(daemon.pid).rules().is_empty());
     let (status, last) = watcher.end();
     let whole = last.get("unknown").is_some_and(|it| *it == false) && last.get("lost").is_some_and(|it| *it == 0);
