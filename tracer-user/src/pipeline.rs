@@ -151,6 +151,7 @@ impl Pipeline {
         self.findings.end(&self.model);
         self.tell_findings();
         for sink in &mut self.sinks {
+            sink.races(self.findings.races());
             sink.end(&self.model, &self.summary)?;
         }
         Ok(Ended { summary: self.summary, recording_error: self.recording_error, sink_error: self.sink_error })

@@ -15,14 +15,23 @@ use crate::{
     config::Config,
     pipeline::Pipeline,
     sink::{
-        Suppressing,
-        findings::{Format, Report},
+        Sink, Suppressing,
+        findings::{Format, RaceReport, Report},
     },
     trace_file::Reader,
 };
 
+const EXAMPLES: &str = "\
+Examples:
+  sesstrace report                             what went wrong in the last run
+  sesstrace report ci.sesstrace --fail-on warning
+                                               as a gate: exit 1 when there is a warning or an error
+  sesstrace report ci.sesstrace -f junit > findings.xml
+  sesstrace report --races ci.sesstrace        how often each race was lost, and how close the others were";
+
 /// Arguments of `report`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ReportArgs {
     /// The recording, `-` for standard input; without one, that of the last `run`
     #[arg(value_name = "REC")]
@@ -33,6 +42,9 @@ pub struct ReportArgs {
     /// Exit with 1 when there is a finding of at least this severity
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
+    /// Print the races instead: how often each was lost, how close it was, and a histogram of the margins (text, md, json)
+    #[arg(long)]
+    races: bool,
 }
 
 /// `--format`.
@@ -71,8 +83,17 @@ pub fn run(args: &ReportArgs, color: ColorChoice, config: Rc<Config>) -> anyhow:
         FormatChoice::Junit => Format::Junit,
     };
     let failed = |error| unwritable("the report to standard output", error);
-    let report = Report::new(stdout(), style_for(color, &io::stdout()), format, Rc::clone(&config));
-    let report = Suppressing::new(Box::new(report), config);
+    if args.races && matches!(format, Format::Sarif | Format::Junit) {
+        let fix = "sesstrace report --races -f json REC";
+        return Err(ExpectedError::usage("SARIF and JUnit have findings only, and no place for races", fix).into());
+    }
+    let style = style_for(color, &io::stdout());
+    let report: Box<dyn Sink> = if args.races {
+        Box::new(RaceReport::new(stdout(), style, format))
+    } else {
+        Box::new(Report::new(stdout(), style, format, Rc::clone(&config)))
+    };
+    let report = Suppressing::new(report, config);
     let worst = report.worst();
     let mut pipeline = Pipeline::begin(reader.header(), None, vec![Box::new(report)]).map_err(failed)?;
     let mut progress = Progress::of(&recording);

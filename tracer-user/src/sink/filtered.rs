@@ -4,7 +4,12 @@
 
 use std::io;
 
-use tracer_model::{delta::Delta, event::Event, findings::Finding, state::Model};
+use tracer_model::{
+    delta::Delta,
+    event::Event,
+    findings::{Finding, Races},
+    state::Model,
+};
 
 use super::Sink;
 use crate::{
@@ -54,6 +59,10 @@ impl Sink for Filtered {
 
     fn closing(&mut self) {
         self.sink.closing();
+    }
+
+    fn races(&mut self, races: &Races) {
+        self.sink.races(races);
     }
 
     fn end(&mut self, model: &Model, summary: &Summary) -> io::Result<()> {

@@ -29,7 +29,7 @@ impl Json {
 
     fn write_finding(&mut self, finding: &Finding, suppressed: Option<&str>) -> io::Result<()> {
         let base = self.base;
-        finding_line(finding, suppressed, base, |words| sentence(words, base, Style::PLAIN), &mut self.line)?;
+        finding_line(finding, (suppressed, None), base, |words| sentence(words, base, Style::PLAIN), &mut self.line)?;
         self.write_line()
     }
 

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use tracer_model::{
     delta::Delta,
     event::Event,
-    findings::{Finding, Severity},
+    findings::{Finding, Races, Severity},
     state::Model,
 };
 
@@ -53,7 +53,7 @@ impl Sink for Live {
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         let Some((_, story)) = &self.begun else { return Ok(()) };
         if finding.severity > Severity::Info {
-            findings::write(finding, &[], story.base, self.style, &mut *self.out)?;
+            findings::write(finding, (&[], &Races::default()), story.base, self.style, &mut *self.out)?;
             self.out.flush()?;
         }
         Ok(())

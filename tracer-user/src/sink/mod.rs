@@ -33,7 +33,7 @@ use std::{
 use tracer_model::{
     delta::Delta,
     event::Event,
-    findings::Finding,
+    findings::{Finding, Races},
     ids::{BootNs, Seq},
     state::Model,
 };
@@ -67,6 +67,8 @@ pub trait Sink {
     }
     /// The capture has ended: what is still decided belongs to what is written at the end.
     fn closing(&mut self) {}
+    /// The races of the whole recording with their margins, before [`Self::end`].
+    fn races(&mut self, _: &Races) {}
     /// After the last event.
     fn end(&mut self, model: &Model, summary: &Summary) -> io::Result<()>;
     /// What compares the model with the kernel, if this does.

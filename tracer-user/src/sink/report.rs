@@ -9,7 +9,7 @@ use std::{
 
 use tracer_model::{
     delta::{GroupBirth, GroupEnd, LeaderRace, LeaderState, RaceWinner, TtyChange},
-    findings::{Finding, Severity},
+    findings::{Finding, Races, Severity},
     ids::{BootNs, PgrpKey, ProcKey},
     state::{Model, Phase, Process},
     timeline::{GroupLife, Lives, SessionLife},
@@ -33,7 +33,7 @@ const NAMES: usize = 4;
 pub(super) fn write(
     story: Story,
     model: &Model,
-    (found, suppressed): (&[Finding], usize),
+    (found, suppressed, margins): (&[Finding], usize, &Races),
     summary: Summary,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -52,7 +52,7 @@ pub(super) fn write(
     }
     report.section("findings", &[counts], out)?;
     for (finding, again) in findings::folded(found, Severity::Warning) {
-        findings::write(finding, &again, base, style, out)?;
+        findings::write(finding, (&again, margins), base, style, out)?;
     }
     writeln!(out, "{}", losses(&lost, summary, base, style))
 }

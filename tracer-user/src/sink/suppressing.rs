@@ -8,7 +8,7 @@ use std::{cell::Cell, io, rc::Rc};
 use tracer_model::{
     delta::Delta,
     event::Event,
-    findings::{Finding, Severity},
+    findings::{Finding, Races, Severity},
     state::Model,
 };
 
@@ -58,6 +58,10 @@ impl Sink for Suppressing {
 
     fn closing(&mut self) {
         self.sink.closing();
+    }
+
+    fn races(&mut self, races: &Races) {
+        self.sink.races(races);
     }
 
     fn end(&mut self, model: &Model, summary: &Summary) -> io::Result<()> {

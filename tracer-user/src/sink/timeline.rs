@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use tracer_model::{
     delta::Delta,
     event::Event,
-    findings::{Finding, Severity},
+    findings::{Finding, Races, Severity},
     state::Model,
 };
 
@@ -30,6 +30,7 @@ pub struct Timeline {
     style: Style,
     begun: Option<(String, Story)>,
     findings: Vec<Finding>,
+    races: Races,
     /// Findings that the configuration accepts.
     suppressed: usize,
     /// Errors and warnings are told in a line when they are decided.
@@ -40,7 +41,7 @@ impl Timeline {
     /// Writes to `out` when it ends.
     #[must_use]
     pub fn new(out: Box<dyn Write>, style: Style) -> Self {
-        Self { out, style, begun: None, findings: Vec::new(), suppressed: 0, announces: false }
+        Self { out, style, begun: None, findings: Vec::new(), races: Races::default(), suppressed: 0, announces: false }
     }
 }
 
@@ -82,6 +83,10 @@ impl Sink for Timeline {
         self.announces = false;
     }
 
+    fn races(&mut self, races: &Races) {
+        self.races = races.clone();
+    }
+
     fn end(&mut self, model: &Model, summary: &Summary) -> io::Result<()> {
         let Some((headline, mut story)) = self.begun.take() else { return Ok(()) };
         let out = &mut *self.out;
@@ -96,7 +101,7 @@ impl Sink for Timeline {
             }
         }
         writeln!(out)?;
-        report::write(story, model, (&self.findings, self.suppressed), *summary, out)?;
+        report::write(story, model, (&self.findings, self.suppressed, &self.races), *summary, out)?;
         out.flush()
     }
 }

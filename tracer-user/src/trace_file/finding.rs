@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 use tracer_model::{
-    findings::{Finding, Subject},
+    findings::{Finding, Subject, Words},
     ids::BootNs,
 };
 
@@ -27,6 +27,9 @@ pub(super) struct FileFinding {
     fact: String,
     cause: String,
     fix: String,
+    /// How often what it tells of went well, in the whole recording.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    often: Option<String>,
     /// The configuration accepts it, for this reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     suppressed: Option<String>,
@@ -59,9 +62,9 @@ impl FileFinding {
     /// `words` makes text of a sentence.
     pub fn new(
         finding: &Finding,
-        suppressed: Option<&str>,
+        (suppressed, often): (Option<&str>, Option<&Words>),
         base: BootNs,
-        words: impl Fn(&tracer_model::findings::Words) -> String,
+        words: impl Fn(&Words) -> String,
     ) -> Self {
         let since = |at: BootNs| at.0.wrapping_sub(base.0).cast_signed();
         let subject = match &finding.subject {
@@ -86,6 +89,7 @@ impl FileFinding {
             fact: words(&finding.fact),
             cause: words(&finding.cause),
             fix: words(&finding.fix),
+            often: often.map(&words),
             suppressed: suppressed.map(ToOwned::to_owned),
             evidence: finding.evidence.iter().map(evidence).collect(),
         }

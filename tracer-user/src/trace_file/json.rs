@@ -61,12 +61,12 @@ pub(crate) fn event_line(event: &Event, base: BootNs, out: &mut Vec<u8>) -> io::
 /// Appends the line of a finding; `words` makes text of a sentence.
 pub(crate) fn finding_line(
     finding: &Finding,
-    suppressed: Option<&str>,
+    (suppressed, often): (Option<&str>, Option<&Words>),
     base: BootNs,
     words: impl Fn(&Words) -> String,
     out: &mut Vec<u8>,
 ) -> io::Result<()> {
-    line(&FileFinding::new(finding, suppressed, base, words), out)
+    line(&FileFinding::new(finding, (suppressed, often), base, words), out)
 }
 
 /// Appends the line that ends a recording.

@@ -3,7 +3,10 @@
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
-use tracer_model::{findings::Finding, ids::BootNs};
+use tracer_model::{
+    findings::{Finding, Races},
+    ids::BootNs,
+};
 
 use super::{Format, Row, Style, text};
 use crate::{
@@ -25,8 +28,8 @@ pub(super) fn write(
         Format::Text => text::write(rows, base, style, out),
         Format::Markdown => markdown(rows, base, out),
         Format::Json => json_lines(rows, base, out),
-        Format::Sarif => findings::sarif(&all(), &[], header, out),
-        Format::Junit => findings::junit(&all(), &[], header, out),
+        Format::Sarif => findings::sarif(&all(), &[], &Races::default(), header, out),
+        Format::Junit => findings::junit(&all(), &[], &Races::default(), header, out),
     }
 }
 
@@ -69,7 +72,7 @@ pub(super) fn object(row: &Row, base: BootNs, more: Value, out: &mut dyn Write) 
     writeln!(out, "{object}")?;
     let mut lines = Vec::new();
     for finding in &row.findings {
-        finding_line(finding, None, base, |words| sentence(words, base, Style::PLAIN), &mut lines)?;
+        finding_line(finding, (None, None), base, |words| sentence(words, base, Style::PLAIN), &mut lines)?;
     }
     out.write_all(&lines)
 }

@@ -7,7 +7,7 @@ use std::{
     io::{self, Write},
 };
 
-use tracer_model::findings::{Finding, RULES, Severity};
+use tracer_model::findings::{Finding, RULES, Races, Severity};
 
 use super::sentence;
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
 pub(in crate::sink) fn write(
     findings: &[Finding],
     suppressed: &[String],
+    races: &Races,
     header: &Header,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -40,6 +41,9 @@ pub(in crate::sink) fn write(
         writeln!(out, "<failure type=\"{}\" message=\"{message}\">", first.severity.name())?;
         for finding in found {
             writeln!(out, "{}", escape(&body(finding, header)))?;
+        }
+        if let Some(often) = races.tally(rule.id) {
+            writeln!(out, "often  {}", escape(&sentence(&often, header.boot_ns, Style::PLAIN)))?;
         }
         writeln!(out, "</failure>\n</testcase>")?;
     }

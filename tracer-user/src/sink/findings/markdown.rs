@@ -7,7 +7,7 @@ use std::{
     io::{self, Write},
 };
 
-use tracer_model::findings::{Finding, RULES, Severity};
+use tracer_model::findings::{Finding, RULES, Races, Severity};
 
 use super::{counts, folded, sentence};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Writes the report.
-pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(findings: &[Finding], races: &Races, header: &Header, out: &mut dyn Write) -> io::Result<()> {
     let (base, style) = (header.boot_ns, Style::PLAIN);
     writeln!(out, "## Findings: {}\n", counts(findings).join(", "))?;
     for (finding, again) in folded(findings, Severity::Info) {
@@ -31,6 +31,9 @@ pub(super) fn write(findings: &[Finding], header: &Header, out: &mut dyn Write) 
         for it in evidence {
             let text = it.text();
             writeln!(out, "- {} ms: {}", time::ms(it.at, base), say(&text))?;
+        }
+        if let Some(often) = races.tally(rule.id) {
+            writeln!(out, "- often: {}", say(&often))?;
         }
         if !again.is_empty() {
             writeln!(out, "- {} more of this kind", again.len())?;

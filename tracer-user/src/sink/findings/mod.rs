@@ -5,6 +5,7 @@
 pub mod answer;
 mod junit;
 mod markdown;
+mod races;
 mod report;
 mod sarif;
 mod suppressed;
@@ -15,13 +16,14 @@ use std::{
 };
 
 use tracer_model::{
-    findings::{Finding, Severity, Subject, Words, words::Word},
+    findings::{Finding, Races, Severity, Subject, Words, words::Word},
     ids::BootNs,
 };
 
 pub(super) use junit::write as junit;
 pub(super) use markdown::code;
 pub use markdown::manual;
+pub use races::RaceReport;
 pub use report::{Format, Report};
 pub(super) use sarif::write as sarif;
 
@@ -61,8 +63,14 @@ pub(crate) fn line(finding: &Finding, base: BootNs, style: Style) -> String {
     format!("{}  {at} ms  {undecided}{fact}: {cause}", style.paint(tone(finding.severity), &head))
 }
 
-/// Writes a finding in several lines.
-pub fn write(finding: &Finding, again: &[BootNs], base: BootNs, style: Style, out: &mut dyn Write) -> io::Result<()> {
+/// Writes a finding in several lines. `races`: how often what it tells of went well.
+pub fn write(
+    finding: &Finding,
+    (again, races): (&[BootNs], &Races),
+    base: BootNs,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let Finding { rule, severity, undecided, fact, cause, fix, evidence, .. } = finding;
     let say = |words: &Words| sentence(words, base, style);
     let head = format!("{} {} {}", severity.name(), rule.id, rule.name);
@@ -86,6 +94,9 @@ pub fn write(finding: &Finding, again: &[BootNs], base: BootNs, style: Style, ou
         let label = if index == 0 { "  seen" } else { "" };
         let text = format!("{at:>wide$} ms  {}", say(&it.text()));
         Block { label, text, indent: INDENT }.write(Tone::Plain, style, out)?;
+    }
+    if let Some(tally) = races.tally(rule.id) {
+        Block::below("  often", say(&tally)).write(Tone::Plain, style, out)?;
     }
     if !again.is_empty() {
         let shown = again.iter().take(TIMES_LISTED).map(|at| format!("{} ms", time::ms(*at, base)));

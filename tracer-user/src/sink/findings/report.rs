@@ -10,7 +10,7 @@ use std::{
 use tracer_model::{
     delta::Delta,
     event::Event,
-    findings::{Finding, Severity, Words},
+    findings::{Finding, Races, Severity, Words},
     ids::BootNs,
     state::Model,
 };
@@ -51,6 +51,7 @@ pub struct Report {
     findings: Vec<Finding>,
     config: Rc<Config>,
     suppressed: Vec<Suppressed>,
+    races: Races,
 }
 
 impl Report {
@@ -58,15 +59,16 @@ impl Report {
     #[must_use]
     pub fn new(out: Box<dyn Write>, style: Style, format: Format, config: Rc<Config>) -> Self {
         let (findings, suppressed) = (Vec::new(), Vec::new());
-        Self { out, style, format, header: None, losses: Losses::default(), findings, config, suppressed }
+        let (losses, races) = (Losses::default(), Races::default());
+        Self { out, style, format, header: None, losses, findings, config, suppressed, races }
     }
 
     fn text(&mut self, header: &Header, summary: Summary) -> io::Result<()> {
-        let Self { out, style, findings, losses: lost, config, suppressed, .. } = self;
+        let Self { out, style, findings, losses: lost, config, suppressed, races, .. } = self;
         let (style, base) = (*style, header.boot_ns);
         writeln!(out, "{}\n", headline(header, style))?;
         for (finding, again) in folded(findings, Severity::Warning) {
-            write(finding, &again, base, style, &mut **out)?;
+            write(finding, (&again, races), base, style, &mut **out)?;
             writeln!(out)?;
         }
         let notes = folded(findings, Severity::Info);
@@ -85,10 +87,10 @@ impl Report {
         let mut lines = Vec::new();
         let say = |words: &Words| sentence(words, base, Style::PLAIN);
         for finding in &self.findings {
-            finding_line(finding, None, base, say, &mut lines)?;
+            finding_line(finding, (None, self.races.tally(finding.rule.id).as_ref()), base, say, &mut lines)?;
         }
         for (finding, by) in &self.suppressed {
-            finding_line(finding, Some(&by.reason), base, say, &mut lines)?;
+            finding_line(finding, (Some(&by.reason), None), base, say, &mut lines)?;
         }
         self.out.write_all(&lines)
     }
@@ -115,21 +117,25 @@ impl Sink for Report {
         Ok(())
     }
 
+    fn races(&mut self, races: &Races) {
+        self.races = races.clone();
+    }
+
     fn end(&mut self, _: &Model, summary: &Summary) -> io::Result<()> {
         let Some(header) = self.header.take() else { return Ok(()) };
         match self.format {
             Format::Text => self.text(&header, *summary)?,
             Format::Markdown => {
-                markdown::write(&self.findings, &header, &mut *self.out)?;
+                markdown::write(&self.findings, &self.races, &header, &mut *self.out)?;
                 markdown::suppressed(&suppressed::lines(&self.config, &self.suppressed), &mut *self.out)?;
             }
             Format::Json => self.json(header.boot_ns)?,
             Format::Sarif => {
-                sarif::write(&self.findings, &self.suppressed, &header, &mut *self.out)?;
+                sarif::write(&self.findings, &self.suppressed, &self.races, &header, &mut *self.out)?;
             }
             Format::Junit => {
                 let suppressed = suppressed::lines(&self.config, &self.suppressed);
-                junit::write(&self.findings, &suppressed, &header, &mut *self.out)?;
+                junit::write(&self.findings, &suppressed, &self.races, &header, &mut *self.out)?;
             }
         }
         self.out.flush()

@@ -5,15 +5,16 @@
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
-use tracer_model::findings::{Finding, RULES, Severity};
+use tracer_model::findings::{Finding, RULES, Races, Severity};
 
 use super::{sentence, suppressed::Suppressed};
-use crate::{sink::Style, trace_file::Header};
+use crate::{sink::Style, text::sanitize, trace_file::Header};
 
 /// Writes the report.
 pub(in crate::sink) fn write(
     findings: &[Finding],
     suppressed: &[Suppressed],
+    races: &Races,
     header: &Header,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -36,18 +37,22 @@ pub(in crate::sink) fn write(
             let text = it.text();
             json!({ "event": it.seq.0, "at_ns": it.at.0.wrapping_sub(base.0).cast_signed(), "text": say(&text) })
         });
+        let often = races.tally(finding.rule.id).map(|often| say(&often));
         json!({
             "ruleId": finding.rule.id,
             "ruleIndex": RULES.iter().position(|rule| rule == finding.rule),
             "level": level(finding.severity),
             "message": { "text": format!("{}: {}. Fix: {}", say(&finding.fact), say(&finding.cause), say(&finding.fix)) },
-            "properties": { "undecided": finding.undecided.is_some(), "evidence": evidence.collect::<Vec<_>>() },
+            "properties": { "undecided": finding.undecided.is_some(), "often": often, "evidence": evidence.collect::<Vec<_>>() },
         })
     };
     let accepted = suppressed.iter().map(|(finding, by)| {
         let mut accepted = result(finding);
         if let Some(fields) = accepted.as_object_mut() {
-            fields.insert("suppressions".to_owned(), json!([{ "kind": "external", "justification": by.reason }]));
+            fields.insert(
+                "suppressions".to_owned(),
+                json!([{ "kind": "external", "justification": sanitize(by.reason.as_bytes()) }]),
+            );
         }
         accepted
     });
