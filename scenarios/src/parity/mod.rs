@@ -48,7 +48,18 @@ impl Difference {
 /// What only one of two recordings of a scenario says.
 #[must_use]
 pub fn differences(scenario: &str, ebpf: &Recorded, ptrace: &Recorded) -> Vec<Difference> {
-    let (left, right) = (counted(ebpf), counted(ptrace));
+    only_one_has(scenario, &counted(ebpf), &counted(ptrace))
+}
+
+/// What the rules find in only one of two recordings of a scenario.
+#[must_use]
+pub fn findings(scenario: &str, ebpf: &Recorded, ptrace: &Recorded) -> Vec<Difference> {
+    // How often a rule says the same of the same is chance where a call is made again and again.
+    let found = |recorded| story::finds::tell(recorded).into_iter().map(|line| (line, 1)).collect();
+    only_one_has(scenario, &found(ebpf), &found(ptrace))
+}
+
+fn only_one_has(scenario: &str, left: &BTreeMap<String, usize>, right: &BTreeMap<String, usize>) -> Vec<Difference> {
     let only = |side, one: &BTreeMap<String, usize>, other: &BTreeMap<String, usize>| {
         let more = |(fact, count): (&String, &usize)| {
             (*count > other.get(fact).copied().unwrap_or(0)).then(|| Difference {
@@ -59,8 +70,8 @@ pub fn differences(scenario: &str, ebpf: &Recorded, ptrace: &Recorded) -> Vec<Di
         };
         one.iter().filter_map(more).collect::<Vec<_>>()
     };
-    let mut all = only(Side::Ebpf, &left, &right);
-    all.extend(only(Side::Ptrace, &right, &left));
+    let mut all = only(Side::Ebpf, left, right);
+    all.extend(only(Side::Ptrace, right, left));
     all
 }
 
@@ -104,15 +115,16 @@ impl Ledger {
         found
     }
 
-    /// The patterns that no difference needed.
+    /// The patterns that no difference needed, and the one scenario, or family of them, that each is of.
     #[must_use]
-    pub fn unused(&self) -> Vec<String> {
+    pub fn unused(&self) -> Vec<(Option<&str>, String)> {
         let mut unused = Vec::new();
         for (number, row) in self.rows.iter().enumerate() {
             for side in [Side::Ebpf, Side::Ptrace] {
                 for (place, pattern) in row.patterns(side).iter().enumerate() {
                     if !self.used.contains(&(number, side, place)) {
-                        unused.push(format!("{side:?}: {pattern}"));
+                        let of = pattern.strip_prefix("in ").and_then(|rest| rest.split_once(": "));
+                        unused.push((of.map(|(scenario, _)| scenario), format!("{side:?}: {pattern}")));
                     }
                 }
             }
@@ -145,6 +157,7 @@ mod tests {
         let mut ledger = Ledger::new(vec![row("* is freed", "* is gone"), row("never*", "")]);
         assert!(ledger.explains(&difference(Side::Ebpf, "job is freed")));
         assert!(!ledger.explains(&difference(Side::Ptrace, "job is freed")));
-        assert_eq!(ledger.unused(), ["Ptrace: * is gone", "Ebpf: never*"]);
+        let unused: Vec<String> = ledger.unused().into_iter().map(|(_, pattern)| pattern).collect();
+        assert_eq!(unused, ["Ptrace: * is gone", "Ebpf: never*"]);
     }
 }

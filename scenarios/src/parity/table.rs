@@ -9,6 +9,8 @@ use super::Side;
 pub enum Section {
     /// What is said.
     Facts,
+    /// What the rules find.
+    Findings,
     /// What two runs of a scenario differ in.
     Chance,
     /// Fields of events.
@@ -21,6 +23,7 @@ impl Section {
     fn heading(self) -> &'static str {
         match self {
             Self::Facts => "## What is said",
+            Self::Findings => "## Findings",
             Self::Chance => "## Chance",
             Self::Fields => "## Fields of events",
             Self::Expectations => "## Expectations",

@@ -57,19 +57,25 @@ pub fn find(recorded: &Recorded) -> Vec<Finding> {
     rules.take()
 }
 
+/// Everything that is found, as expectations write it.
+#[must_use]
+pub fn tell(recorded: &Recorded) -> Vec<String> {
+    told(recorded).into_iter().map(|(_, _, line)| line).collect()
+}
+
+fn told(recorded: &Recorded) -> Vec<(Severity, &'static str, String)> {
+    let names = Names::learn(recorded);
+    let line = |finding: &Finding| {
+        let line = format!("{} {} {}", finding.severity.name(), finding.rule.id, subject(finding, &names));
+        (finding.severity, finding.rule.id, line)
+    };
+    find(recorded).iter().map(line).collect()
+}
+
 /// Checks a recording; each string is one thing that is not as it must be.
 pub fn check(expectation: &str, recorded: &Recorded) -> Result<Vec<String>> {
     let lines = parse(expectation)?;
-    let names = Names::learn(recorded);
-    let found = find(recorded);
-    let as_line = |finding: &Finding| {
-        (
-            finding.severity,
-            finding.rule.id,
-            format!("{} {} {}", finding.severity.name(), finding.rule.id, subject(finding, &names)),
-        )
-    };
-    let found: Vec<_> = found.iter().map(as_line).collect();
+    let found = told(recorded);
     let mut failures = Vec::new();
     for line in &lines {
         match *line {
