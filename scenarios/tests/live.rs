@@ -72,4 +72,4 @@ macro_rules! families {
     };
 }
 
-families! { groups races sessions orphans terminal shells outsiders findings }
+families! { groups races sessions orphans terminal shells outsiders findings semantics }

@@ -7,12 +7,13 @@ mod groups;
 mod orphans;
 mod outsiders;
 mod races;
+mod semantics;
 mod sessions;
 mod shells;
 mod terminal;
 
 /// The families, by name.
-pub const FAMILIES: [(&str, &[&Scenario]); 8] = [
+pub const FAMILIES: [(&str, &[&Scenario]); 9] = [
     ("groups", groups::ALL),
     ("races", races::ALL),
     ("sessions", sessions::ALL),
@@ -21,6 +22,7 @@ pub const FAMILIES: [(&str, &[&Scenario]); 8] = [
     ("shells", shells::ALL),
     ("outsiders", outsiders::ALL),
     ("findings", findings::ALL),
+    ("semantics", semantics::ALL),
 ];
 
 /// All of them, family by family.

@@ -5,7 +5,7 @@
 
 use super::Cx;
 use crate::{
-    delta::{Change, OrphanCause},
+    delta::{Change, OrphanCause, ReapEvidence},
     event::{CLONE_THREAD, EXIT_DEAD, EXIT_ZOMBIE, EventKind, PF_KTHREAD, RawId, SIGNAL_GROUP_EXIT, State, WaitStatus},
     ids::{ProcKey, Sid, Signal},
     state::{Knowledge, Model, Phase, Process, Stop},
@@ -21,7 +21,11 @@ impl Model {
         } else if found {
             cx.push(Change::Found { process: key, by_snapshot: cx.is_snapshot() });
         }
+        let wanted = self.processes.get(&key).is_some_and(|process| !process.wants_no_zombies());
         self.absorb_facts(cx, key, state);
+        if wanted && state.facts.auto_reaps_children {
+            self.reap_released_children(cx, key);
+        }
         if state.facts.unreadable {
             return Some(key);
         }
@@ -52,6 +56,21 @@ impl Model {
         process.cgroup = state.cgroup;
         if state.namespace.is_some() || state.exit_state != EXIT_DEAD {
             process.namespace = state.namespace;
+        }
+    }
+
+    /// A parent shows that it wants no zombies. Those of its children that were released at their exit, and that no wait of its
+    /// has returned, were released by themselves: it has set that since it was last seen.
+    fn reap_released_children(&mut self, cx: &mut Cx, parent: ProcKey) {
+        let waited = if let EventKind::Leave(leave) = &cx.event.kind { leave.waited } else { None };
+        let Some(parent) = self.processes.get(&parent) else { return };
+        let is_released = |child: &&ProcKey| {
+            self.processes.get(child).is_some_and(|it| it.phase == Phase::Released)
+                && waited.is_none_or(|waited| waited.child.pid != child.number)
+        };
+        let released: Vec<ProcKey> = parent.children.iter().filter(is_released).copied().collect();
+        for child in released {
+            self.reap_unseen(cx, child, ReapEvidence::AutoReap);
         }
     }
 

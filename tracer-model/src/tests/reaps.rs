@@ -252,3 +252,23 @@ fn a_tracer_that_waits_leaves_the_zombie_to_its_parent() {
         "]],
     );
 }
+
+#[test]
+fn a_parent_that_turns_out_to_want_no_zombies_has_reaped_nobody() {
+    check(
+        "
+        10: fork 11
+        11: setpgid(0,0) = 0
+        11: exit 0
+        11: dead released
+        10: > wait4(11,0) {+autoreap}
+        10: < wait4(11,0) = -10
+        ",
+        expect![[r"
+            #5 10 forks 11
+            #7 group 11 of 11 by itself
+            #8 11 exits exited:0
+            #10 11 reaped by nobody (AutoReap 8–9); group 11 ends: 11 was reaped
+        "]],
+    );
+}

@@ -16,6 +16,7 @@ mod leader_moved_away;
 mod leaderless;
 mod number_kept;
 mod number_reused;
+mod setpgid_order;
 
 /// The family.
 pub const ALL: &[&Scenario] = &[
@@ -33,4 +34,5 @@ pub const ALL: &[&Scenario] = &[
     &auto_reap::CASE,
     &number_kept::CASE,
     &number_reused::CASE,
+    &setpgid_order::CASE,
 ];

@@ -1,0 +1,38 @@
+//! What the kernel's rules say that no other family shows: threads, waits, clones, namespaces, numbers that are used again,
+//! terminals that change hands in silence.
+
+use crate::Scenario;
+
+mod clones;
+mod numbers;
+mod signals;
+mod terminals;
+mod threads;
+mod waits;
+
+/// The family.
+pub const ALL: &[&Scenario] = &[
+    &threads::EXEC,
+    &threads::LEADER_FIRST,
+    &threads::STOP,
+    &threads::SETSID,
+    &waits::VARIANTS,
+    &waits::NO_WAIT,
+    &waits::TOO_LATE,
+    &waits::CLONE_CHILD,
+    &clones::PARENT,
+    &clones::NAMESPACE,
+    &clones::INIT_KEEPS,
+    &numbers::JOINED,
+    &numbers::KILLED,
+    &signals::ZOMBIE,
+    &signals::CONTINUED,
+    &signals::LATE,
+    &signals::PARTIAL,
+    &terminals::STOLEN,
+    &terminals::OPENED,
+    &terminals::LEAVER,
+    &terminals::ALIAS,
+    &terminals::SURVIVOR,
+    &terminals::CONSOLE,
+];
