@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::bail;
 use clap::Parser;
-use measure::{Figures, Subject};
+use measure::{Figures, Step, Subject};
 use tracer_model::{
     event::Event,
     ids::{BootNs, Pid},
@@ -35,12 +35,24 @@ struct Arguments {
     /// Live processes beside those that work
     #[arg(long, value_delimiter = ',', default_value = "200,1000,10000,100000")]
     live: Vec<u32>,
+    /// Write the generated events to this recording, and nothing else
+    #[arg(long)]
+    generate: Option<PathBuf>,
+    /// Do one step with each recording, once, and measure nothing: for a profiler
+    #[arg(long, value_enum)]
+    only: Option<Step>,
     /// Recordings, measured beside the generated one
     recordings: Vec<PathBuf>,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if let Some(path) = &arguments.generate {
+        return measure::write(path, &header(), generate::Jobs::new(BYSTANDERS).take(arguments.events));
+    }
+    if let Some(step) = arguments.only {
+        return arguments.recordings.iter().try_for_each(|path| step.run(path));
+    }
     let folder = std::env::temp_dir().join(format!("sesstrace-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let measured = all(&arguments, &folder);

@@ -14,6 +14,27 @@ const TIMES: usize = 5;
 /// Events that are written as JSON Lines: more would fill a disk.
 const MOST_LINES: usize = 200_000;
 
+/// What is done with a recording.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Step {
+    Decompress,
+    Decode,
+    Model,
+    Rules,
+}
+
+impl Step {
+    /// Does it once.
+    pub fn run(self, path: &Path) -> anyhow::Result<()> {
+        match self {
+            Self::Decompress => decompress(path),
+            Self::Decode => decode(path),
+            Self::Model => apply(path),
+            Self::Rules => replay(path),
+        }
+    }
+}
+
 /// What is measured.
 pub struct Subject {
     pub name: String,

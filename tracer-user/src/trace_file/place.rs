@@ -58,7 +58,11 @@ impl Place {
         }
         self.seq = self.seq.max(event.seq.0);
         self.at = self.at.max(event.at);
-        self.unix_ns = self.unix_ns.max(narrow(i128::from(event.at.0) + i128::from(self.clock_offset)));
+        let unix_ns = match i64::try_from(event.at.0) {
+            Ok(at) => at.saturating_add(self.clock_offset),
+            Err(_) => narrow(i128::from(event.at.0) + i128::from(self.clock_offset)),
+        };
+        self.unix_ns = self.unix_ns.max(unix_ns);
     }
 }
 

@@ -206,7 +206,7 @@ impl Iterator for Reader<'_> {
     fn next(&mut self) -> Option<Event> {
         match &mut self.form {
             Form::Lines(reader) => reader.next(),
-            Form::Compact(reader) => reader.next(),
+            Form::Compact(reader) => reader.read().cloned(),
         }
     }
 }

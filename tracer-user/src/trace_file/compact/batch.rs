@@ -135,7 +135,11 @@ impl Batches {
 }
 
 /// Where the message begins and ends whose length stands at `at`; `None` when the length is not whole.
+#[inline]
 fn bounds(plain: &[u8], at: usize) -> Option<(usize, usize)> {
+    if let Some(byte @ ..0x80) = plain.get(at) {
+        return Some((at + 1, at + 1 + usize::from(*byte)));
+    }
     let (mut length, mut begin) = (0_usize, at);
     for shift in [0, 7, 14, 21, 28] {
         let byte = *plain.get(begin)?;

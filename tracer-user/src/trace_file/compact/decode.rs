@@ -10,7 +10,7 @@ use tracer_model::{
 
 use super::{
     leaf, numbers, record,
-    wire::{Broken, Fields, Value},
+    wire::{Broken, Fields, Kept},
 };
 use crate::trace_file::inspection::FileInspection;
 
@@ -30,7 +30,7 @@ pub(super) enum Malformed {
 /// What a message said.
 #[derive(Debug)]
 pub(super) enum Decoded {
-    /// An event, which is where [`Decoder::decode`] was told to put it.
+    /// That of [`Decoder::event`].
     Event,
     /// An event of a kind, or with a number in it, that this release does not know.
     Unknown,
@@ -48,20 +48,24 @@ struct Told {
 }
 
 /// Tables of the frame that is being read.
-#[derive(Default)]
 pub(super) struct Decoder {
     seq: u64,
     at: u64,
     cpu: u16,
     actor: u32,
     tables: Tables,
-    /// The last bundle of each task.
+    /// The last bundle of each task, but for the one that is the subject of `event`.
     states: Vec<Option<State>>,
+    subject: Option<u32>,
+    /// The last event: it is made where the one before was, because it is large.
+    event: Event,
 }
 
 #[derive(Default)]
 struct Tables {
-    strings: Vec<Vec<u8>>,
+    /// The strings, one behind the other, and where each ends.
+    text: Vec<u8>,
+    ends: Vec<usize>,
     tasks: Vec<Told>,
     ids: Vec<RawId>,
     ttys: Vec<TtyState>,
@@ -86,7 +90,7 @@ struct Head<'a> {
     subject: Option<u32>,
     state: Option<&'a [u8]>,
     /// Field and value.
-    content: Option<(u32, Value<'a>)>,
+    content: Option<(u32, Kept<'a>)>,
     no_subject: bool,
     /// How many tasks are new.
     tasks: usize,
@@ -94,11 +98,12 @@ struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// Takes a message apart. New entries go to the tables.
+    #[inline]
     fn of(message: &'a [u8], tables: &mut Tables) -> Result<Self, Malformed> {
         let (mut head, mut fields) = (Self::default(), Fields(message));
         while let Some((field, value)) = fields.next()? {
             match field {
-                1 => tables.strings.push(value.bytes()?.to_vec()),
+                1 => tables.new_string(value.bytes()?),
                 2 => {
                     tables.new_task(value.bytes()?)?;
                     head.tasks += 1;
@@ -112,31 +117,69 @@ impl<'a> Head<'a> {
                 9 => head.actor_comm = Some(value.word()?),
                 10 => head.subject = Some(value.word()?),
                 11 => head.state = Some(value.bytes()?),
-                12..=29 | 31 | 32 => head.content = Some((field, value)),
-                30 => head.no_subject = value.word()? != 0,
-                _ => {}
+                12..=29 | 31 | 32 => head.content = Some((field, value.keep()?)),
+                30 => head.no_subject = value.flag()?,
+                _ => value.skip()?,
             }
         }
         Ok(head)
     }
 }
 
+impl Default for Decoder {
+    fn default() -> Self {
+        let event = Event {
+            seq: Seq(0),
+            at: BootNs(0),
+            cpu: 0,
+            actor: RawTask::default(),
+            actor_comm: Comm::default(),
+            subject: None,
+            kind: EventKind::Dead,
+        };
+        Self { seq: 0, at: 0, cpu: 0, actor: 0, tables: Tables::default(), states: Vec::new(), subject: None, event }
+    }
+}
+
 impl Decoder {
-    /// The meaning of the next message. Events are large: they are made where they are to be, in place of one that was there.
-    pub(super) fn decode(&mut self, message: &[u8], event: &mut Option<Event>) -> Result<Decoded, Malformed> {
-        let head = Head::of(message, &mut self.tables)?;
-        Ok(match head.content {
-            Some((15, Value::Fixed(_))) => Decoded::Check,
-            Some((16, value)) => Decoded::Header(value.bytes()?.to_vec()),
-            Some((17, value)) => Decoded::Keyframe(record::Keyframe::decode(value.bytes()?)?),
-            Some((18, value)) => Decoded::End(record::End::decode(value.bytes()?)?),
-            _ if self.event(&head, event)? => Decoded::Event,
-            _ => Decoded::Unknown,
-        })
+    /// A frame begins. Its tables are empty, and have the room of those before.
+    pub(super) fn begin(&mut self) {
+        let Self { seq, at, cpu, actor, tables, states, subject, event } = self;
+        (*seq, *at, *cpu, *actor, *subject) = (0, 0, 0, 0, None);
+        let Tables { text, ends, tasks, ids, ttys } = tables;
+        text.clear();
+        ends.clear();
+        tasks.clear();
+        ids.clear();
+        ttys.clear();
+        states.clear();
+        (event.subject, event.actor_comm) = (None, Comm::default());
     }
 
-    /// Whether it is one that is known.
-    fn event(&mut self, head: &Head, out: &mut Option<Event>) -> Result<bool, Malformed> {
+    /// The last event that was decoded.
+    pub(super) fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// The meaning of the next message.
+    pub(super) fn decode(&mut self, message: &[u8]) -> Result<Decoded, Malformed> {
+        let mut head = Head::of(message, &mut self.tables)?;
+        if let Some((field @ 15..=18, kept)) = &mut head.content {
+            let value = kept.value();
+            match *field {
+                15 if value.is_fixed() => return Ok(Decoded::Check),
+                16 => return Ok(Decoded::Header(value.bytes()?.to_vec())),
+                17 => return Ok(Decoded::Keyframe(record::Keyframe::decode(value.bytes()?)?)),
+                18 => return Ok(Decoded::End(record::End::decode(value.bytes()?)?)),
+                _ => {}
+            }
+        }
+        Ok(if self.take(head)? { Decoded::Event } else { Decoded::Unknown })
+    }
+
+    /// Makes the event. Whether it is one that is known.
+    #[inline]
+    fn take(&mut self, head: Head) -> Result<bool, Malformed> {
         let seq = Seq(plus(self.seq.wrapping_add(1), head.seq));
         let at = BootNs(plus(self.at, head.at));
         (self.seq, self.at) = (seq.0, at.0);
@@ -150,51 +193,54 @@ impl Decoder {
             self.states.resize_with(self.tables.tasks.len(), || None);
         }
         self.actor = head.actor.unwrap_or(self.actor);
-        if let Some(comm) = head.actor_comm {
-            let comm = Comm(self.tables.string(comm)?.into());
-            self.tables.told(self.actor)?.comm = comm;
-        }
-        let subject = (!head.no_subject).then(|| head.subject.unwrap_or(self.actor));
-        if let Some(subject) = subject {
-            self.subject(subject, head.state)?;
-        }
+        let comm = match head.actor_comm {
+            Some(comm) => Some(Comm(self.tables.string(comm)?.into())),
+            None => None,
+        };
         let actor = self.tables.told(self.actor)?;
-        let actor = actor.task;
-        let Some(content) = head.content else { return Ok(false) };
-        let Some(kind) = self.kind(content, actor, seq, at)? else { return Ok(false) };
-        let subject = subject.and_then(|task| self.states.get(task as usize)?.as_ref());
-        let (cpu, comm) = (self.cpu, &self.tables.told(self.actor)?.comm);
-        if let Some(event) = out {
-            (event.seq, event.at, event.cpu, event.actor, event.kind) = (seq, at, cpu, actor, kind);
-            event.actor_comm.clone_from(comm);
-            match (&mut event.subject, subject) {
-                (Some(place), Some(state)) => place.clone_from(state),
-                (place, state) => *place = state.cloned(),
-            }
-        } else {
-            *out = Some(Event { seq, at, cpu, actor, actor_comm: comm.clone(), subject: subject.cloned(), kind });
+        let (other, task) = (head.actor.is_some() || comm.is_some(), actor.task);
+        if let Some(comm) = comm {
+            actor.comm = comm;
         }
+        if other {
+            self.event.actor_comm.clone_from(&actor.comm);
+        }
+        (self.event.seq, self.event.at, self.event.cpu, self.event.actor) = (seq, at, self.cpu, task);
+        let subject = (!head.no_subject).then(|| head.subject.unwrap_or(self.actor));
+        self.turn_to(subject, head.state)?;
+        let Some((field, mut kept)) = head.content else { return Ok(false) };
+        let Some(kind) = self.kind(field, &mut kept, task, seq, at)? else { return Ok(false) };
+        self.event.kind = kind;
         Ok(true)
     }
 
-    /// Sets the bundle of a subject: what it was, with the changes.
-    fn subject(&mut self, task: u32, changes: Option<&[u8]>) -> Result<(), Malformed> {
-        let Self { tables, states, .. } = self;
-        let id = tables.task(task)?;
-        let known = states.get(task as usize).is_some_and(Option::is_some);
-        let first = if known {
-            None
-        } else {
+    /// Sets the subject of the event and its bundle: what it was, with the changes.
+    #[inline]
+    fn turn_to(&mut self, subject: Option<u32>, changes: Option<&[u8]>) -> Result<(), Malformed> {
+        if subject != self.subject {
+            let before = self.subject.take().and_then(|task| self.states.get_mut(task as usize));
+            if let Some(place) = before {
+                std::mem::swap(place, &mut self.event.subject);
+            }
+            self.event.subject = None;
+            if let Some(task) = subject {
+                let place = self.states.get_mut(task as usize).ok_or(Malformed::Dangling("a task"))?;
+                std::mem::swap(place, &mut self.event.subject);
+                self.subject = subject;
+            }
+        }
+        let Some(task) = subject else { return Ok(()) };
+        let id = self.tables.task(task)?;
+        if self.event.subject.is_none() {
             let like = changes.map(like).transpose()?.flatten();
-            like.map_or_else(|| Some(State::default()), |like| states.get(like as usize).cloned().flatten())
-        };
-        let place = states.get_mut(task as usize).ok_or(Malformed::Dangling("a task"))?;
-        let state = match first {
-            Some(first) => place.insert(first),
-            None => place.as_mut().ok_or(Malformed::Dangling("a bundle"))?,
-        };
+            self.event.subject = match like {
+                Some(like) => self.states.get(like as usize).cloned().flatten(),
+                None => Some(State::default()),
+            };
+        }
+        let state = self.event.subject.as_mut().ok_or(Malformed::Dangling("a bundle"))?;
         state.id = id;
-        changes.map_or(Ok(()), |changes| tables.change(state, changes))
+        changes.map_or(Ok(()), |changes| self.tables.change(state, changes))
     }
 }
 
@@ -236,8 +282,16 @@ impl Tables {
         self.tasks.get(task as usize).map(|told| told.task).ok_or(Malformed::Dangling("a task"))
     }
 
+    fn new_string(&mut self, bytes: &[u8]) {
+        self.text.extend_from_slice(bytes);
+        self.ends.push(self.text.len());
+    }
+
     fn string(&self, string: u32) -> Result<&[u8], Malformed> {
-        self.strings.get(string as usize).map(Vec::as_slice).ok_or(Malformed::Dangling("a string"))
+        let end = self.ends.get(string as usize);
+        let begin = (string as usize).checked_sub(1).and_then(|before| self.ends.get(before));
+        let bytes = end.and_then(|end| self.text.get(begin.copied().unwrap_or(0)..*end));
+        bytes.ok_or(Malformed::Dangling("a string"))
     }
 
     fn strings(&self, strings: &[u32]) -> Result<Vec<Vec<u8>>, Malformed> {
@@ -282,8 +336,12 @@ impl Tables {
                     let record::Namespace { inum, level, pid, pgid, sid } = record::Namespace::decode(value.bytes()?)?;
                     state.namespace = Some(Namespace { inum, level, pid: Pid(pid), pgid: Pgid(pgid), sid: Sid(sid) });
                 }
-                23 if value.word()? != 0 => state.namespace = None,
-                _ => {}
+                23 => {
+                    if value.flag()? {
+                        state.namespace = None;
+                    }
+                }
+                _ => value.skip()?,
             }
         }
         Ok(())
@@ -296,6 +354,8 @@ fn like(changes: &[u8]) -> Result<Option<u32>, Malformed> {
     while let Some((field, value)) = fields.next()? {
         if field == 1 {
             like = Some(value.word()?);
+        } else {
+            value.skip()?;
         }
     }
     Ok(like)
@@ -303,13 +363,16 @@ fn like(changes: &[u8]) -> Result<Option<u32>, Malformed> {
 
 impl Decoder {
     /// What happened, by the number of the field and its value; `None` when a number in it is newer than this release.
+    #[inline]
     fn kind(
         &mut self,
-        (field, value): (u32, Value),
+        field: u32,
+        kept: &mut Kept,
         actor: RawTask,
         seq: Seq,
         at: BootNs,
     ) -> Result<Option<EventKind>, Malformed> {
+        let value = kept.value();
         Ok(Some(match field {
             12 => {
                 let enter = leaf::enter(value.bytes()?)?;

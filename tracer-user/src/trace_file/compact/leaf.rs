@@ -15,7 +15,7 @@ macro_rules! messages {
             while let Some((field, $value)) = fields.next()? {
                 match field {
                     $($field => message.$place = $read,)*
-                    _ => {}
+                    _ => $value.skip()?,
                 }
             }
             Ok(message)

@@ -47,10 +47,9 @@ pub(in super::super) struct Reader<'a> {
     damaged: bool,
     /// Records that were lost to damage and become a gap before the next event.
     missing: u64,
-    /// The event that was read last, and whether it is still to be given.
-    event: Option<Event>,
+    /// The event that was decoded last is still to be given.
     ready: bool,
-    /// The gap that was given before it.
+    /// The gap that was given last.
     gap: Option<Event>,
     ended: bool,
 }
@@ -70,7 +69,7 @@ impl<'a> Reader<'a> {
         let (mut batches, mut decoder) = (Batches::new().map_err(error)?, Decoder::default());
         batches.begin().map_err(error)?;
         let json = match batches.fill(&mut tape) {
-            Ok(_) => batches.message().map(|message| decoder.decode(message, &mut None)),
+            Ok(_) => batches.message().map(|message| decoder.decode(message)),
             Err(Damage::Read(source)) => return Err(error(source)),
             Err(why) => return Err(foreign(&format!("its header is damaged: {why}"))),
         };
@@ -95,7 +94,6 @@ impl<'a> Reader<'a> {
             frame: Some(0),
             damaged: false,
             missing: 0,
-            event: None,
             ready: false,
             gap: None,
             ended: false,
@@ -129,7 +127,7 @@ impl<'a> Reader<'a> {
         self.next_frame().ok()?;
         self.batches.fill(&mut self.tape).ok()?;
         let message = self.batches.message()?;
-        self.decoder.decode(message, &mut None).ok()
+        self.decoder.decode(message).ok()
     }
 
     pub(in super::super) fn header(&self) -> &Header {
@@ -151,26 +149,24 @@ impl<'a> Reader<'a> {
                 self.damage(&damage);
             }
         }
-        self.gap = self.gap_before_event();
-        let event = match &self.gap {
-            None if !std::mem::take(&mut self.ready) => return None,
-            None => self.event.as_ref()?,
-            Some(gap) => gap,
-        };
+        if self.missing > 0 {
+            self.gap = Some(self.gap_before_event());
+            self.gap.iter().for_each(|gap| self.summary.count(gap));
+            return self.gap.as_ref();
+        }
+        if !std::mem::take(&mut self.ready) {
+            return None;
+        }
+        let event = self.decoder.event();
+        self.last = Some((event.seq, event.at));
         self.summary.count(event);
         Some(event)
-    }
-
-    /// The next event.
-    pub(in super::super) fn next(&mut self) -> Option<Event> {
-        self.read()?;
-        self.gap.take().or_else(|| self.event.take())
     }
 
     /// Goes on by a message, a batch or a frame.
     fn step(&mut self) -> Result<(), Damage> {
         if let Some(message) = self.batches.message() {
-            let decoded = self.decoder.decode(message, &mut self.event)?;
+            let decoded = self.decoder.decode(message)?;
             self.take(&decoded);
             return Ok(());
         }
@@ -187,7 +183,7 @@ impl<'a> Reader<'a> {
     fn take(&mut self, decoded: &Decoded) {
         match *decoded {
             Decoded::Event => {
-                self.event.iter().for_each(|event| self.place.pass(event));
+                self.place.pass(self.decoder.event());
                 self.ready = true;
             }
             Decoded::Unknown => {
@@ -233,7 +229,7 @@ impl<'a> Reader<'a> {
         match u32::from_le_bytes(*magic) {
             frame::ZSTD => {
                 self.batches.begin().map_err(Damage::Read)?;
-                self.decoder = Decoder::default();
+                self.decoder.begin();
                 self.frame = Some(begin);
                 self.tape.keep();
             }
@@ -330,15 +326,11 @@ impl<'a> Reader<'a> {
         self.warnings.ending(what + INCOMPLETE);
     }
 
-    /// The gap for what is missing before the event that was read.
-    fn gap_before_event(&mut self) -> Option<Event> {
-        let before = self.last;
-        if let Some(event) = self.event.as_ref().filter(|_| self.ready) {
-            self.last = Some((event.seq, event.at));
-        }
-        let lost = std::mem::take(&mut self.missing);
-        let until = self.last.map(|last| last.1);
-        (lost > 0).then(|| malformed_gap(self.header.boot_ns, before, until, lost))
+    /// The gap for what is missing before the event that was decoded.
+    fn gap_before_event(&mut self) -> Event {
+        let next = self.ready.then(|| self.decoder.event().at);
+        let until = next.or(self.last.map(|last| last.1));
+        malformed_gap(self.header.boot_ns, self.last, until, std::mem::take(&mut self.missing))
     }
 }
 

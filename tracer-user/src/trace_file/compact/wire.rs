@@ -2,57 +2,95 @@
 //! for each event: nothing is copied or allocated.
 //!
 //! Must not: know what a field means.
+#![expect(clippy::inline_always, reason = "a value is in no place but a register only where nothing is called")]
 
-/// What a field holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Value<'a> {
-    /// A varint.
-    Number(u64),
-    /// Bytes, a string or a message.
-    Bytes(&'a [u8]),
-    /// Four bytes, little-endian.
-    Fixed(u32),
-    /// Something of which these messages have none.
-    Other,
+/// The value of a field, which stands in front of the rest of the message: to be read, kept or skipped before the next field.
+pub(super) struct Value<'f, 'a> {
+    fields: &'f mut Fields<'a>,
+    /// The wire type.
+    wire: u8,
 }
 
-impl<'a> Value<'a> {
+const VARINT: u8 = 0;
+const EIGHT: u8 = 1;
+const LENGTH: u8 = 2;
+const FOUR: u8 = 5;
+
+impl<'a> Value<'_, 'a> {
     /// As `uint32`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn word(self) -> Result<u32, Broken> {
         Ok(self.number()? as u32)
     }
 
     /// As `bool`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn flag(self) -> Result<bool, Broken> {
         Ok(self.number()? != 0)
     }
 
     /// As `uint64`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn number(self) -> Result<u64, Broken> {
-        if let Self::Number(number) = self { Ok(number) } else { Err(Broken) }
+        if self.wire == VARINT { self.fields.varint() } else { Err(Broken) }
     }
 
     /// As `sint64`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn signed(self) -> Result<i64, Broken> {
         let number = self.number()?;
         Ok((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))
     }
 
     /// As `sint32`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn signed_word(self) -> Result<i32, Broken> {
         let number = self.word()?;
         Ok((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))
     }
 
-    /// As bytes.
-    #[inline]
+    /// As bytes, a string or a message.
+    #[inline(always)]
     pub(super) fn bytes(self) -> Result<&'a [u8], Broken> {
-        if let Self::Bytes(bytes) = self { Ok(bytes) } else { Err(Broken) }
+        if self.wire == LENGTH { self.fields.counted() } else { Err(Broken) }
+    }
+
+    /// It has four bytes.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.wire == FOUR
+    }
+
+    /// For later: the fields after it come first.
+    #[inline(always)]
+    pub(super) fn keep(self) -> Result<Kept<'a>, Broken> {
+        let kept = Kept { fields: Fields(self.fields.0), wire: self.wire };
+        self.skip().map(|()| kept)
+    }
+
+    /// Goes past it.
+    #[inline(always)]
+    pub(super) fn skip(self) -> Result<(), Broken> {
+        match self.wire {
+            VARINT => self.fields.varint().map(drop),
+            EIGHT => self.fields.take(8).map(drop),
+            LENGTH => self.fields.counted().map(drop),
+            FOUR => self.fields.take(4).map(drop),
+            _ => Err(Broken),
+        }
+    }
+}
+
+/// A value that was kept for later.
+pub(super) struct Kept<'a> {
+    fields: Fields<'a>,
+    wire: u8,
+}
+
+impl<'a> Kept<'a> {
+    /// It.
+    #[inline(always)]
+    pub(super) fn value(&mut self) -> Value<'_, 'a> {
+        Value { fields: &mut self.fields, wire: self.wire }
     }
 }
 
@@ -66,37 +104,30 @@ pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Fields<'a> {
     /// The next field.
-    #[inline]
-    pub(super) fn next(&mut self) -> Result<Option<(u32, Value<'a>)>, Broken> {
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> Result<Option<(u32, Value<'_, 'a>)>, Broken> {
         if self.0.is_empty() {
             return Ok(None);
         }
         let key = self.varint()?;
-        let value = match key & 7 {
-            0 => Value::Number(self.varint()?),
-            1 => self.take(8).map(|_| Value::Other)?,
-            2 => {
-                let length = self.varint()?;
-                Value::Bytes(self.take(usize::try_from(length).map_err(|_| Broken)?)?)
-            }
-            5 => {
-                let (four, rest) = self.0.split_first_chunk::<4>().ok_or(Broken)?;
-                self.0 = rest;
-                Value::Fixed(u32::from_le_bytes(*four))
-            }
-            _ => return Err(Broken),
-        };
-        Ok(Some(((key >> 3) as u32, value)))
+        Ok(Some(((key >> 3) as u32, Value { fields: self, wire: (key & 7) as u8 })))
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, length: usize) -> Result<&'a [u8], Broken> {
         let (bytes, rest) = self.0.split_at_checked(length).ok_or(Broken)?;
         self.0 = rest;
         Ok(bytes)
     }
 
-    #[inline]
+    /// Bytes after their number.
+    #[inline(always)]
+    fn counted(&mut self) -> Result<&'a [u8], Broken> {
+        let length = self.varint()?;
+        self.take(usize::try_from(length).map_err(|_| Broken)?)
+    }
+
+    #[inline(always)]
     fn varint(&mut self) -> Result<u64, Broken> {
         match *self.0 {
             [byte, ref rest @ ..] if byte < 0x80 => {
@@ -111,6 +142,7 @@ impl<'a> Fields<'a> {
         }
     }
 
+    #[inline(never)]
     fn long_varint(&mut self) -> Result<u64, Broken> {
         let mut number = 0;
         for (index, byte) in self.0.iter().take(10).enumerate() {
