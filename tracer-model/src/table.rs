@@ -6,6 +6,7 @@
 use std::{
     fmt,
     hash::{BuildHasher as _, RandomState},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -53,11 +54,36 @@ pub(crate) struct Table<K, V> {
     /// half of it used (Knuth, The Art of Computer Programming 6.4, algorithms L and R).
     index: Vec<u32>,
     seed: u32,
+    latest: Latest,
+}
+
+/// The slots of keys that were found last: an event asks for the same few entries again and again. A guess, no more: what is
+/// in the slot is compared. Atomic only so that a table can be shared.
+#[derive(Default)]
+struct Latest([AtomicU32; 16]);
+
+impl Clone for Latest {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Latest {
+    #[inline]
+    fn place(&self, word: u32) -> Option<&AtomicU32> {
+        self.0.get((word & 15) as usize)
+    }
 }
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), index: Vec::new(), seed: RandomState::new().hash_one(0) as u32 }
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            index: Vec::new(),
+            seed: RandomState::new().hash_one(0) as u32,
+            latest: Latest::default(),
+        }
     }
 }
 
@@ -90,7 +116,18 @@ impl<K: Key, V> Table<K, V> {
 
     #[inline]
     fn slot(&self, key: K) -> Option<usize> {
-        self.find(key).and_then(|at| self.index.get(at)).map(|place| place.wrapping_sub(1) as usize)
+        let latest = self.latest.place(key.word())?.load(Ordering::Relaxed) as usize;
+        match self.slots.get(latest) {
+            Some(Some((found, _))) if *found == key => Some(latest),
+            _ => self.search(key),
+        }
+    }
+
+    #[inline(never)]
+    fn search(&self, key: K) -> Option<usize> {
+        let slot = self.index.get(self.find(key)?)?.wrapping_sub(1);
+        self.latest.place(key.word())?.store(slot, Ordering::Relaxed);
+        Some(slot as usize)
     }
 
     /// The entry of a key.
@@ -114,7 +151,7 @@ impl<K: Key, V> Table<K, V> {
     /// Whether there is one.
     #[inline]
     pub fn contains_key(&self, key: &K) -> bool {
-        self.find(*key).is_some()
+        self.slot(*key).is_some()
     }
 
     /// Puts an entry, in place of one of the same key.
