@@ -115,7 +115,7 @@ impl Findings {
         }
         for change in delta.changes.iter().filter(|change| Memory::keeps(change)) {
             let now = Now { event: Some(event), delta, model, memory: &self.memory, at: event.at, seq: event.seq };
-            let evidence = now.evidence_of(change);
+            let evidence = if Memory::shows(change) { now.evidence_of(change) } else { None };
             self.memory.observe(change, evidence, (event, delta), model);
         }
         if let Some(mut question) = self.question.take() {

@@ -1,7 +1,10 @@
 //! Events as one-line evidence: who did what, in the words of the timeline.
 //!
-//! A line is put into words when a finding rests on it, which few do: until then it is a change and the names that go with it.
+//! A line is put into words when a finding rests on it, which few do: until then it is a change and the names that go with it,
+//! shared by all who remember it.
 //! Must not: judge. A line says what one event showed and no more.
+
+use std::sync::Arc;
 
 use super::{
     Now,
@@ -25,8 +28,8 @@ pub struct Evidence {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Said {
-    Words(Words),
-    Change(Told),
+    Words(Arc<Words>),
+    Change(Arc<Told>),
 }
 
 impl Evidence {
@@ -34,7 +37,7 @@ impl Evidence {
     #[must_use]
     pub fn text(&self) -> Words {
         match &self.said {
-            Said::Words(words) => words.clone(),
+            Said::Words(words) => Words::clone(words),
             Said::Change(told) => told.text().unwrap_or_default(),
         }
     }
@@ -43,7 +46,7 @@ impl Evidence {
 impl Now<'_> {
     /// The event at hand as evidence of something.
     pub(super) fn evidence(&self, text: Words) -> Evidence {
-        Evidence { seq: self.seq, at: self.at, said: Said::Words(text) }
+        Evidence { seq: self.seq, at: self.at, said: Said::Words(Arc::new(text)) }
     }
 
     /// The inspection that the event at hand is, as evidence.
@@ -55,7 +58,8 @@ impl Now<'_> {
     pub(super) fn evidence_of(&self, change: &Change) -> Option<Evidence> {
         let by = self.delta.by;
         let names = named(change, by)?.map(|key| key.map(|key| (key, self.comm(key))));
-        Some(Evidence { seq: self.seq, at: self.at, said: Said::Change(Told { change: *change, by, names }) })
+        let told = Arc::new(Told { change: *change, by, names });
+        Some(Evidence { seq: self.seq, at: self.at, said: Said::Change(told) })
     }
 
     /// The return of a call as evidence.

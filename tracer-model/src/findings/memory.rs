@@ -184,6 +184,18 @@ impl Memory {
         )
     }
 
+    /// Whether what [`Self::observe`] keeps of it is evidence.
+    pub fn shows(change: &Change) -> bool {
+        !matches!(
+            change,
+            Change::Found { .. }
+                | Change::NoLongerOrphaned { .. }
+                | Change::GroupEnded { .. }
+                | Change::Foreground { .. }
+                | Change::Refused { .. }
+        )
+    }
+
     /// Whoever else was inspected, latest last.
     pub fn strangers(&self) -> impl DoubleEndedIterator<Item = &Inspection> {
         self.strangers.iter()

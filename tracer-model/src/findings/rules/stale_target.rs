@@ -43,8 +43,10 @@ impl Watch for StaleTarget {
                 }
                 Change::GroupBorn { group, leader: Some(leader), .. } => {
                     let parent = now.memory.life(leader).and_then(|life| life.launcher);
-                    for party in [Some(leader), parent].into_iter().flatten() {
-                        self.meets_group(now, party, group, change);
+                    if let Some(evidence) = now.evidence_of(change) {
+                        for party in [Some(leader), parent].into_iter().flatten() {
+                            keep(&mut self.groups, (party, group.number), (group, evidence.clone()));
+                        }
                     }
                 }
                 _ => {}
