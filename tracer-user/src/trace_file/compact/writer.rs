@@ -33,7 +33,7 @@ pub(in super::super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { frame_events: 16_384, frame_bytes: 1 << 20, keyframe_events: 65_536, keyframe_share: 16 }
+        Self { frame_events: 65_536, frame_bytes: 2 << 20, keyframe_events: 131_072, keyframe_share: 16 }
     }
 }
 
