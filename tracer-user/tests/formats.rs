@@ -8,6 +8,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use tracer_user::trace_file::{FORMAT_MAJOR, FORMAT_MINOR};
+
 fn sesstrace(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sesstrace"))
         .args(arguments)
@@ -95,7 +97,7 @@ fn every_golden_recording_is_replayed_alike_from_either_form() {
 fn recordings_of_this_version_stay_readable() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/compatibility");
     let mut versions = 0;
-    for version in fs::read_dir(folder).expect("recordings of each version") {
+    for version in fs::read_dir(&folder).expect("recordings of each version") {
         let version = version.expect("a version").path();
         for compact in fs::read_dir(&version).expect("recordings").map(|it| it.expect("a recording").path()) {
             if compact.extension().is_none_or(|extension| extension != "sesstrace") {
@@ -111,6 +113,8 @@ fn recordings_of_this_version_stay_readable() {
         }
     }
     assert!(versions > 0);
+    let this = folder.join(format!("{FORMAT_MAJOR}.{FORMAT_MINOR}"));
+    assert!(this.is_dir(), "{}: a minor version is kept before there is the next", this.display());
 }
 
 #[test]

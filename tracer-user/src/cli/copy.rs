@@ -88,16 +88,21 @@ pub fn copy(from: &Path, to: &Path, change: &Change) -> Result<ExitCode, Expecte
     let summary = writer.finish(complete)?;
     let warnings = reader.warnings().lines();
     state::warn(&warnings);
-    if with_arguments > 0 && io::stderr().is_terminal() {
-        let to = to.display();
-        say(&format!("{to} has the arguments of {with_arguments} programs; before others get it: sesstrace scrub"));
-    }
+    warn_of_arguments(to, with_arguments);
     let whole = complete && summary.lost == 0 && warnings.is_empty();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 
+/// Tells a person, who may be about to give a recording to others, what is in it.
+pub(super) fn warn_of_arguments(recording: &Path, programs: u64) {
+    if programs > 0 && io::stderr().is_terminal() {
+        let recording = recording.display();
+        say(&format!("{recording} has the arguments of {programs} programs; before others get it: sesstrace scrub"));
+    }
+}
+
 /// Whether it tells more of a program than its name.
-fn has_arguments(event: &Event) -> bool {
+pub(super) fn has_arguments(event: &Event) -> bool {
     let (EventKind::Exec { args, .. } | EventKind::Snapshot { args }) = &event.kind else { return false };
     args.iter().skip(1).any(|argument| argument != REMOVED)
 }

@@ -214,6 +214,8 @@ fn header(capturing: &Capturing, mut about: About) -> Header {
 pub struct EndSignals {
     terminate: Signal,
     interrupt: Signal,
+    /// Held for being caught: a limit on the size of files is then an error of the write (EFBIG), and not the end of the capture.
+    _too_large: Signal,
 }
 
 impl EndSignals {
@@ -221,7 +223,11 @@ impl EndSignals {
     /// end is to be lost.
     pub fn catch(runtime: &Runtime) -> io::Result<Self> {
         let _inside = runtime.enter();
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            _too_large: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
+        })
     }
 }
 
@@ -270,7 +276,7 @@ impl Pacer {
     pub async fn wake(&mut self, engine: &Engine) -> Wake {
         // A decision is told within a second: what is due is not left until the next tick.
         const LEAST: Duration = Duration::from_millis(1);
-        let Self { tick, news, gather, source, other, end: EndSignals { terminate, interrupt } } = self;
+        let Self { tick, news, gather, source, other, end: EndSignals { terminate, interrupt, .. } } = self;
         let tick = if news.elapsed() < AFTERWARDS { SOON.min(*tick) } else { *tick };
         let tick = engine.live.due().map_or(tick, |due| tick.min(due.max(LEAST)));
         tokio::select! {

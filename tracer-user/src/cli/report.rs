@@ -7,6 +7,7 @@ use tracer_model::findings::Severity;
 
 use super::{
     common::{ColorChoice, stdout, style_for},
+    copy::{has_arguments, warn_of_arguments},
     exit::{ExpectedError, FOUND, INCOMPLETE, unwritable},
     progress::Progress,
     state, store,
@@ -97,14 +98,18 @@ pub fn run(args: &ReportArgs, color: ColorChoice, config: Rc<Config>) -> anyhow:
     let worst = report.worst();
     let mut pipeline = Pipeline::begin(reader.header(), None, vec![Box::new(report)]).map_err(failed)?;
     let mut progress = Progress::of(&recording);
+    let mut with_arguments = 0;
     while let Some(event) = reader.read() {
         progress.event();
+        with_arguments += u64::from(has_arguments(event));
         pipeline.event(event).map_err(failed)?;
     }
     drop(progress);
     let ended = pipeline.end(reader.summary().complete).map_err(failed)?;
     let warnings = reader.warnings().lines();
     state::warn(&warnings);
+    // A report of findings is what a bug report begins with, and the recording is what is attached to it.
+    warn_of_arguments(&recording, with_arguments);
     let least = args.fail_on.map(|fail_on| match fail_on {
         FailOn::Error => Severity::Error,
         FailOn::Warning => Severity::Warning,

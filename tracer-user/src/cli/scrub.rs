@@ -27,7 +27,7 @@ pub struct ScrubArgs {
     #[arg(value_name = "NEW")]
     to: PathBuf,
     /// Remove only arguments that match, with * for anything: '--password=*'. Otherwise all but the first, the program's name
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
     redact: Vec<String>,
 }
 

@@ -47,7 +47,7 @@ pub struct CaptureArgs {
     #[arg(long, value_enum, value_name = "WHOSE", default_value = "auto")]
     pub arguments: Arguments,
     /// Record [removed] in place of arguments that match, with * for anything: '--password=*'
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
     pub redact: Vec<String>,
     /// eBPF: size of each of the two ring buffers, in bytes; a power of two
     #[arg(long, value_name = "BYTES", default_value_t = 8 << 20, hide_short_help = true)]
