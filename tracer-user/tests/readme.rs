@@ -42,3 +42,12 @@ fn every_verb_of_the_readme_exists_and_every_verb_is_in_the_readme() {
         .collect();
     assert_eq!(table, verbs);
 }
+
+#[test]
+fn the_size_of_an_event_is_the_one_that_was_measured() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let measured = fs::read_to_string(root.join("docs/PERFORMANCE.md")).unwrap();
+    let size = measured.lines().find(|line| line.contains(" bytes an event, ")).unwrap().split(',').next().unwrap();
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    assert!(readme.contains(&format!("[{size}](docs/PERFORMANCE.md)")), "cargo xtask bench recording --write: {size}");
+}
