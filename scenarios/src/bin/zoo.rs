@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Mutex, thread};
 
 use anyhow::{Context as _, Result, bail};
-use scenarios::zoo::{ANIMALS, Looks, is_here, look};
+use scenarios::zoo::{Looks, animals, is_here, look};
 
 /// Animals at once: most of the time they are waited for.
 const AT_ONCE: usize = 4;
@@ -12,11 +12,13 @@ const AT_ONCE: usize = 4;
 fn main() -> Result<()> {
     let only: Vec<String> = std::env::args().skip(1).collect();
     let sesstrace = std::env::current_exe()?.with_file_name("sesstrace");
-    let chosen = ANIMALS
-        .iter()
+    let chosen = animals()
+        .into_iter()
         .enumerate()
         .filter(|(_, it)| only.is_empty() || only.iter().any(|name| it.name.contains(name.as_str())));
-    let left = Mutex::new(chosen.rev().collect::<Vec<_>>());
+    let mut left: Vec<_> = chosen.collect();
+    left.reverse();
+    let left = Mutex::new(left);
     let seen = Mutex::new(Vec::new());
     let scratch = PathBuf::from(format!("/tmp/zoo.{}", std::process::id()));
     thread::scope(|scope| {

@@ -7,7 +7,7 @@ pub struct Animal {
     pub name: &'static str,
     /// What has to be there; the animal is left out, loudly, where it is not.
     pub program: &'static str,
-    /// How it is started by `sh -c`; `$ZOO_DIR` is the scratch directory.
+    /// How it is started by `sh -c`; `$ZOO_DIR` is the scratch directory, `@BIN@` where the programs of this crate are.
     pub start: &'static str,
     /// Files in the scratch directory: name and text, in which `@DIR@` stands for it.
     pub files: &'static [(&'static str, &'static str)],
@@ -136,8 +136,9 @@ with daemon.DaemonContext(): time.sleep(600)'",
     Animal {
         name: "busybox start-stop-daemon -b",
         program: "busybox",
-        start: "busybox start-stop-daemon -S -b -x /bin/sleep -- 600",
-        files: NONE,
+        // It starts no program that runs already, whoever started that.
+        start: "busybox start-stop-daemon -S -b -x $ZOO_DIR/sleep -- 600",
+        files: &[("prepare", "cp /bin/sleep @DIR@/sleep")],
         survivor: "sleep",
         truth: "new - no kept 027 null leak no/no",
         rules: "JC505 JC506abcd",

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::{
@@ -44,7 +44,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// Starts the animal, once under an audit and once under a recording, and looks at it in each form.
 pub fn look(animal: &Animal, sesstrace: &Path, scratch: &Path, id: &str) -> Result<Looks> {
     let mut looks = Looks { ground: String::new(), said: Vec::new(), faults: Vec::new() };
-    let audited = directory(animal, scratch, "command")?;
+    let bin = sesstrace.parent().unwrap_or(sesstrace);
+    let audited = directory(animal, bin, scratch, "command")?;
     let audit = format!(
         "{} audit --exit-zero --format json -o $ZOO_DIR/audit.json -- bash $ZOO_DIR/start",
         sesstrace.display()
@@ -56,7 +57,7 @@ pub fn look(animal: &Animal, sesstrace: &Path, scratch: &Path, id: &str) -> Resu
     looks.take("-- CMD", &fs::read_to_string(audited.join("audit.json")).unwrap_or_default(), survivor);
     drop(stage);
 
-    let recorded = directory(animal, scratch, "file")?;
+    let recorded = directory(animal, bin, scratch, "file")?;
     let record = format!(
         "{} record -o $ZOO_DIR/rec.jsonl -- bash -c 'bash $ZOO_DIR/start; perl -e sleep+4'",
         sesstrace.display()
@@ -80,12 +81,19 @@ pub fn look(animal: &Animal, sesstrace: &Path, scratch: &Path, id: &str) -> Resu
     Ok(looks)
 }
 
-fn directory(animal: &Animal, scratch: &Path, form: &str) -> Result<PathBuf> {
+/// A directory with what the animal needs. What is to be prepared is, before anybody looks.
+fn directory(animal: &Animal, bin: &Path, scratch: &Path, form: &str) -> Result<PathBuf> {
     let directory = scratch.join(form);
     fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
-    fs::write(directory.join("start"), animal.start).context("start")?;
+    fs::write(directory.join("start"), animal.start.replace("@BIN@", &bin.to_string_lossy())).context("start")?;
     for (name, text) in animal.files {
         fs::write(directory.join(name), text.replace("@DIR@", &directory.to_string_lossy()))?;
+    }
+    if animal.files.iter().any(|(name, _)| *name == "prepare") {
+        let output = Command::new("sh").arg("prepare").current_dir(&directory).env("PATH", PATH).output()?;
+        if !output.status.success() {
+            bail!("cannot prepare it: {}", String::from_utf8_lossy(&output.stderr));
+        }
     }
     Ok(directory)
 }

@@ -7,8 +7,15 @@
 mod animals;
 mod ground;
 mod look;
+mod more;
 mod stage;
 
-pub use animals::{ANIMALS, Animal};
+pub use animals::Animal;
 pub use ground::Ground;
 pub use look::{Looks, is_here, look};
+
+/// Everyone.
+#[must_use]
+pub fn animals() -> Vec<&'static Animal> {
+    animals::ANIMALS.iter().chain(more::MORE).collect()
+}

@@ -5,10 +5,12 @@
 
 mod path;
 mod policy;
+mod share;
 mod verdict;
 
 pub use path::{Paths, Step, StepKind};
 pub use policy::{Observed, POLICIES, Policy};
+pub use share::{Comparison, Thing, compare};
 pub use verdict::{Judgement, Verdict, judge};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Verdicts, policies and paths.
 
-use super::{Observed, POLICIES, Paths, Policy, Verdict, judge};
+use super::{Observed, POLICIES, Paths, Policy, Verdict, compare, judge};
 use crate::{
     dsl::parse,
     event::{EventKind, Inspection},
@@ -117,4 +117,28 @@ fn a_service_is_not_blamed_for_not_forking_twice() {
         let policy = Policy::find(name).unwrap();
         assert!(!policy.applies("JC502") && !policy.applies("JC501"), "{name}");
     }
+}
+
+#[test]
+fn what_no_event_shows_is_compared() {
+    let text =
+        "inspected 10 launch fd=0:136,0,7:9:3:rw:/dev/pts/0 fd=5:file:1:4:r+:/secret fd=7:file:1:5:r:/etc/hostname \
+                umask=23 blocked=0x8000000 ignored=0x802 cwd=/tmp@1:2
+                inspected 10 settled fd=0:null:6:4:rw:/dev/null fd=7:file:1:5:r:/etc/hostname fd=9:file:1:6:r:/own \
+                umask=0 blocked=0x8000000 ignored=0x800 cwd=/@1:1";
+    let events = parse(&format!("{SHELL}{text}")).unwrap();
+    let mut inspections = events
+        .iter()
+        .filter_map(|event| if let EventKind::Inspected(inspection) = &event.kind { Some(inspection) } else { None });
+    let (launcher, own) = (inspections.next().unwrap(), inspections.next().unwrap());
+    let comparison = compare(own, launcher);
+    let say = |thing: &super::Thing| {
+        let [was, is] = [&thing.was, &thing.is].map(|text| String::from_utf8_lossy(text).into_owned());
+        format!("{} {was}>{is}", thing.what)
+    };
+    let shares: Vec<String> = comparison.shares.iter().map(say).collect();
+    assert_eq!(shares, ["fd 7 /etc/hostname>/etc/hostname", "SIGWINCH blocked>blocked", "SIGUSR2 ignored>ignored"]);
+    let changed: Vec<String> = comparison.changed.iter().map(say).collect();
+    let expected = ["fd 0 /dev/pts/0>/dev/null", "working directory /tmp>/", "umask 027>000", "SIGINT ignored>"];
+    assert_eq!(changed, expected);
 }

@@ -8,14 +8,14 @@ use std::{
 };
 
 use tracer_model::{
-    audit::{Judgement, Observed, Paths, Policy, Verdict, judge},
-    delta::{Change, Delta},
+    audit::{Comparison, Judgement, Observed, Paths, Policy, Thing, Verdict, compare, judge},
+    delta::{Bounds, Change, Delta},
     event::{
         Event, EventKind, Inspection,
         inspection::{Moment, Target, Unread},
     },
     findings::{Finding, Severity},
-    ids::{ProcKey, SessionKey},
+    ids::{BootNs, ProcKey, SessionKey},
     state::{Model, Phase, Process},
 };
 
@@ -42,13 +42,15 @@ pub(super) struct Book {
     paths: Paths,
     /// Nearest first, passed on by forks.
     launches: BTreeMap<ProcKey, Vec<Rc<Launch>>>,
-    inspections: BTreeMap<ProcKey, Inspection>,
+    /// The command before its exec: what its launcher handed on.
+    handed_on: BTreeMap<ProcKey, (BootNs, Inspection)>,
+    inspections: BTreeMap<ProcKey, (BootNs, Inspection)>,
 }
 
 impl Book {
     pub fn new(choose: Choose, style: Style) -> Self {
-        let (paths, launches, inspections) = (Paths::default(), BTreeMap::new(), BTreeMap::new());
-        Self { choose, style, paths, launches, inspections }
+        let (paths, launches) = (Paths::default(), BTreeMap::new());
+        Self { choose, style, paths, launches, handed_on: BTreeMap::new(), inspections: BTreeMap::new() }
     }
 
     /// Takes an event, what it changed, and the model after it.
@@ -57,10 +59,10 @@ impl Book {
         for change in &delta.changes {
             self.launched(change, model);
         }
-        if let (EventKind::Inspected(inspection), Some(process)) = (&event.kind, delta.subject)
-            && inspection.moment > Moment::Launch
-        {
-            self.inspections.insert(process, (**inspection).clone());
+        if let (EventKind::Inspected(inspection), Some(process)) = (&event.kind, delta.subject) {
+            let launch = inspection.moment == Moment::Launch;
+            let book = if launch { &mut self.handed_on } else { &mut self.inspections };
+            book.insert(process, (event.at, (**inspection).clone()));
         }
     }
 
@@ -96,6 +98,10 @@ impl Book {
             Change::Reaped { process, .. } => {
                 self.launches.remove(&process);
                 self.inspections.remove(&process);
+                // The command's is what its descendants are compared with when it has ended.
+                if model.followed_root() != Some(process) {
+                    self.handed_on.remove(&process);
+                }
             }
             _ => {}
         }
@@ -103,12 +109,7 @@ impl Book {
 
     /// The last inspection of a process.
     pub fn inspection(&self, process: ProcKey) -> Option<&Inspection> {
-        self.inspections.get(&process)
-    }
-
-    /// What an inspection showed is not needed any more.
-    pub fn forget_inspection(&mut self, process: ProcKey) {
-        self.inspections.remove(&process);
+        Some(&self.inspections.get(&process)?.1)
     }
 
     /// The first launcher that was seen.
@@ -123,14 +124,15 @@ impl Book {
         Some(chain.iter().find(lives).or(chain.last())?)
     }
 
-    /// It stands for itself: nobody waits for it, it leads a session, or a supervisor watches it.
+    /// It stands for itself: nobody waits for it, it leads a session, a supervisor watches it, or a pid namespace ends with it.
     pub fn is_long_lived(&self, process: &Process, model: &Model) -> bool {
         let parent = process.parent.and_then(|parent| model.process(parent));
         let adopted = parent.is_none_or(|parent| parent.key.number.0 <= 1 || parent.facts.subreaper);
         let alone = adopted || process.facts.session_leader || process.tty.is_some() && process.facts.hup_ignored;
         // Who ended while everybody was looked at is nobody to judge.
-        let there = self.inspections.get(&process.key).filter(|it| is_there(it));
-        let watched = || Policy::recognise(&observed(process, model, there)).name == "supervised";
+        let there = self.inspection(process.key).filter(|it| is_there(it));
+        let watched =
+            || ["supervised", "container-init"].contains(&Policy::recognise(&observed(process, model, there)).name);
         process.key.number.0 > 1 && there.is_some() && (alone || watched())
     }
 
@@ -143,7 +145,7 @@ impl Book {
         findings: impl Iterator<Item = &'a Finding>,
     ) -> Row {
         let key = process.key;
-        let inspection = self.inspections.get(&key);
+        let inspection = self.inspection(key);
         let program = inspection.and_then(|it| it.program.as_deref().ok()).unwrap_or_default();
         let observed = observed(process, model, inspection);
         let chosen = (self.choose)(&observed, program);
@@ -160,6 +162,7 @@ impl Book {
             judgement: Judgement { verdict: Verdict::Unknown, reason: String::new(), unseen: Vec::new() },
             chosen,
             path: self.paths.of(key).to_vec(),
+            comparison: self.comparison(process, launch, model),
             findings: Vec::new(),
             excused: BTreeSet::new(),
             compared: launch.is_some(),
@@ -177,6 +180,37 @@ impl Book {
             row.findings.iter().any(|it| matches!(it.rule.id, "JC404" | "JC504") && it.severity > Severity::Info);
         row.judgement = judge(model, key, inspection, launch.map(|launch| launch.session), holds);
         row
+    }
+
+    /// What it shares with who launched it: the command as its launcher made it, or else the nearest launcher that was
+    /// inspected. `None`: there is nobody to compare with.
+    fn comparison(&self, process: &Process, launch: Option<&Launch>, model: &Model) -> Option<Comparison> {
+        let (at, own) = self.inspections.get(&process.key)?;
+        let chain = self.launches.get(&process.key).into_iter().flatten().map(|launch| launch.by);
+        let mut above = std::iter::once(process.key).chain(chain.clone());
+        let handed_on = above.find_map(|key| self.handed_on.get(&key));
+        let launcher = handed_on.or_else(|| chain.clone().find_map(|key| self.inspections.get(&key)));
+        let (then, launcher) = launcher?;
+        let mut comparison = compare(own, launcher);
+        let mut shared = Vec::new();
+        let mut shares = |what: &str, is: String| {
+            shared.push(Thing { what: what.to_owned(), was: is.clone().into_bytes(), is: is.into_bytes() });
+        };
+        if let (Some(launch), Some(session)) =
+            (launch, process.session.filter(|own| launch.map(|it| it.session) == Some(*own)))
+        {
+            shares("session", session.number.to_string());
+            let by = model.process(launch.by);
+            if let Some(group) = process.group.filter(|own| by.and_then(|by| by.group) == Some(*own)) {
+                shares("process group", group.number.to_string());
+            }
+            if let Some(tty) = process.tty {
+                shares("controlling terminal", tty.tty.to_string());
+            }
+        }
+        comparison.shares.splice(0..0, shared);
+        comparison.between = Some(Bounds { after: *then, until: *at });
+        Some(comparison)
     }
 }
 

@@ -17,7 +17,7 @@ use std::{
 };
 
 use tracer_model::{
-    audit::{Judgement, Observed, Policy, Step, Verdict},
+    audit::{Comparison, Judgement, Observed, Policy, Step, Verdict},
     delta::Delta,
     event::{Event, inspection::Moment},
     findings::{Finding, Severity, Subject},
@@ -70,6 +70,8 @@ pub(crate) struct Row {
     pub judgement: Judgement,
     pub chosen: Chosen,
     pub path: Vec<Step>,
+    /// What it shares with who launched it, and what it changed.
+    pub comparison: Option<Comparison>,
     /// What applies to it.
     pub findings: Vec<Finding>,
     /// Rules that found something and do not apply.

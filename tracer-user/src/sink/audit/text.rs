@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use tracer_model::{
-    audit::{Step, Verdict},
+    audit::{Comparison, Step, Verdict},
     findings::{Finding, Severity},
     ids::BootNs,
 };
@@ -82,6 +82,9 @@ pub(super) fn details(row: &Row, base: BootNs, style: Style, out: &mut dyn Write
             .collect();
         writeln!(out, "  path   {}", steps.join(", "))?;
     }
+    if let Some(comparison) = &row.comparison {
+        compared(comparison, base, style, out)?;
+    }
     for finding in &row.findings {
         let head = format!("  {} {:<7}", finding.rule.id, finding.severity.name());
         let head =
@@ -98,6 +101,29 @@ pub(super) fn details(row: &Row, base: BootNs, style: Style, out: &mut dyn Write
         )?;
     }
     Ok(())
+}
+
+/// What is as its launcher had it, and the steps that are no events: with bounds, as no probe shows the instant.
+fn compared(comparison: &Comparison, base: BootNs, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let shares: Vec<String> =
+        comparison.shares.iter().map(|it| format!("{} {}", it.what, style.clean(&it.is))).collect();
+    if !shares.is_empty() {
+        writeln!(out, "  shares {}", shares.join(", "))?;
+    }
+    let text = |bytes: &[u8]| if bytes.is_empty() { style.dash().to_owned() } else { style.clean(bytes).into_owned() };
+    let changed =
+        comparison.changed.iter().map(|it| format!("{} {} {} {}", it.what, text(&it.was), style.arrow(), text(&it.is)));
+    let changed: Vec<String> = changed.collect();
+    match comparison.between {
+        Some(between) if !changed.is_empty() => writeln!(
+            out,
+            "  changed {}; some time from {} to {} ms: no event shows these steps",
+            changed.join(", "),
+            time::ms(between.after, base),
+            time::ms(between.until, base)
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn fact(finding: &Finding, base: BootNs, style: Style) -> String {

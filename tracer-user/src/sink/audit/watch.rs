@@ -290,7 +290,6 @@ impl State {
                 || moment.is_some() && (self.judged.contains_key(&key) || self.book.is_long_lived(process, model))
         });
         let Some(process) = judged else {
-            self.book.forget_inspection(key);
             return Ok(false);
         };
         let launch = self.book.living_launch(key, model);
@@ -299,7 +298,6 @@ impl State {
         let findings = self.findings.get(&key).into_iter().flatten().map(|row| row.1);
         // Who has no terminal now has not got one back.
         let row = self.book.row(process, model, launch, findings.filter(|it| has_tty || it.rule.id != "JC503"));
-        self.book.forget_inspection(key);
         let entry = Entry::of(&row);
         self.watched.outcome.unknown |= row.judgement.verdict == Verdict::Unknown;
         if !self.judged.contains_key(&key) {

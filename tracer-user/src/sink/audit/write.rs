@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use tracer_model::{
+    audit::Thing,
     findings::{Finding, Races},
     ids::BootNs,
 };
@@ -46,8 +47,19 @@ pub(super) fn object(row: &Row, base: BootNs, more: Value, out: &mut dyn Write) 
         .collect();
     let unseen: Vec<_> =
         row.judgement.unseen.iter().map(|(what, errno)| json!({"what": what, "errno": errno})).collect();
+    let things = |things: &[Thing]| {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let all = things.iter().map(|it| json!({"what": it.what, "was": text(&it.was), "is": text(&it.is)}));
+        all.collect::<Vec<_>>()
+    };
+    let relative = |at: BootNs| at.0.wrapping_sub(base.0).cast_signed();
+    let compared = row.comparison.as_ref().map(|it| {
+        let between = it.between.map(|between| [relative(between.after), relative(between.until)]);
+        json!({"shares": things(&it.shares), "changed": things(&it.changed), "between": between})
+    });
     let mut object = json!({
         "kind": "audit",
+        "compared": compared,
         "verdict": row.judgement.verdict.name(),
         "reason": row.judgement.reason,
         "pid": row.key.number.0,
