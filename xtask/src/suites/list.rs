@@ -111,7 +111,7 @@ pub const SUITES: &[Suite] = &[
         files: &[("storm.sh", include_str!("storm.sh"))],
         build: "",
         run: "bash ./storm.sh",
-        times: 20,
+        times: 4,
     },
     Suite {
         name: "interactive",
