@@ -54,6 +54,7 @@ fn steps(nextest: bool, deny: bool) -> Vec<Step> {
         test("tests: golden recordings say what they must", "-p scenarios --lib --bins --test golden"),
         step("replays: golden recordings, byte for byte", "cargo xtask replay"),
         test("tests: live recordings say what they must", "-p scenarios --test live"),
+        test("tests: the daemon zoo", "-p scenarios --test zoo"),
         test("tests: the small world, on this kernel", "-p scenarios --test world"),
         test("tests: both backends say the same, but for a table", "-p scenarios --test parity"),
         step("packages", "cargo package --allow-dirty -p tracer-common -p tracer-model -p tracer-user"),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "helpers of tests; a skip must be seen")]
 
 mod actor;
+mod docs;
 #[path = "../support/executable.rs"]
 mod executable;
 mod forms;
