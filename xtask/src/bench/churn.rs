@@ -40,7 +40,7 @@ pub struct Churn {
 }
 
 /// A daemon lives so long: it settles after a second, and what was seen of it takes a moment to get through.
-const LIFE: Duration = Duration::from_millis(4000);
+const LIFE: Duration = Duration::from_secs(4);
 /// Lines of the table.
 const LINES: u64 = 12;
 /// What the second half may add.
