@@ -10,7 +10,7 @@ use std::{
 fn run(text: &str, root: &Path) -> String {
     let (mut out, mut lines) = (String::new(), text.lines());
     while let Some(line) = lines.next() {
-        out += &format!("{line}\n");
+        out.extend([line, "\n"]);
         let Some(words) = line.strip_prefix("$ sesstrace ") else { continue };
         let mut command = Command::new(env!("CARGO_BIN_EXE_sesstrace"));
         command.args(words.split_whitespace()).current_dir(root).stdin(Stdio::null()).env("LC_ALL", "C.UTF-8");
@@ -18,7 +18,7 @@ fn run(text: &str, root: &Path) -> String {
         assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{line}: {output:?}");
         out += &String::from_utf8(output.stdout).unwrap();
         let end = lines.find(|line| *line == "```").unwrap_or_else(|| panic!("`{line}` has no end"));
-        out += &format!("{end}\n");
+        out.extend([end, "\n"]);
     }
     out
 }
