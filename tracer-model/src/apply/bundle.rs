@@ -48,7 +48,9 @@ impl Model {
         process.facts = state.facts;
         // Threads have names of their own, and every new one has the flag: the leader thread's count.
         if state.id.tid.0 == state.id.pid.0 || process.comm.0.is_empty() {
-            process.comm.clone_from(&state.comm);
+            if process.comm != state.comm {
+                process.comm.clone_from(&state.comm);
+            }
             process.not_yet_execed = state.not_yet_execed();
         }
         process.kernel_thread = state.task_flags & PF_KTHREAD != 0;

@@ -3,9 +3,9 @@
 //!
 //! Bounded: processes that were reaped are forgotten oldest first. Must not: judge.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use super::{Evidence, Now, intents::Intents, races::Races};
+use super::{Evidence, Now, intents::Intents, memberships::Memberships, races::Races};
 use crate::{
     delta::{Change, Delta, SignalPath},
     event::{Comm, Event, Inspection, SignalGenerated, WaitStatus, inspection::Moment},
@@ -113,7 +113,7 @@ pub(crate) struct Memory {
     /// The last life of each number.
     last: Table<Pid, ProcKey>,
     /// Who was in a group.
-    members: BTreeSet<(PgrpKey, ProcKey)>,
+    members: Memberships,
     reaped: VecDeque<ProcKey>,
     /// Somebody will ask of this number: whoever has it is not forgotten.
     asked: Option<Pid>,
@@ -148,8 +148,7 @@ impl Memory {
 
     /// Every process that was in this group at some time.
     pub fn once_in(&self, group: PgrpKey) -> impl Iterator<Item = &Life> {
-        let (first, last) = (ProcKey::lives(Pid(0)).0, ProcKey::lives(Pid(u32::MAX)).1);
-        self.members.range((group, first)..=(group, last)).filter_map(|(_, member)| self.lives.get(member))
+        self.members.of(group).filter_map(|member| self.lives.get(member))
     }
 
     /// Every remembered process.
@@ -256,8 +255,10 @@ impl Memory {
                     let full = life.groups.len() > FEW;
                     let oldest = life.groups.pop_front_if(|_| full);
                     let forgotten = oldest.filter(|oldest| !life.groups.contains(oldest));
-                    self.members.insert((group, process));
-                    forgotten.map(|group| self.members.remove(&(group, process)));
+                    self.members.insert(group, process);
+                    if let Some(group) = forgotten {
+                        self.members.remove(group, process);
+                    }
                 }
             }
             Change::Stopped { process, .. } => {
@@ -324,7 +325,7 @@ impl Memory {
         life.followed |= process.followed;
         if let Some(group) = process.group.filter(|_| life.groups.is_empty()) {
             life.groups.push_back(group);
-            members.insert((group, key));
+            members.insert(group, key);
         }
         Some(life)
     }
@@ -335,7 +336,7 @@ impl Memory {
             self.last.remove(&key.number);
         }
         for group in life.groups {
-            self.members.remove(&(group, key));
+            self.members.remove(group, key);
         }
     }
 }

@@ -11,6 +11,7 @@ mod engine;
 mod evidence;
 mod intents;
 mod kinds;
+mod memberships;
 mod memory;
 mod races;
 #[expect(
