@@ -68,7 +68,7 @@ impl Pipeline {
         }
         self.summary.count(event);
         self.reached(event.seq);
-        self.findings.advance(event.at, &self.model);
+        self.findings.reach(event, &self.model);
         self.tell_findings();
         self.model.apply_into(event, &mut self.delta);
         self.findings.observe(event, &self.delta, &self.model);

@@ -1,4 +1,4 @@
-//! `sesstrace report` in every format: SARIF against its schema, JUnit against its form, names of processes that would be
+//! `sesstrace report` in every format: SARIF against its schema, `JUnit` against its form, names of processes that would be
 //! markup, controls or lines of ours; and the races.
 //!
 //! `data/sarif-2.1.0.schema.json` is the schema of OASIS without its white space; OASIS lets everybody take it along
@@ -54,7 +54,7 @@ for error in jsonschema.Draft7Validator(schema).iter_errors(json.load(sys.stdin)
     print('/'.join(map(str, error.path)), error.message)
 ";
 
-/// The form of JUnit that CI servers read: suites, suites with counts that are right, cases with name and class, failures with
+/// The form of `JUnit` that CI servers read: suites, suites with counts that are right, cases with name and class, failures with
 /// a message.
 const JUNIT: &str = "
 import sys, xml.etree.ElementTree as tree

@@ -49,7 +49,7 @@ fn parse_line(line: &str) -> Result<Line<'_>> {
 pub fn find(recorded: &Recorded) -> Vec<Finding> {
     let (mut model, mut rules) = (recorded.model(), Findings::new());
     for event in &recorded.events {
-        rules.advance(event.at, &model);
+        rules.reach(event, &model);
         let delta = model.apply(event);
         rules.observe(event, &delta, &model);
     }

@@ -98,6 +98,13 @@ impl Findings {
         }
     }
 
+    /// Says that this event comes next, before the model and [`Self::observe`] take it. What is due within a gap is decided when the
+    /// gap is known.
+    pub fn reach(&mut self, event: &Event, model: &Model) {
+        let at = if let EventKind::Gap(gap) = &event.kind { gap.from } else { event.at };
+        self.advance(at, model);
+    }
+
     /// When a rule decides what it waits for, if it does: [`Self::advance`] to there is news.
     #[must_use]
     pub fn next(&self) -> Option<BootNs> {

@@ -37,7 +37,7 @@ fn found_by(mut rules: Findings, root: Option<u32>, text: &str) -> Vec<Finding> 
         model.follow(Pid(root));
     }
     for event in &events {
-        rules.advance(event.at, &model);
+        rules.reach(event, &model);
         let delta = model.apply(event);
         rules.observe(event, &delta, &model);
     }

@@ -157,7 +157,7 @@ impl Judge {
 
     fn take(&mut self, event: &Event) {
         let Self { model, delta, findings } = self;
-        findings.advance(event.at, model);
+        findings.reach(event, model);
         model.apply_into(event, delta);
         findings.observe(event, delta, model);
         if !findings.is_empty() {

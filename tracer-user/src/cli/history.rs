@@ -60,7 +60,7 @@ pub fn read(path: &Path, at: Option<At>, asked: Option<(Asked, Option<Signal>)>)
             }
             break;
         }
-        findings.advance(event.at, &model);
+        findings.reach(event, &model);
         model.apply_into(event, &mut delta);
         findings.observe(event, &delta, &model);
         reached |= limit.is_some_and(|limit| limit.is_reached(event));

@@ -31,16 +31,8 @@ use crate::{
 /// The rule that finds what is left behind: what a configuration accepts of it is no failure.
 const RULE: &str = "JC403";
 
-const EXAMPLES: &str = "\
-Examples:
-  sesstrace leftovers -- make test              what is still there when make has ended
-  sesstrace leftovers --fail -- ./ci-step.sh    the same as a gate: exit 1 when something is
-  sesstrace leftovers --kill --grace 5s -- npm test
-                                                ends it: SIGTERM and SIGCONT, 5 s later SIGKILL";
-
 /// Arguments of `leftovers`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct LeftoversArgs {
     #[command(flatten)]
     capture: CaptureArgs,

@@ -15,11 +15,13 @@ mod doctor;
 mod engine;
 pub mod exit;
 mod explain;
+mod help;
 mod history;
 mod inspector;
 mod launchers;
 mod leftovers;
 mod live;
+mod man;
 mod progress;
 mod ps;
 mod record;
@@ -42,7 +44,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use common::ColorChoice;
 
@@ -98,16 +100,24 @@ enum Verb {
     Scrub(scrub::ScrubArgs),
     /// Print what lets a shell complete the words of sesstrace
     Completions(completions::CompletionsArgs),
+    /// Print a manual page, or write all of them into a folder
+    Man(man::ManArgs),
     /// Say what this system allows to be traced, and the one command for each thing that it does not
     Doctor(doctor::DoctorArgs),
     /// Trace, and compare what is known with what the kernel holds, over and over
     Verify(verify::VerifyArgs),
 }
 
+/// The command line with the examples of each verb.
+fn command() -> Command {
+    help::with_examples(Cli::command())
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers; the rest is usage. Either may meet a closed pipe.
@@ -134,7 +144,8 @@ pub fn main() -> ExitCode {
         Verb::Cut(args) => cut::run(&args),
         Verb::Scrub(args) => scrub::run(&args),
         Verb::Verify(args) => verify::run(&args),
-        Verb::Completions(args) => completions::run(&args, &mut Cli::command()),
+        Verb::Completions(args) => completions::run(&args, &mut command()),
+        Verb::Man(args) => man::run(&args, command()),
         Verb::Doctor(args) => doctor::run(&args, &mut io::stdout().lock()),
     };
     outcome.unwrap_or_else(|error| fail(&error))

@@ -22,17 +22,8 @@ use crate::{
     trace_file::Reader,
 };
 
-const EXAMPLES: &str = "\
-Examples:
-  sesstrace report                             what went wrong in the last run
-  sesstrace report ci.sesstrace --fail-on warning
-                                               as a gate: exit 1 when there is a warning or an error
-  sesstrace report ci.sesstrace -f junit > findings.xml
-  sesstrace report --races ci.sesstrace        how often each race was lost, and how close the others were";
-
 /// Arguments of `report`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct ReportArgs {
     /// The recording, `-` for standard input; without one, that of the last `run`
     #[arg(value_name = "REC")]

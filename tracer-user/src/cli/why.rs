@@ -25,21 +25,8 @@ use super::{
 };
 use crate::{sink::findings::answer, text};
 
-const EXAMPLES_WHY: &str = "\
-Examples:
-  sesstrace why 4711                         as it is now, from /proc
-  sesstrace why 4711 run.sesstrace --at 1.2s as it was in a recording
-  sesstrace why --signal INT --to -4711      what became of the SIGINT to process group 4711, in the last run
-  sesstrace why 4711 --json                  for programs: docs/ANSWERS.md has the fields";
-
-const EXAMPLES_WHO_KILLED: &str = "\
-Examples:
-  sesstrace who-killed 4711                  in the recording of the last run
-  sesstrace who-killed 4711 ci.sesstrace --json";
-
 /// Arguments of `why`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES_WHY)]
 pub struct WhyArgs {
     /// The process, by its number; without a recording it is looked at as it is now, with what privilege there is
     #[arg(value_name = "PID", required_unless_present = "to")]
@@ -63,7 +50,6 @@ pub struct WhyArgs {
 
 /// Arguments of `who-killed`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES_WHO_KILLED)]
 pub struct WhoKilledArgs {
     /// The process, by its number
     #[arg(value_name = "PID")]

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 /// Programs, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 28] = [
+const PROGRAMS: [(&str, &str); 29] = [
     ("bash", "bash"),
     ("dash", "dash"),
     ("zsh", "zsh"),
@@ -35,6 +35,7 @@ const PROGRAMS: [(&str, &str); 28] = [
     ("cmp", "diffutils"),
     ("git", "git"),
     ("python3", "python3"),
+    ("groff", "groff-base"),
     ("jsonschema", "python3-jsonschema"),
     ("zstd", "zstd"),
     ("strace", "strace"),

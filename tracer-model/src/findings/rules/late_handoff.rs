@@ -98,10 +98,13 @@ fn draft(
         return None;
     }
     let late = now.since(stopped.at);
+    // That the group has not had the terminal before is known from its birth on.
+    let forked = now.memory.life(process)?.forked.clone()?;
     let draft = Draft::of(now, process, Severity::Warning, say![now.name(process), " was stopped before it was given ", tty])
         .why(say![now.name(by), " made group ", group, " the foreground ", late, " after it had used the terminal"])
         .fix(say!["call tcsetpgrp in the child too, before exec, with SIGTTOU ignored or blocked"])
         .about([by])
+        .since(forked.seq)
         .seen([stopped]);
     Some(draft)
 }
