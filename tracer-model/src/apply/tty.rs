@@ -122,7 +122,14 @@ impl Model {
         let leader = self.sessions.get(&session).and_then(|session| session.leader);
         let leader_phase = leader.and_then(|leader| self.processes.get(&leader)).map(|leader| leader.phase);
         let leader_gone = leader_phase.is_some_and(|phase| phase >= Phase::Exiting);
-        let how = if leader_gone { Some(TtyChange::LeaderExit) } else { self.loss(cx, leader.unwrap_or(key)) };
+        let how = if leader_gone {
+            Some(TtyChange::LeaderExit)
+        } else if !state.facts.session_leader && self.in_call(cx, key, gives_up) {
+            // Its own alone: the session keeps it.
+            None
+        } else {
+            self.loss(cx, key, leader.unwrap_or(key))
+        };
         // Whoever of the session is seen first has lost it with the session; the call that takes it may not have returned.
         if state.facts.session_leader || how.is_some() {
             self.lose_tty(cx, session, known, how);
@@ -135,29 +142,24 @@ impl Model {
         self.drop_tty(key);
     }
 
-    /// How the session of a living leader lost its terminal: by a call that returns with this event, or has not returned.
-    fn loss(&self, cx: &Cx, leader: ProcKey) -> Option<TtyChange> {
-        let hangup_signal = matches!(&cx.event.kind, EventKind::SignalGenerated(sent)
-            if sent.signal == Signal::HUP || sent.signal == Signal::CONT);
+    /// How the session of a living leader lost its terminal, as `member` shows: by a call that returns with this event, or has
+    /// not returned.
+    fn loss(&self, cx: &Cx, member: ProcKey, leader: ProcKey) -> Option<TtyChange> {
         if self.in_call(cx, leader, gives_up) {
             return Some(TtyChange::GivenUp);
         }
-        if hangup_signal {
-            return Some(TtyChange::Hangup);
-        }
+        // The leader alone gets both (drivers/tty/tty_io.c, `tty_signal_session_leader`).
+        let hangup_signal = member == leader
+            && matches!(&cx.event.kind, EventKind::SignalGenerated(sent)
+                if sent.signal == Signal::HUP || sent.signal == Signal::CONT);
+        let acts = self.lookup(cx.event.actor).is_some_and(|actor| self.in_call(cx, actor, hangs_up));
+        // Rare enough to ask everybody. What calls of other sessions are about cannot be told.
         let session = self.processes.get(&leader).and_then(|leader| leader.session);
-        if let EventKind::Leave(leave) = &cx.event.kind
-            && let Some(actor) = self.lookup(cx.event.actor).and_then(|actor| self.processes.get(&actor))
-            && let Some(how) = takes_away(&leave.call, actor.session == session)
-        {
-            return Some(how);
-        }
-        // Rare enough to ask everybody.
-        let mut open = self
-            .processes
-            .values()
-            .flat_map(|process| process.book.calls.values().map(move |open| (&open.call, process.session == session)));
-        open.find_map(|(call, own)| takes_away(call, own))
+        let hangs_own_up = || {
+            let members = self.processes.values().filter(|process| process.session == session);
+            members.flat_map(|process| process.book.calls.values()).any(|open| hangs_up(&open.call))
+        };
+        (hangup_signal || acts || hangs_own_up()).then_some(TtyChange::Hangup)
     }
 
     /// Whether a process is in such a call: this event is its return, or it has not returned.
@@ -343,16 +345,9 @@ fn gives_up(call: &Call) -> bool {
     request(call) == Some(TtyRequest::GiveUp)
 }
 
-/// How a call takes a session's terminal away: one in the session itself, or in another.
-fn takes_away(call: &Call, own: bool) -> Option<TtyChange> {
-    match request(call) {
-        Some(TtyRequest::Hangup) => Some(TtyChange::Hangup),
-        // An argument of 1 asks for somebody else's (drivers/tty/tty_jobctrl.c, `tiocsctty`).
-        Some(TtyRequest::SetControlling) if !own && matches!(call, Call::TtyIoctl { arg: 1, .. }) => {
-            Some(TtyChange::Stolen)
-        }
-        _ => (own && *call == Call::Vhangup).then_some(TtyChange::Hangup),
-    }
+/// Whether a call hangs a terminal up.
+fn hangs_up(call: &Call) -> bool {
+    *call == Call::Vhangup || request(call) == Some(TtyRequest::Hangup)
 }
 
 /// The request of a terminal ioctl.

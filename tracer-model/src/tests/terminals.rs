@@ -107,20 +107,6 @@ fn who_is_seen_before_the_call_returns_has_lost_it_by_that_call() {
     check(
         "
         10: fork 20
-        50: > ioctl(0,TIOCSCTTY,1,0)
-        20: takes SIGWINCH 0 {tty=-}
-        50: < ioctl(0,TIOCSCTTY,1,0) = 0 {tty=pts/0 ttysid=50 fg=50}
-        10: takes SIGWINCH 0 {tty=-}
-        ",
-        expect![[r"
-            #5 10 forks 20
-            #7 session 10 loses pts/0: Some(Stolen)
-            #8 session 50 gains pts/0'2: Some(Ioctl); pts/0'2 foreground none → 50
-        "]],
-    );
-    check(
-        "
-        10: fork 20
         10: > vhangup()
         20: takes SIGWINCH 0 {tty=-}
         10: < vhangup() = 0 {tty=-}
@@ -128,6 +114,33 @@ fn who_is_seen_before_the_call_returns_has_lost_it_by_that_call() {
         expect![[r"
             #5 10 forks 20
             #7 session 10 loses pts/0: Some(Hangup)
+        "]],
+    );
+}
+
+#[test]
+fn who_gives_up_its_own_alone_takes_it_from_nobody() {
+    // Whatever else is going on: a signal from somebody, a hangup of another terminal, an attempt to steal one.
+    check(
+        "
+        10: fork 20
+        50: fork 60
+        60: setsid() = 60
+        50: > ioctl(7,TIOCVHANGUP,0,0)
+        60: > ioctl(0,TIOCSCTTY,1,0)
+        20: > ioctl(0,TIOCNOTTY,0,0)
+        10: SIGCONT -> 20 {tty=-}
+        20: < ioctl(0,TIOCNOTTY,0,0) = 0 {tty=-}
+        60: < ioctl(0,TIOCSCTTY,1,0) = -1
+        10: fork 21
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #6 50 forks 60
+            #8 session 60 of 60; group 60 of 60 by setsid
+            #12 20 leaves pts/0; SIGCONT to 20 by an unseen call of 10
+            #14 refused 1: TtyOfOtherSession
+            #15 10 forks 21
         "]],
     );
 }
