@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{BufRead as _, BufReader, Write as _},
     os::{
         fd::{AsRawFd as _, OwnedFd},
@@ -18,18 +19,21 @@ use nix::{
 };
 
 /// The launcher forks the actor and waits for SIGTERM. At `fork` the actor's child goes on and the actor ends. What is said to
-/// it comes through a socket, and 0 to 2 are /dev/null: nothing of the test is left in a daemon's hands.
+/// it comes through a socket, and 0 to 2 are /dev/null: nothing of the test is left in a daemon's hands. SIGTERM is blocked before
+/// anybody can send it.
 const SCRIPT: &str = r#"
-import fcntl, os, signal, socket, termios
+import fcntl, os, signal, socket, sys, termios
+open("/proc/self/comm", "w").write(sys.argv[1])
 mine = socket.socket(fileno=os.dup(0))
 null = os.open("/dev/null", os.O_RDWR)
 for fd in (0, 1, 2): os.dup2(null, fd)
 os.close(null)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 if os.fork():
     mine.close()
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     signal.sigwait([signal.SIGTERM])
     os._exit(0)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 lines = mine.makefile()
 def say(text): mine.sendall(b"%s\n" % str(text).encode())
 say(os.getpid())
@@ -61,7 +65,7 @@ impl Actor {
     pub fn start(terminal: Option<&str>) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let mut command = Command::new("python3");
-        command.args(["-c", SCRIPT]).stdin(Stdio::from(OwnedFd::from(theirs))).current_dir("/");
+        command.args(["-c", SCRIPT, &name_of_this_test()]).stdin(Stdio::from(OwnedFd::from(theirs))).current_dir("/");
         command.stdout(Stdio::null()).stderr(Stdio::null()).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
         if let Some(terminal) = terminal {
             let path = std::ffi::CString::new(terminal).unwrap();
@@ -121,6 +125,20 @@ impl Drop for Actor {
         let _ = self.launcher.kill();
         let _ = self.launcher.wait();
     }
+}
+
+/// A name for the processes of this test. What is news depends on names, and other tests run meanwhile; numbers in a name make
+/// no difference to news, so that it is of letters.
+pub fn name_of_this_test() -> String {
+    let mut hasher = DefaultHasher::new();
+    (std::process::id(), std::thread::current().name()).hash(&mut hasher);
+    let mut number = hasher.finish();
+    let letter = |_| {
+        let letter = char::from(b'a' + (number % 26) as u8);
+        number /= 26;
+        letter
+    };
+    (0..12).map(letter).collect()
 }
 
 /// A terminal of which nobody but this process has a descriptor: its master, which keeps it, and its name.

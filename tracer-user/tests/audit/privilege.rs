@@ -3,6 +3,10 @@
 
 use std::{fs, process::Command};
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 
 use crate::{
@@ -66,15 +70,17 @@ fn of_somebody_elses_process_each_level_says_what_it_could_not_see() {
         return;
     }
     let place = Place::new();
-    let sleeper = Sleeper::new(Command::new("setsid").args(["-w", "sleep", "60"]));
-    let (row, code) = row_of(&place, &NOBODY, &sleeper.pid());
+    // One that leads its session by now.
+    let daemon = Actor::daemon();
+    let pid = daemon.pid.to_string();
+    let (row, code) = row_of(&place, &NOBODY, &pid);
     assert_eq!(field(&row, "verdict"), "unknown");
     assert_eq!(field(&row, "reason"), "its descriptors could not be read: needs CAP_SYS_PTRACE");
     let eacces = i64::from(libc::EACCES);
     let hidden = ["descriptors", "working directory", "environment", "program"].map(|what| (what, eacces));
     assert_eq!((unseen(&row), code), (hidden.to_vec(), Some(3)), "the status and the cgroup are for all to see");
-    let (able, able_code) = row_of(&place, &ABLE, &sleeper.pid());
-    let (root, root_code) = row_of(&place, &[], &sleeper.pid());
+    let (able, able_code) = row_of(&place, &ABLE, &pid);
+    let (root, root_code) = row_of(&place, &[], &pid);
     for row in [&able, &root] {
         assert_ne!(field(row, "verdict"), "unknown");
         assert_eq!(unseen(row), []);
@@ -102,14 +108,11 @@ fn the_machine_as_an_ordinary_user_sees_it_is_incomplete() {
         return;
     }
     let place = Place::new();
-    let sleeper = Sleeper::new(Command::new("setsid").args(["-w", "sleep", "60"]));
+    let daemon = Actor::daemon();
     let look = |level: &[&str]| {
         let output = place.audit(level, &["--format", "json", "--fail-on", "error", "--all"]);
         let all = rows(&output);
-        let child = fs::read_to_string(format!("/proc/{0}/task/{0}/children", sleeper.pid())).unwrap();
-        let number = if child.is_empty() { sleeper.pid() } else { child.trim().to_owned() };
-        let number: u64 = number.parse().unwrap();
-        let row = all.into_iter().find(|row| row.get("pid").and_then(Value::as_u64) == Some(number)).unwrap();
+        let row = all.into_iter().find(|row| row.get("pid").is_some_and(|it| *it == daemon.pid)).unwrap();
         (field(&row, "verdict") == "unknown", output.status.code())
     };
     let (unknown, code) = look(&NOBODY);
@@ -124,10 +127,12 @@ fn a_command_is_followed_at_every_level() {
     }
     let place = Place::new();
     for level in [&NOBODY[..], &ABLE, &[]] {
-        let daemonises = "setsid -f sh -c 'exec sleep 5' </dev/null >/dev/null 2>&1";
+        let daemonises = "setsid -f sh -c 'exec sleep 600' </dev/null >/dev/null 2>&1";
         let output = place.audit(level, &["--format", "json", "--", "sh", "-c", daemonises]);
         let rows = rows(&output);
         let row = rows.iter().find(|row| field(row, "name") == "sleep").unwrap();
+        let sleeps = row.get("pid").and_then(Value::as_i64).unwrap() as i32;
+        kill(Pid::from_raw(sleeps), Signal::SIGKILL).unwrap();
         assert_eq!((field(row, "verdict"), unseen(row)), ("detached", vec![]), "{level:?}");
         let path = row.get("path").and_then(Value::as_array).unwrap();
         assert!(path.iter().any(|step| field(step, "step") == "setsid"), "{level:?}: {row}");

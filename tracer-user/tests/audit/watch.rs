@@ -3,12 +3,12 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
 use crate::{
-    actor::{Actor, terminal},
+    actor::{Actor, name_of_this_test, terminal},
     place::Place,
     watcher::Watcher,
 };
@@ -44,10 +44,10 @@ fn a_terminal_that_is_opened_again_without_control_is_seen_at_the_next_look() {
     assert!(!again.rules().contains(&"JC503"), "{again:?}");
 }
 
-/// A launcher that starts a process with a pipe and waits for a line before it ends.
+/// A launcher that starts a process with a pipe and waits for a line before it ends. The name of the file is that of the process.
 const LAUNCHER: &str = r#"
 import subprocess, sys
-child = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+child = subprocess.Popen(["sleep", "600"], executable=sys.argv[1], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
 print(child.pid, flush=True)
 sys.stdin.readline()
 "#;
@@ -59,9 +59,12 @@ struct Launcher {
 }
 
 impl Launcher {
-    fn start() -> Self {
+    fn start(place: &Place) -> Self {
+        let program = place.path(&name_of_this_test());
+        let found = Command::new("sh").args(["-c", "command -v sleep"]).output().unwrap();
+        symlink(String::from_utf8(found.stdout).unwrap().trim(), &program).unwrap();
         let mut command = Command::new("python3");
-        command.args(["-c", LAUNCHER]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args(["-c", LAUNCHER]).arg(program).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child =
             command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).current_dir("/").spawn().unwrap();
         let (stdin, stdout): (ChildStdin, ChildStdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
@@ -85,7 +88,7 @@ fn kill(pid: u32) {
 fn a_pipe_of_a_launcher_that_has_ended_is_told_when_it_ends() {
     let place = Place::new();
     let Some(mut watcher) = Watcher::start(&place, &[], &[]) else { return };
-    let launcher = Launcher::start();
+    let launcher = Launcher::start(&place);
     let launched = launcher.launched;
     let served = watcher.row_of(launched);
     assert_eq!(served.text("verdict"), "detached", "while its launcher lives, the pipe is for that: {served:?}");
@@ -100,7 +103,8 @@ fn a_pipe_of_a_launcher_that_has_ended_is_told_when_it_ends() {
 fn what_the_baseline_has_is_not_told_again() {
     let place = Place::new();
     let baseline = place.path("baseline").to_string_lossy().into_owned();
-    let entries = || fs::read_to_string(&baseline).unwrap().lines().filter(|line| line.contains("/python3")).count();
+    let name = name_of_this_test();
+    let entries = || fs::read_to_string(&baseline).unwrap().lines().filter(|line| line.contains(&name)).count();
     let Some(mut watcher) = Watcher::start(&place, &[], &["--baseline", &baseline]) else { return };
     let first = Actor::daemon();
     assert_eq!(watcher.row_of(first.pid).text("verdict"), "detached");
@@ -112,11 +116,11 @@ fn what_the_baseline_has_is_not_told_again() {
     assert_eq!(watcher.row_of(other.pid).text("verdict"), "attached");
     assert!(!watcher.has_told(second.pid), "{:?}", watcher.said);
     watcher.end();
-    assert!(entries() >= 2);
+    assert_eq!(entries(), 2);
     assert_eq!(fs::metadata(&baseline).unwrap().permissions().mode() & 0o7777, 0o600);
     // Neither is news for who begins with the baseline, though how they were launched is not seen this time.
     let Some(mut again) = Watcher::start(&place, &[], &["--baseline", &baseline]) else { return };
-    let launcher = Launcher::start();
+    let launcher = Launcher::start(&place);
     again.row_of(launcher.launched);
     for known in [first.pid, second.pid, other.pid] {
         assert!(!again.has_told(known), "{:?}", again.said);
@@ -145,20 +149,26 @@ fn a_file_that_is_no_baseline_is_refused_and_left_alone() {
 fn what_it_needs_no_more_is_given_up() {
     let place = Place::new();
     let Some(watcher) = Watcher::start(&place, &[], &[]) else { return };
-    let status = fs::read_to_string(format!("/proc/{}/status", watcher.pid())).unwrap();
-    let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned();
-    // CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH: bits 19 and 2.
-    for set in ["CapEff:", "CapPrm:"] {
-        assert_eq!(u64::from_str_radix(&line(set), 16).unwrap() & !(1 << 19 | 1 << 2), 0, "{set}");
+    // Capabilities are a thread's own.
+    let threads = fs::read_dir(format!("/proc/{}/task", watcher.pid())).unwrap();
+    let statuses: Vec<String> =
+        threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("status")).unwrap()).collect();
+    assert!(!statuses.is_empty());
+    for status in statuses {
+        let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned();
+        // CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH: bits 19 and 2.
+        for set in ["CapEff:", "CapPrm:"] {
+            assert_eq!(u64::from_str_radix(&line(set), 16).unwrap() & !(1 << 19 | 1 << 2), 0, "{set}: {status}");
+        }
+        assert_eq!((u64::from_str_radix(&line("CapInh:"), 16).unwrap(), line("NoNewPrivs:").as_str()), (0, "1"));
     }
-    assert_eq!((u64::from_str_radix(&line("CapInh:"), 16).unwrap(), line("NoNewPrivs:").as_str()), (0, "1"));
 }
 
 #[test]
 fn the_end_of_what_was_seen_decides_the_exit_code() {
     let place = Place::new();
-    // Whatever else runs here, none of the rules that are left applies to it.
-    fs::write(place.path("policy"), "name=* supervised\n").unwrap();
+    // Whatever else runs here, the rule that is left finds nothing: it is of a command, and none is followed.
+    fs::write(place.path("policy"), "name=* supervised JC404\n").unwrap();
     let policy = place.path("policy").to_string_lossy().into_owned();
     let Some(mut watcher) = Watcher::start(&place, &[], &["--policy", &policy]) else { return };
     let daemon = Actor::daemon();

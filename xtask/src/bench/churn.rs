@@ -4,8 +4,10 @@
 //! Every daemon is a real one: two forks, a session, an adoption, and a life that is long enough to be judged.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader, Read as _},
+    os::fd::AsRawFd as _,
     path::PathBuf,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -64,21 +66,25 @@ pub fn run(churn: &Churn) -> anyhow::Result<()> {
     if !first.contains("\"watching\"") {
         bail!("it does not watch: {}", child.wait().context("sesstrace")?);
     }
-    let rest = std::thread::spawn(move || last_line(out));
+    let rest = std::thread::spawn(move || told(out));
     let pid = child.id();
     let measured = churn.drive(pid);
     std::thread::sleep(LIFE);
     kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT).context("sesstrace")?;
     let status = child.wait().context("sesstrace")?;
-    let last = rest.join().ok().context("the reader panicked")?;
+    let (told, last) = rest.join().ok().context("the reader panicked")?;
     let size = fs::metadata(&baseline).map_or(0, |file| file.len());
     let _ = fs::remove_file(&baseline);
-    let (half, end) = measured?;
+    let (half, end, named) = measured?;
     say(&format!("{status}; its last line: {}; baseline {} KiB", last.trim(), size >> 10))?;
     let said: serde_json::Value = serde_json::from_str(&last).context("its last line")?;
     let judged = said.get("judged").and_then(serde_json::Value::as_u64).unwrap_or(0);
     if judged < churn.daemons {
         bail!("{judged} were judged, of {} daemons", churn.daemons);
+    }
+    let missing = named.iter().filter(|pid| !told.contains(pid)).count();
+    if missing > 0 {
+        bail!("{missing} daemons with names of their own were not told, of {}", named.len());
     }
     let added = end.saturating_sub(half);
     say(&format!(
@@ -92,13 +98,16 @@ pub fn run(churn: &Churn) -> anyhow::Result<()> {
 }
 
 impl Churn {
-    /// Starts the daemons and prints a table. Returns resident memory after half of them and after all, in KiB.
-    fn drive(&self, watcher: u32) -> anyhow::Result<(u64, u64)> {
+    /// Starts the daemons and prints a table. Returns resident memory after half of them and after all, in KiB, and
+    /// the numbers of those that have names of their own.
+    fn drive(&self, watcher: u32) -> anyhow::Result<(u64, u64, BTreeSet<u32>)> {
         say("  daemons     after  resident  processor time, of one processor")?;
         let (begin, before) = (Instant::now(), processor_time(watcher)?);
-        let (mut half, mut end) = (0, 0);
+        let (mut half, mut end, mut named) = (0, 0, BTreeSet::new());
         for number in 1..=self.daemons {
-            daemon(number.is_multiple_of(self.named).then_some(number))?;
+            let name = number.is_multiple_of(self.named).then_some(number);
+            let pid = daemon(name)?;
+            named.extend(name.map(|_| pid));
             let due = Duration::from_secs(1) / self.pace * u32::try_from(number).context("so many")?;
             std::thread::sleep(due.saturating_sub(begin.elapsed()));
             if number.is_multiple_of((self.daemons / LINES).max(1)) || number == self.daemons {
@@ -115,16 +124,23 @@ impl Churn {
                 end = resident;
             }
         }
-        Ok((half, end))
+        Ok((half, end, named))
     }
 }
 
-/// Two forks with a session between them. Who is `named` has a name of its own.
-fn daemon(named: Option<u64>) -> anyhow::Result<()> {
+/// Two forks with a session between them. Who is `named` has a name of its own. Returns its number.
+fn daemon(named: Option<u64>) -> anyhow::Result<u32> {
+    let (mut number, say) = std::io::pipe().context("pipe")?;
     let name = named.map(letters);
     // SAFETY: the children make only async-signal-safe calls, and this process has no thread that holds a lock of theirs.
     match unsafe { fork() }.context("fork")? {
-        ForkResult::Parent { child } => waitpid(child, None).map(drop).context("wait"),
+        ForkResult::Parent { child } => {
+            drop(say);
+            waitpid(child, None).context("wait")?;
+            let mut bytes = [0; 4];
+            number.read_exact(&mut bytes).context("a daemon's number")?;
+            Ok(u32::from_ne_bytes(bytes))
+        }
         ForkResult::Child => {
             let _ = setsid();
             // SAFETY: as above. `_exit` does not return; the name ends with NUL.
@@ -133,6 +149,8 @@ fn daemon(named: Option<u64>) -> anyhow::Result<()> {
                     libc::prctl(libc::PR_SET_NAME, name.as_ptr());
                 }
                 if matches!(fork(), Ok(ForkResult::Child)) {
+                    let own = std::process::id().to_ne_bytes();
+                    libc::write(say.as_raw_fd(), own.as_ptr().cast(), own.len());
                     let life =
                         libc::timespec { tv_sec: LIFE.as_secs().cast_signed(), tv_nsec: LIFE.subsec_nanos().into() };
                     libc::nanosleep(&raw const life, std::ptr::null_mut());
@@ -156,13 +174,17 @@ fn letters(mut number: u64) -> [u8; 16] {
     name
 }
 
-/// The last line that comes; the others are let go.
-fn last_line(mut out: impl BufRead) -> String {
-    let (mut last, mut line) = (String::new(), String::new());
+/// The numbers of those of whom a verdict is told, and the last line that comes.
+fn told(mut out: impl BufRead) -> (BTreeSet<u32>, String) {
+    let (mut told, mut last, mut line) = (BTreeSet::new(), String::new(), String::new());
     while out.by_ref().take(1 << 20).read_line(&mut line).is_ok_and(|length| length > 0) {
         last = std::mem::take(&mut line);
+        let row: serde_json::Value = serde_json::from_str(&last).unwrap_or_default();
+        if row.get("kind").is_some_and(|kind| kind == "audit") {
+            told.extend(row.get("pid").and_then(serde_json::Value::as_u64).and_then(|pid| u32::try_from(pid).ok()));
+        }
     }
-    last
+    (told, last)
 }
 
 fn resident_kib(pid: u32) -> anyhow::Result<u64> {
