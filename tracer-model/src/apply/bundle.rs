@@ -6,7 +6,9 @@
 use super::Cx;
 use crate::{
     delta::{Change, OrphanCause, ReapEvidence},
-    event::{CLONE_THREAD, EXIT_DEAD, EXIT_ZOMBIE, EventKind, PF_KTHREAD, RawId, SIGNAL_GROUP_EXIT, State, WaitStatus},
+    event::{
+        CLONE_THREAD, Call, EXIT_DEAD, EXIT_ZOMBIE, EventKind, PF_KTHREAD, RawId, SIGNAL_GROUP_EXIT, State, WaitStatus,
+    },
     ids::{ProcKey, Sid, Signal},
     state::{Knowledge, Model, Phase, Process, Stop},
 };
@@ -23,11 +25,11 @@ impl Model {
         }
         let wanted = self.processes.get(&key).is_some_and(|process| !process.wants_no_zombies());
         self.absorb_facts(cx, key, state);
-        if wanted && state.facts.auto_reaps_children {
-            self.reap_released_children(cx, key);
-        }
         if state.facts.unreadable {
             return Some(key);
+        }
+        if wanted && state.facts.auto_reaps_children {
+            self.reap_released_children(cx, key);
         }
         self.absorb_parent(cx, key, state, found);
         self.absorb_membership(cx, key, state, found);
@@ -62,10 +64,15 @@ impl Model {
     }
 
     /// A parent shows that it wants no zombies. Those of its children that were released at their exit, and that no wait of its
-    /// has returned, were released by themselves: it has set that since it was last seen.
+    /// has returned, were released by themselves: it has set that since it was last seen. A wait that has not returned may have
+    /// released them as well, and says so when it does.
     fn reap_released_children(&mut self, cx: &mut Cx, parent: ProcKey) {
         let waited = if let EventKind::Leave(leave) = &cx.event.kind { leave.waited } else { None };
         let Some(parent) = self.processes.get(&parent) else { return };
+        let waits = |call: &Call| matches!(call, Call::Wait4 { .. } | Call::Waitid { .. });
+        if parent.book.calls.values().any(|open| waits(&open.call)) {
+            return;
+        }
         let is_released = |child: &&ProcKey| {
             self.processes.get(child).is_some_and(|it| it.phase == Phase::Released)
                 && waited.is_none_or(|waited| waited.child.pid != child.number)

@@ -21,9 +21,8 @@ impl Kernel {
         }
         // `exit_notify`
         let reaper = self.reaper(who);
-        let children: Vec<_> =
-            self.tasks.values().filter(|task| task.parent == who).map(|task| task.id.pid.0).collect();
-        for child in children {
+        let adopted: Vec<_> = self.tasks.values().filter(|task| task.parent == who).map(|task| task.id.pid.0).collect();
+        for child in adopted.iter().copied() {
             self.task(child).parent = reaper;
             self.kill_if_orphaned(who, child, who, None);
         }
@@ -41,7 +40,7 @@ impl Kernel {
                 self.emit_state(who, who, EventKind::Dead);
             }
         }
-        self.reap_adopted(reaper);
+        self.reap_adopted(reaper, &adopted);
         0
     }
 
@@ -90,13 +89,13 @@ impl Kernel {
         self.tasks.values().any(|task| task.pgrp == group && task.stopped)
     }
 
-    /// Zombies that are adopted by a process that ignores SIGCHLD are released at once, without an event of their own.
-    fn reap_adopted(&mut self, reaper: u32) {
-        let zombie = |task: &&Task| task.zombie && task.parent == reaper;
-        let zombies: Vec<_> = self.tasks.values().filter(zombie).map(|task| task.id.pid.0).collect();
-        if self.tasks[&reaper].ignores_chld {
-            for zombie in zombies {
-                self.release(zombie, None);
+    /// Zombies that are adopted by a process that ignores SIGCHLD are released at once, without an event of their own. Those
+    /// that it has already stay: only what ends or is adopted from then on is released (kernel/exit.c, `reparent_leader`).
+    fn reap_adopted(&mut self, reaper: u32, adopted: &[u32]) {
+        let ignores = self.tasks[&reaper].ignores_chld;
+        for child in adopted.iter().copied().filter(|_| ignores) {
+            if self.tasks.get(&child).is_some_and(|child| child.zombie) {
+                self.release(child, None);
             }
         }
     }
