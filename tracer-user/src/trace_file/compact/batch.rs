@@ -10,6 +10,8 @@ use super::tape::Tape;
 
 /// The longest message that is read: an exec with the kernel's 2 MiB of arguments fits, and so does a keyframe.
 pub(super) const LONGEST: usize = 64 * 1024 * 1024;
+/// The most that is kept of messages with no check after them yet.
+const MOST: usize = 2 * LONGEST;
 /// Room for what one step decompresses.
 const STEP: usize = 64 * 1024;
 /// A check: its tag, and its length.
@@ -25,7 +27,7 @@ pub(super) enum Damage {
     Check,
     #[error("there is no check at the end")]
     Unchecked,
-    #[error("a message is too long")]
+    #[error("a message, or what one check is for, is too long")]
     TooLong,
     #[error("{0}")]
     Malformed(#[from] super::decode::Malformed),
@@ -121,6 +123,9 @@ impl Batches {
             }
             let Some(message) = plain.get(begin..end) else { return Ok(false) };
             let at = std::mem::replace(&mut self.scanned, end);
+            if end - self.believed > MOST {
+                return Err(Damage::TooLong);
+            }
             if let ([CHECK, crc @ ..], CHECK_LENGTH) = (message, message.len()) {
                 let batch = plain.get(self.believed..at).unwrap_or_default();
                 if crc32fast::hash(batch).to_le_bytes() != *crc {
@@ -150,4 +155,21 @@ fn bounds(plain: &[u8], at: usize) -> Option<(usize, usize)> {
         }
     }
     Some((begin, begin + length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A few kilobytes that decompress to gigabytes of empty messages.
+    #[test]
+    fn messages_without_a_check_take_bounded_memory() {
+        let mut batches = Batches::new().unwrap();
+        batches.begin().unwrap();
+        (batches.plain, batches.filled) = (vec![0; MOST], MOST);
+        assert!(matches!(batches.scan(), Ok(false)), "as much as that may be");
+        batches.plain.push(0);
+        batches.filled += 1;
+        assert!(matches!(batches.scan(), Err(Damage::TooLong)));
+    }
 }

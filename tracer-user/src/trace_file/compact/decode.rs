@@ -14,6 +14,10 @@ use super::{
 };
 use crate::trace_file::inspection::FileInspection;
 
+/// The longest name of a process that is read. The kernel's have 15 bytes; every bundle has a copy, so that a few bytes that ask
+/// for a long one again and again would take all memory.
+const LONGEST_NAME: usize = 4096;
+
 /// A message that no writer makes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
@@ -25,6 +29,8 @@ pub(super) enum Malformed {
     Dangling(&'static str),
     #[error("a number of a process that is none")]
     Number,
+    #[error("a name that is too long")]
+    Name,
 }
 
 /// What a message said.
@@ -194,7 +200,7 @@ impl Decoder {
         }
         self.actor = head.actor.unwrap_or(self.actor);
         let comm = match head.actor_comm {
-            Some(comm) => Some(Comm(self.tables.string(comm)?.into())),
+            Some(comm) => Some(self.tables.comm(comm)?),
             None => None,
         };
         let actor = self.tables.told(self.actor)?;
@@ -294,6 +300,11 @@ impl Tables {
         bytes.ok_or(Malformed::Dangling("a string"))
     }
 
+    fn comm(&self, string: u32) -> Result<Comm, Malformed> {
+        let name = self.string(string)?;
+        if name.len() > LONGEST_NAME { Err(Malformed::Name) } else { Ok(Comm(name.into())) }
+    }
+
     fn strings(&self, strings: &[u32]) -> Result<Vec<Vec<u8>>, Malformed> {
         strings.iter().map(|string| self.string(*string).map(<[u8]>::to_vec)).collect()
     }
@@ -325,7 +336,7 @@ impl Tables {
                 12 => state.task_flags = value.word()?,
                 13 => state.live = value.signed_word()?,
                 14 => state.facts = numbers::to_facts(value.word()?),
-                15 => state.comm = Comm(self.string(value.word()?)?.into()),
+                15 => state.comm = self.comm(value.word()?)?,
                 16 => state.jobctl = value.word()?,
                 17 => state.tty_old_pgrp = Pgid(value.word()?),
                 18 => state.uid = Uid(value.word()?),
