@@ -513,7 +513,7 @@ fn what_the_configuration_accepts_is_counted_and_told_in_every_format() {
     let sarif: serde_json::Value = serde_json::from_str(&report(&["-f", "sarif"]).0).expect("JSON");
     let result = &sarif["runs"][0]["results"][0];
     assert_eq!(result["suppressions"][0]["kind"], "external");
-    assert_eq!(result["suppressions"][0]["justification"], "old <shell> & \u{1b}[31m");
+    assert_eq!(result["suppressions"][0]["justification"], "old <shell> & \\x1b[31m");
     let timeline = run("replay", &recording.path, &["--config", path]).0;
     assert!(timeline.contains("findings     none  1 suppressed\n") && !timeline.contains("error JC102"), "{timeline}");
     // Without it the finding is there; what is wrong with it is an error before anything is read.
