@@ -17,7 +17,7 @@ use std::{
 
 use tracer_model::{
     event::{
-        RawTask,
+        RawTask, State,
         inspection::{
             Access, Descriptor, Descriptors, Directory, Inspection, Known, MARKS, MAX_DESCRIPTORS, MAX_PATH, Moment,
             Status, Target, Unread,
@@ -26,10 +26,13 @@ use tracer_model::{
     ids::{Pid, RawTty},
 };
 
-use super::procfs::{pids, read_stat, same_tick, whole};
+use super::procfs::{parse_stat, pids, read_stat, same_tick, whole};
 
 /// Descriptors that are looked at, of which the terminals and the lowest others are kept.
 const LOOKED_AT: usize = tracer_model::event::inspection::LOOKED_AT;
+
+/// So often a process is read whose threads end meanwhile.
+const ATTEMPTS: usize = 3;
 
 /// Bytes of an environment that are looked at.
 const ENVIRONMENT: u64 = 1 << 17;
@@ -45,24 +48,56 @@ const O_CLOEXEC: u32 = libc::O_CLOEXEC.cast_unsigned();
 /// Inspects a process. A start time of 0 stands for whoever has the number now.
 #[must_use]
 pub fn inspect(task: RawTask, moment: Moment) -> Inspection {
-    let started = || read_stat(task.pid).map(|state| state.id.start);
-    let expected = started().filter(|start| task.start.0 == 0 || same_tick(*start, task.start));
-    let Some(expected) = expected else { return Inspection::unread(task, moment, Unread(libc::ESRCH)) };
-    let directory = PathBuf::from(format!("/proc/{}", task.pid));
-    let inspection = Inspection {
+    let is_it = |state: &State| task.start.0 == 0 || same_tick(state.id.start, task.start);
+    let Some(mut before) = read_stat(task.pid).filter(is_it) else {
+        return Inspection::unread(task, moment, Unread(libc::ESRCH));
+    };
+    for _ in 0..ATTEMPTS {
+        let thread = living_thread(&before);
+        let inspection = read(task, moment, &thread);
+        let Some(after) = read_stat(task.pid).filter(|after| after.id.start == before.id.start) else { break };
+        // What a thread shows when it has ended is empty, and not what the process has.
+        if living_thread(&after) == thread {
+            return inspection;
+        }
+        before = after;
+    }
+    Inspection::unread(task, moment, Unread(libc::ESRCH))
+}
+
+fn read(task: RawTask, moment: Moment, directory: &Path) -> Inspection {
+    let number_inside = || whole(format!("/proc/{}/status", task.pid)).map(|bytes| status(&bytes).inner_pid);
+    let status = whole(directory.join("status")).and_then(|bytes| {
+        // `NSpid` of a thread is the thread's own number.
+        Ok(Status { inner_pid: number_inside()?, ..status(&bytes) })
+    });
+    Inspection {
         task,
         moment,
-        descriptors: descriptors(&directory),
-        status: whole(directory.join("status")).map(|bytes| status(&bytes)).map_err(|error| unread(&error)),
-        directory: working_directory(&directory),
-        marks: marks(&directory),
+        descriptors: descriptors(directory),
+        status: status.map_err(|error| unread(&error)),
+        directory: working_directory(directory),
+        marks: marks(directory),
         cgroup: whole(directory.join("cgroup")).map(|bytes| cgroup(&bytes)).map_err(|error| unread(&error)),
         program: fs::read_link(directory.join("exe")).map(|path| path_bytes(&path)).map_err(|error| unread(&error)),
-    };
-    match started() {
-        Some(start) if start == expected => inspection,
-        _ => Inspection::unread(task, moment, Unread(libc::ESRCH)),
     }
+}
+
+/// Where what a process has is shown: its own folder, and when its first thread has ended before others, that of one of them.
+/// A task that has ended has no files, no directory and no program any more (`kernel/exit.c`, `exit_files`, `exit_fs`, `exit_mm`),
+/// and `/proc/PID` shows the first one's.
+fn living_thread(process: &State) -> PathBuf {
+    let own = PathBuf::from(format!("/proc/{}", process.id.pid));
+    if process.exit_state == 0 || process.facts.single_thread {
+        return own;
+    }
+    let threads = fs::read_dir(own.join("task")).into_iter().flatten().flatten().map(|thread| thread.path());
+    let lives = |thread: &PathBuf| {
+        let stat = whole(thread.join("stat")).ok().and_then(|bytes| parse_stat(&bytes));
+        stat.is_some_and(|state| state.exit_state == 0)
+    };
+    let mut threads = threads.filter(lives);
+    threads.next().unwrap_or(own)
 }
 
 /// The processes that can read from one of these pipes or terminals' other ends: who waits for what is written there. At most
@@ -70,7 +105,8 @@ pub fn inspect(task: RawTask, moment: Moment) -> Inspection {
 #[must_use]
 pub fn readers(pipes: &[(u64, u64)], most: usize) -> Vec<Pid> {
     let reads = |pid: &Pid| {
-        let Ok(descriptors) = descriptors(Path::new(&format!("/proc/{pid}"))) else { return false };
+        let thread = read_stat(*pid).map(|state| living_thread(&state));
+        let Some(Ok(descriptors)) = thread.map(|thread| descriptors(&thread)) else { return false };
         let ours = |it: &Descriptor| it.target == Target::Pipe && it.reads() && pipes.contains(&(it.device, it.inode));
         descriptors.open.iter().any(ours)
     };

@@ -4,7 +4,10 @@ use std::{fs, process::Command};
 
 use serde_json::Value;
 
-use crate::place::{Place, Sleeper, field, rows};
+use crate::{
+    actor::terminal,
+    place::{Place, Sleeper, field, rows},
+};
 
 #[test]
 fn a_command_is_watched_until_it_has_settled_and_left_running() {
@@ -51,4 +54,46 @@ fn the_policy_file_overrides_what_is_recognised() {
     let rows_seen = rows(&output);
     let row = rows_seen.first().unwrap();
     assert_eq!((field(row, "policy"), field(row, "policy_line")), ("supervised", "name=sleep supervised"));
+}
+
+/// A daemon that keeps the terminal that it is given, and goes on without its first thread. Its launcher ends after that has.
+const WITHOUT_FIRST_THREAD: &str = r#"
+import ctypes, os, sys, threading
+hears, says = os.pipe()
+if os.fork():
+    os.read(hears, 1)
+    os._exit(0)
+os.setsid()
+os.close(hears)
+os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)
+null = os.open("/dev/null", os.O_RDWR)
+for fd in (0, 1, 2): os.dup2(null, fd)
+def goes_on():
+    while open(f"/proc/{os.getpid()}/stat").read().rsplit(")")[-1].split()[0] != "Z": pass
+    os.write(says, b".")
+    os.close(says)
+    threading.Event().wait()
+threading.Thread(target=goes_on).start()
+ctypes.CDLL(None).pthread_exit(None)
+"#;
+
+#[test]
+fn who_goes_on_without_its_first_thread_is_looked_at_whole() {
+    let place = Place::new();
+    let (_master, name) = terminal();
+    let command = ["--", "python3", "-c", WITHOUT_FIRST_THREAD, &name];
+    let options = ["-b", "ptrace", "--no-seccomp", "--format", "json"];
+    let followed = rows(&place.audit(&[], &[&options[..], &command].concat()));
+    let pid = followed.first().and_then(|row| row.get("pid")).and_then(Value::as_u64).unwrap();
+    let number = pid.to_string();
+    let asked = rows(&place.audit(&[], &["--format", "json", "-p", &number]));
+    let all = rows(&place.audit(&[], &["--format", "json", "--all"]));
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL).unwrap();
+    for (form, rows) in [("command", followed), ("-p", asked), ("--all", all)] {
+        let row = rows.iter().find(|row| row.get("pid").is_some_and(|it| *it == pid));
+        let row = row.unwrap_or_else(|| panic!("{form}: not judged"));
+        assert_eq!(field(row, "verdict"), "partial", "{form}: {row}");
+        assert!(field(row, "reason").ends_with("is a terminal"), "{form}: {row}");
+        assert!(field(row, "program").contains("python3"), "{form}: {row}");
+    }
 }

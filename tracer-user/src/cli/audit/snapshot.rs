@@ -95,9 +95,9 @@ fn inspections(whom: &Whom, states: &BTreeMap<u32, &State>) -> Vec<EventKind> {
             all.into_values().collect()
         }
     };
-    tasks.retain(|state| {
-        state.task_flags & PF_KTHREAD == 0 && state.exit_state == 0 && state.id.pid != Pid(std::process::id())
-    });
+    // Whose first thread alone has ended lives.
+    let lives = |state: &State| state.exit_state == 0 || !state.facts.single_thread;
+    tasks.retain(|state| state.task_flags & PF_KTHREAD == 0 && lives(state) && state.id.pid != Pid(std::process::id()));
     // Whoever was there first is above.
     tasks.sort_by_key(|state| state.id.start);
     tasks.into_iter().map(|state| EventKind::Inspected(Box::new(inspect::inspect(state.id, Moment::Asked)))).collect()
