@@ -6,7 +6,7 @@
 use super::Cx;
 use crate::{
     delta::{Change, ForegroundGroup, GroupBirth, HangupKind, TtyChange, UnseenChange},
-    event::{Call, EXIT_DEAD, EventKind, RawId, State, TtyRequest, TtyState},
+    event::{Call, EXIT_DEAD, EventKind, RawId, SignalOrigin, State, TtyRequest, TtyState},
     ids::{Pgid, PgrpKey, ProcKey, SessionKey, Signal, Tid, TtyKey},
     state::{Model, Phase, Terminal, same_ino},
 };
@@ -148,10 +148,10 @@ impl Model {
         if self.in_call(cx, leader, gives_up) {
             return Some(TtyChange::GivenUp);
         }
-        // The leader alone gets both (drivers/tty/tty_io.c, `tty_signal_session_leader`).
-        let hangup_signal = member == leader
-            && matches!(&cx.event.kind, EventKind::SignalGenerated(sent)
-                if sent.signal == Signal::HUP || sent.signal == Signal::CONT);
+        // Of a hangup; a member gets one when an unseen leader ends. What somebody sends is no reason.
+        let hangup_signal = matches!(&cx.event.kind, EventKind::SignalGenerated(sent)
+            if (sent.signal == Signal::HUP || sent.signal == Signal::CONT)
+                && (member == leader || sent.origin == SignalOrigin::Kernel));
         let acts = self.lookup(cx.event.actor).is_some_and(|actor| self.in_call(cx, actor, hangs_up));
         // Rare enough to ask everybody. What calls of other sessions are about cannot be told.
         let session = self.processes.get(&leader).and_then(|leader| leader.session);
