@@ -23,12 +23,11 @@ impl Model {
         } else if found {
             cx.push(Change::Found { process: key, by_snapshot: cx.is_snapshot() });
         }
-        let wanted = self.processes.get(&key).is_some_and(|process| !process.wants_no_zombies());
-        self.absorb_facts(cx, key, state);
+        let wants_no_zombies_now = self.absorb_facts(cx, key, state);
         if state.facts.unreadable {
             return Some(key);
         }
-        if wanted && state.facts.auto_reaps_children {
+        if wants_no_zombies_now {
             self.reap_released_children(cx, key);
         }
         self.absorb_parent(cx, key, state, found);
@@ -39,14 +38,15 @@ impl Model {
         Some(key)
     }
 
-    /// What explains nothing and is just so.
-    fn absorb_facts(&mut self, cx: &Cx, key: ProcKey, state: &State) {
-        let Some(process) = self.processes.get_mut(&key) else { return };
+    /// What explains nothing and is just so. Says whether it wants no zombies from now on.
+    fn absorb_facts(&mut self, cx: &Cx, key: ProcKey, state: &State) -> bool {
+        let Some(process) = self.processes.get_mut(&key) else { return false };
         process.knowledge = Knowledge::Seen;
         process.seen = cx.stamp();
         if state.facts.unreadable {
-            return;
+            return false;
         }
+        let wants_no_zombies_now = state.facts.auto_reaps_children && !process.wants_no_zombies();
         process.facts = state.facts;
         // Threads have names of their own, and every new one has the flag: the leader thread's count.
         if state.id.tid.0 == state.id.pid.0 || process.comm.0.is_empty() {
@@ -61,6 +61,7 @@ impl Model {
         if state.namespace.is_some() || state.exit_state != EXIT_DEAD {
             process.namespace = state.namespace;
         }
+        wants_no_zombies_now
     }
 
     /// A parent shows that it wants no zombies. Those of its children that were released at their exit, and that no wait of its

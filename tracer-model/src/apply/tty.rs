@@ -122,10 +122,11 @@ impl Model {
         let leader = self.sessions.get(&session).and_then(|session| session.leader);
         let leader_phase = leader.and_then(|leader| self.processes.get(&leader)).map(|leader| leader.phase);
         let leader_gone = leader_phase.is_some_and(|phase| phase >= Phase::Exiting);
+        // A process that does not lead gives up its own alone: the session keeps it.
+        let own_alone = !state.facts.session_leader && self.in_call(cx, key, gives_up);
         let how = if leader_gone {
             Some(TtyChange::LeaderExit)
-        } else if !state.facts.session_leader && self.in_call(cx, key, gives_up) {
-            // Its own alone: the session keeps it.
+        } else if own_alone {
             None
         } else {
             self.loss(cx, key, leader.unwrap_or(key))
@@ -134,7 +135,7 @@ impl Model {
         if state.facts.session_leader || how.is_some() {
             self.lose_tty(cx, session, known, how);
         } else if state.exit_state != EXIT_DEAD {
-            if !self.in_call(cx, key, gives_up) {
+            if !own_alone {
                 cx.push(Change::UnseenCall { process: key, what: UnseenChange::ControllingTty });
             }
             cx.push(Change::TtyLeft { process: key, tty: known });
@@ -258,8 +259,8 @@ impl Model {
             leader.and_then(|leader| self.processes.get(&leader)).is_some_and(|leader| leader.phase >= Phase::Exiting);
         // A leader that exits or gives the terminal up first takes the foreground away, then the terminal from each member
         // (drivers/tty/tty_jobctrl.c, `disassociate_ctty`).
-        let leaves = leader_exits || leader.is_some_and(|leader| self.in_call(cx, leader, gives_up));
-        let given_up = state.foreground.number == 0 && leaves;
+        let leaves = || leader_exits || leader.is_some_and(|leader| self.in_call(cx, leader, gives_up));
+        let given_up = state.foreground.number == 0 && leaves();
         let Some(terminal) = self.terminals.get_mut(&tty) else { return };
         let (before, from) = (terminal.foreground_id, terminal.foreground);
         let same = before.number == state.foreground.number && same_ino(before.ino, state.foreground.ino);

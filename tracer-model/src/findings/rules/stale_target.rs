@@ -39,14 +39,13 @@ impl Watch for StaleTarget {
                 }
                 Change::SignalSent { target, signal, path: SignalPath::KillGroup { sender, group: Some(group), .. }, .. } => {
                     out.extend(self.group(now, (sender, group), target, signal.signal, change));
-                    self.meets_group(now, sender, group, change);
+                    self.meets_group(sender, group, now.evidence_of(change));
                 }
                 Change::GroupBorn { group, leader: Some(leader), .. } => {
                     let parent = now.memory.life(leader).and_then(|life| life.launcher);
-                    if let Some(evidence) = now.evidence_of(change) {
-                        for party in [Some(leader), parent].into_iter().flatten() {
-                            keep(&mut self.groups, (party, group.number), (group, evidence.clone()));
-                        }
+                    let evidence = now.evidence_of(change);
+                    for party in [Some(leader), parent].into_iter().flatten() {
+                        self.meets_group(party, group, evidence.clone());
                     }
                 }
                 _ => {}
@@ -62,8 +61,8 @@ impl StaleTarget {
         }
     }
 
-    fn meets_group(&mut self, now: &Now<'_>, who: ProcKey, group: PgrpKey, change: &Change) {
-        if let Some(evidence) = now.evidence_of(change) {
+    fn meets_group(&mut self, who: ProcKey, group: PgrpKey, evidence: Option<Evidence>) {
+        if let Some(evidence) = evidence {
             keep(&mut self.groups, (who, group.number), (group, evidence));
         }
     }
