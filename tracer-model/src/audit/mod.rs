@@ -9,7 +9,7 @@ mod share;
 mod verdict;
 
 pub use path::{Paths, Step, StepKind};
-pub use policy::{Observed, POLICIES, Policy};
+pub use policy::{Observed, POLICIES, Policy, is_supervisor};
 pub use share::{Comparison, Thing, compare};
 pub use verdict::{Judgement, Verdict, judge};
 

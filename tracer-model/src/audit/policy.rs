@@ -46,9 +46,22 @@ pub struct Policy {
 
 const EVERY: &[&str] = &["JC404", "JC501", "JC502", "JC503", "JC504", "JC505", "JC506", "JC507", "JC508"];
 
-/// Who watches the process that it started; names are cut after 15 bytes.
-const SUPERVISORS: [&str; 8] =
-    ["supervisord", "s6-supervise", "runsv", "supervise", "circusd", "perpd", "pm2", "monit"];
+/// Who watches the process that it started and no other; names are cut after 15 bytes.
+const SUPERVISORS: [&str; 13] = [
+    "supervisord",
+    "s6-supervise",
+    "runsv",
+    "supervise",
+    "circusd",
+    "perpd",
+    "pm2",
+    "tini",
+    "dumb-init",
+    "catatonit",
+    "docker-init",
+    "conmon",
+    "pid1",
+];
 const MULTIPLEXERS: [&str; 6] = ["tmux: server", "screen", "SCREEN", "zellij", "dtach", "abduco"];
 const SCHEDULERS: [&str; 5] = ["cron", "crond", "atd", "anacron", "fcron"];
 
@@ -78,7 +91,7 @@ pub const POLICIES: &[Policy] = &[
         name: "supervised",
         rules: &["JC503", "JC508"],
         why: "its supervisor gave it its group, its pipes and its signals on purpose, and waits for it",
-        recognise: |it| !it.adopted && it.above.first().is_some_and(|parent| is_one_of(parent, &SUPERVISORS)),
+        recognise: |it| !it.adopted && it.above.first().is_some_and(|parent| is_supervisor(parent)),
     },
     Policy {
         name: "scheduled",
@@ -148,6 +161,12 @@ impl Policy {
     pub fn applies(&self, rule: &str) -> bool {
         self.rules.contains(&rule)
     }
+}
+
+/// Whether a process of this name watches the process that it started and no other.
+#[must_use]
+pub fn is_supervisor(name: &[u8]) -> bool {
+    is_one_of(name, &SUPERVISORS)
 }
 
 fn is_one_of(name: &[u8], names: &[&str]) -> bool {

@@ -62,6 +62,8 @@ struct Plan {
 #[derive(Default)]
 struct Watching {
     launchers: Launchers,
+    /// Whoever was there at first was asked for.
+    begun: bool,
     /// Who was asked for.
     queue: VecDeque<ProcKey>,
 }
@@ -95,19 +97,21 @@ impl Plan {
         due
     }
 
-    /// Who leads a session or was started by who adopts everybody has nobody above that ends.
+    /// Who leads a session or was started by who adopts everybody has nobody above that ends; nor has who is started under a
+    /// supervisor or by nohup, which execute it; and how whoever is found after a loss came to be was not seen.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the changes after which somebody settles")]
     fn watch(&mut self, change: &Change, at: BootNs, model: &Model) {
         let Some(watching) = &mut self.watching else { return };
         watching.launchers.observe(change);
         let adopts =
             |key: ProcKey| key.number.0 == 1 || model.process(key).is_some_and(|process| process.facts.subreaper);
-        if let Change::SessionBorn { leader: process, .. } = *change {
-            self.settles(process, at, Moment::Asked);
-        } else if let Change::Forked { child, parent } = *change
-            && adopts(parent)
-        {
-            self.settles(child, at, Moment::Asked);
-        }
+        let process = match *change {
+            Change::SessionBorn { leader: process, .. } | Change::Executed { process } => process,
+            Change::Found { process, .. } if watching.begun => process,
+            Change::Forked { child, parent } if adopts(parent) => child,
+            _ => return,
+        };
+        self.settles(process, at, Moment::Asked);
     }
 }
 
@@ -131,6 +135,7 @@ impl Inspector {
     /// These are to be inspected soon.
     pub fn queue(&self, processes: impl IntoIterator<Item = ProcKey>) {
         if let Some(watching) = &mut self.0.borrow_mut().watching {
+            watching.begun = true;
             watching.queue.extend(processes);
         }
     }

@@ -44,6 +44,28 @@ fn a_terminal_that_is_opened_again_without_control_is_seen_at_the_next_look() {
     assert!(!again.rules().contains(&"JC503"), "{again:?}");
 }
 
+#[test]
+fn what_starts_under_a_supervisor_is_looked_at() {
+    let place = Place::new();
+    let Some(mut watcher) = Watcher::start(&place, &[], &[]) else { return };
+    // What the kernel calls a process is the name of the file that it executes.
+    let (shell, service) = (place.path("runsv"), place.path(&name_of_this_test()));
+    for (link, program) in [(&shell, "sh"), (&service, "sleep")] {
+        let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap();
+        symlink(String::from_utf8(found.stdout).unwrap().trim(), link).unwrap();
+    }
+    let script = format!("'{}' 600 & echo $!; read line; kill $!; wait", service.display());
+    let mut runsv = Command::new(&shell);
+    runsv.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut runsv = runsv.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(runsv.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let supervised = watcher.row_of(line.trim().parse().unwrap());
+    assert_eq!((supervised.text("policy"), supervised.text("occasion")), ("supervised", "settled"));
+    drop(runsv.stdin.take());
+    assert!(runsv.wait().is_ok());
+}
+
 /// A launcher that starts a process with a pipe and waits for a line before it ends. The name of the file is that of the process.
 const LAUNCHER: &str = r#"
 import subprocess, sys

@@ -11,16 +11,11 @@
 //! Source: daemon(7), new-style daemons; the manuals of supervisord and s6-supervise.
 
 use super::{super::detachment::Inspected, prelude::*};
+use crate::audit::is_supervisor;
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::new(UnderSupervisor)
 }
-
-/// Who watches the process that it started and no other, by name; names are cut after 15 bytes.
-const SUPERVISORS: [&str; 12] = [
-    "supervisord", "s6-supervise", "runsv", "supervise", "circusd", "perpd", "tini", "dumb-init", "catatonit",
-    "docker-init", "conmon", "pid1",
-];
 
 struct UnderSupervisor;
 
@@ -63,7 +58,7 @@ fn draft(now: &Now<'_>, inspected: Inspected<'_>) -> Option<Draft> {
 fn supervises(now: &Now<'_>, key: ProcKey) -> bool {
     let Some(process) = now.model.process(key) else { return false };
     let first_inside = process.namespace.is_some_and(|namespace| namespace.pid.0 == 1);
-    first_inside || SUPERVISORS.iter().any(|name| *process.comm.0 == *name.as_bytes())
+    first_inside || is_supervisor(&process.comm.0)
 }
 
 #[cfg(test)]
