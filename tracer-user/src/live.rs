@@ -159,14 +159,15 @@ impl Live {
         if !check.is_due(now) {
             return Ok(());
         }
-        let (last, mut items) = (self.source.last_seq(), std::mem::take(&mut self.items));
+        let (since, mut items) = (self.source.last_seq(), std::mem::take(&mut self.items));
         let mut observed = self.source.observe(&mut items);
+        let caught_up = self.source.catch_up();
         if let Ok(observations) = &mut observed {
-            check.observed(last, std::mem::take(observations));
+            check.observed(since, self.source.last_seq(), std::mem::take(observations));
         }
         self.feed(items.drain(..));
         self.items = items;
-        Ok(observed.map(drop)?)
+        Ok(observed.map(drop).and(caught_up)?)
     }
 
     /// Ends: what is still missing is lost. The source is given back however it went.

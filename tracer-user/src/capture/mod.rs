@@ -49,17 +49,27 @@ pub trait Source {
     /// Looks at every process without a word to the model: what comes back is only compared with it. Appends to `out` no more
     /// than that the numbers of these observations are none of an event.
     ///
-    /// As given: one process after the other from `/proc`, each between two numbers.
+    /// As given: one process after the other from `/proc`, each between two numbers. What shows an end that is not recorded yet
+    /// gets its second number when that end has one.
     fn observe(&mut self, _out: &mut Vec<Item>) -> Result<Vec<Observation>, CaptureError> {
         let mut observations = Vec::new();
         for pid in procfs::pids() {
             let (since, traced) = (self.last_seq(), procfs::is_in_trace_stop(pid));
             if let Some(state) = procfs::read(pid) {
+                if state.exit_state != 0 {
+                    self.catch_up()?;
+                }
                 let stop_known = !traced && !procfs::is_in_trace_stop(pid);
                 observations.push(Observation { since, seq: self.last_seq(), at: boot_now(), state, stop_known });
             }
         }
         Ok(observations)
+    }
+
+    /// Gives a number to every end and every reap that the kernel shows by now. As given: nothing is to be done, for their records
+    /// come before they show.
+    fn catch_up(&mut self) -> Result<(), CaptureError> {
+        Ok(())
     }
 
     /// Makes no more records: [`Self::last_seq`] and what is lost are final when this returns.

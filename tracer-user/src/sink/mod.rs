@@ -85,8 +85,8 @@ pub trait Check {
     fn every(&self) -> Duration;
     /// Whether the source is to look at every process now.
     fn is_due(&mut self, now: BootNs) -> bool;
-    /// What the source saw, after it had given out the number `last`.
-    fn observed(&mut self, last: Seq, observations: Vec<Observation>);
+    /// What the source saw, after it had given out the number `since`. Whatever ended meanwhile has a number up to `until`.
+    fn observed(&mut self, since: Seq, until: Seq, observations: Vec<Observation>);
     /// Everything that has a number before `seq` has been applied.
     fn reached(&mut self, seq: Seq, model: &Model);
 }

@@ -83,11 +83,11 @@ impl Comparison {
         self.runs.is_empty()
     }
 
-    /// Takes what was observed, to be compared when the model has got there. `last` is the last number that was given out
-    /// before.
-    pub fn observed(&mut self, last: Seq, observations: Vec<Observation>) {
+    /// Takes what was observed, to be compared when the model has got there. `since` is the last number that was given out
+    /// before, `until` the last one when whatever had ended by then had got one.
+    pub fn observed(&mut self, since: Seq, until: Seq, observations: Vec<Observation>) {
         if !observations.is_empty() {
-            self.runs.push_back(Run::new(last, observations));
+            self.runs.push_back(Run::new(since, until, observations));
         }
     }
 

@@ -219,8 +219,8 @@ impl Check for Checker {
         due
     }
 
-    fn observed(&mut self, last: Seq, observations: Vec<Observation>) {
-        self.comparison.observed(last, observations);
+    fn observed(&mut self, since: Seq, until: Seq, observations: Vec<Observation>) {
+        self.comparison.observed(since, until, observations);
     }
 
     fn reached(&mut self, seq: Seq, model: &Model) {

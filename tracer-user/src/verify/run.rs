@@ -19,6 +19,8 @@ pub(super) struct Run {
     observations: Vec<Observation>,
     /// Of these have been compared.
     pub next: usize,
+    /// Whatever had ended when it was over has a number up to this.
+    until: Seq,
     /// No number was given out for anything else while it was made.
     undisturbed: bool,
     /// Nothing happened while it was made, nor just before, and no exit was under way.
@@ -28,14 +30,16 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub fn new(last: Seq, mut observations: Vec<Observation>) -> Self {
+    pub fn new(since: Seq, until: Seq, mut observations: Vec<Observation>) -> Self {
         observations.sort_by_key(|observation| observation.seq);
         // An iterator's records have numbers of their own; who looks at `/proc` gives none out.
         let numbers = observations.iter().map(|observation| observation.seq.0);
-        let numbered = numbers.zip(last.0 + 1..).all(|(number, expected)| number == expected);
-        let unnumbered = |observation: &Observation| observation.since == last && observation.seq == last;
-        let undisturbed = numbered || observations.iter().all(unnumbered);
-        Self { observations, next: 0, undisturbed, quiet: false, expected: BTreeSet::new() }
+        let numbered = numbers.zip(since.0 + 1..).all(|(number, expected)| number == expected);
+        let unnumbered = |observation: &Observation| observation.since == since && observation.seq == since;
+        let undisturbed = numbered || until == since && observations.iter().all(unnumbered);
+        // What has a number of its own among those of the events is not late.
+        let until = if numbered { since } else { until };
+        Self { observations, next: 0, until, undisturbed, quiet: false, expected: BTreeSet::new() }
     }
 
     pub fn first_seq(&self) -> Seq {
@@ -70,7 +74,7 @@ impl Run {
 
     /// Everything in it has been compared, and the model has got past it.
     pub fn is_over(&self, seq: Seq) -> bool {
-        self.next >= self.observations.len() && self.last().0 < seq
+        self.next >= self.observations.len() && self.last().0 < seq && self.until < seq
     }
 
     /// Processes that the model has had all the while and that were not shown, and of these, those that are there all the same:

@@ -162,6 +162,12 @@ impl Source for PtraceSource {
         Ok(())
     }
 
+    /// Most ends have no stop that would come before them: the tracing thread hears of them after everybody else, and of the reaps
+    /// that no wait shows when it asks.
+    fn catch_up(&mut self) -> Result<(), CaptureError> {
+        self.ask(Request::CatchUp)
+    }
+
     fn stop(&mut self) -> Result<(), CaptureError> {
         self.ask(Request::Stop)
     }

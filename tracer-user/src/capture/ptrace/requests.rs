@@ -25,6 +25,8 @@ use crate::capture::CaptureError;
 pub(super) enum Request {
     /// To trace these, with their descendants.
     Follow(Vec<Pid>),
+    /// To handle every stop, end and reap that there is by now.
+    CatchUp,
     /// No more events.
     Stop,
     /// To detach from everybody, then end.

@@ -129,7 +129,7 @@ impl Tracer {
             let waited = self.wait();
             self.now = boot_now();
             match waited {
-                Ok(Some(first)) => self.handle_batch(first),
+                Ok(Some(first)) => self.handle_batch(Some(first), BATCH),
                 Ok(None) | Err(Errno::EINTR) => {}
                 Err(_) if retiring => return,
                 // ECHILD: nobody is traced, so that only a request can change anything.
@@ -195,6 +195,11 @@ impl Tracer {
     fn obey(&mut self, request: Request, retiring: &mut bool) -> Result<(), CaptureError> {
         match request {
             Request::Follow(roots) => return self.follow(&roots),
+            // Nobody runs on before all are fetched, so that this ends.
+            Request::CatchUp => {
+                self.handle_batch(None, usize::MAX);
+                self.ask_after_zombies(true);
+            }
             Request::Stop => {
                 self.ask_after_zombies(true);
                 self.release_held(true);
@@ -219,13 +224,15 @@ impl Tracer {
         Ok(())
     }
 
-    /// The first stop at once, and then all that there are by now.
-    fn handle_batch(&mut self, first: (Tid, c_int)) {
+    /// The first stop at once, and then all that there are by now, but no more than `most`.
+    fn handle_batch(&mut self, first: Option<(Tid, c_int)>, most: usize) {
         self.table.asked.clear();
-        self.handle(first.0, first.1);
+        if let Some((tid, word)) = first {
+            self.handle(tid, word);
+        }
         let mut batch = Vec::new();
         // Whoever is held waits for one of them.
-        while (batch.len() < BATCH || !self.held.is_empty())
+        while (batch.len() < most || !self.held.is_empty())
             && let Ok(Some(next)) = sys::wait(true)
         {
             batch.push(next);

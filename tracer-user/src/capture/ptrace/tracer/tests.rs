@@ -124,7 +124,7 @@ fn a_stop_that_was_overtaken_by_a_kill_tells_nothing() {
         let mut tracer = tracer(Some(child.0));
         let forked = (libc::PTRACE_EVENT_FORK << 16) | (libc::SIGTRAP << 8) | 0x7f;
         if together {
-            tracer.handle_batch((child.0, forked));
+            tracer.handle_batch(Some((child.0, forked)), BATCH);
         } else {
             tracer.handle(child.0, forked);
         }
