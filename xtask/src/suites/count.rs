@@ -3,8 +3,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
-    fs::{self, File},
-    io::{BufRead as _, BufReader},
+    fs::File,
+    io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -90,32 +90,62 @@ impl Bpftrace {
 /// Processes, each by its number and its start.
 pub type Processes = BTreeSet<(u64, String)>;
 
-/// The same of a recording: of the processes that were in this cgroup, and which those were.
-pub fn of_recording(sesstrace: &str, recording: &Path, cgroup: u64) -> anyhow::Result<(Counts, Processes)> {
-    let lines = recording.with_extension("jsonl");
-    let _ = fs::remove_file(&lines);
-    let mut convert = Command::new(sesstrace);
-    let status = convert.arg("convert").args([recording, &lines]).status().context("cannot run sesstrace convert")?;
+/// What a recording says of the processes that were in a cgroup.
+#[derive(Default)]
+pub struct Recorded {
+    /// Their calls, executions and children.
+    pub counts: Counts,
+    /// Which those were.
+    pub inside: Processes,
+    /// Findings of the whole machine, by rule.
+    pub findings: Counts,
+}
+
+/// Reads a recording as it is replayed: as text a fork storm is gigabytes, and nobody keeps it. Findings also go to a file.
+pub fn of_recording(sesstrace: &str, recording: &Path, cgroup: u64, findings: &Path) -> anyhow::Result<Recorded> {
+    let mut replay = Command::new(sesstrace)
+        .args(["replay", "--json"])
+        .arg(recording)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot run sesstrace replay")?;
+    let lines = replay.stdout.take().context("sesstrace replay has no output")?;
+    let read = read(BufReader::new(lines), cgroup, File::create(findings)?);
+    // What is not read to its end ends by that.
+    let status = replay.wait()?;
+    let recorded = read?;
     // 3: records were lost; then the counts tell.
-    ensure!(matches!(status.code(), Some(0 | 3)), "sesstrace convert failed on {}", recording.display());
+    ensure!(matches!(status.code(), Some(0 | 3)), "sesstrace replay failed on {}", recording.display());
+    Ok(recorded)
+}
+
+/// Counts events, one object a line, and passes findings on.
+fn read(lines: impl BufRead, cgroup: u64, mut findings: impl Write) -> anyhow::Result<Recorded> {
     let cgroup = Value::from(cgroup.to_string());
-    let mut inside = Processes::new();
-    let mut counts = Counts::new();
-    for line in BufReader::new(File::open(&lines)?).lines() {
-        let event: Value = serde_json::from_str(&line?).context("a line that is no JSON")?;
+    let mut recorded = Recorded::default();
+    for line in lines.lines() {
+        let line = line?;
+        let event: Value = serde_json::from_str(&line).context("a line that is no JSON")?;
+        if event.get("kind").and_then(Value::as_str) == Some("finding") {
+            let rule = event.get("rule").and_then(Value::as_str).context("a finding without its rule")?;
+            *recorded.findings.entry(rule.to_owned()).or_insert(0) += 1;
+            writeln!(findings, "{line}")?;
+            continue;
+        }
         let Some(by) = event.get("by").and_then(process) else { continue };
         if let Some(of) = event.get("of")
             && let Some(subject) = process(of)
             && of.get("cgroup") == Some(&cgroup)
         {
-            inside.insert(subject);
+            recorded.inside.insert(subject);
         }
-        if let Some(name) = name(&event).filter(|_| inside.contains(&by)) {
-            *counts.entry(name.to_owned()).or_insert(0) += 1;
+        if let Some(name) = name(&event).filter(|_| recorded.inside.contains(&by)) {
+            *recorded.counts.entry(name.to_owned()).or_insert(0) += 1;
         }
     }
-    fs::remove_file(&lines)?;
-    Ok((counts, inside))
+    Ok(recorded)
 }
 
 /// How many of these the recording ends with: their groups and sessions have not ended in it. All of them have in fact.
@@ -170,6 +200,28 @@ mod tests {
         let (ours, theirs): (Counts, Counts) =
             (counts(&[("fork", 2), ("kill", 1)]), counts(&[("fork", 3), ("kill", 1)]));
         assert_eq!(differences(&ours, &theirs), ["fork: 2 recorded, 3 counted"]);
+    }
+
+    #[test]
+    fn what_is_replayed_is_counted_line_by_line() {
+        let lines = concat!(
+            r#"{"kind":"header","sesstrace":"1.1"}"#,
+            "\n",
+            r#"{"kind":"new_task","flags":0,"by":{"pid":5,"start":"1"},"of":{"pid":6,"start":"2","cgroup":"9"}}"#,
+            "\n",
+            r#"{"kind":"exec","by":{"pid":6,"start":"2"},"of":{"pid":6,"start":"2","cgroup":"9"}}"#,
+            "\n",
+            r#"{"kind":"exec","by":{"pid":7,"start":"3"},"of":{"pid":7,"start":"3","cgroup":"8"}}"#,
+            "\n",
+            r#"{"kind":"finding","rule":"JC102"}"#,
+            "\n",
+        );
+        let mut findings = Vec::new();
+        let recorded = read(lines.as_bytes(), 9, &mut findings).unwrap();
+        assert_eq!(recorded.counts, Counts::from([("exec".to_owned(), 1)]), "the fork is another cgroup's");
+        assert_eq!(recorded.inside, Processes::from([(6, "2".to_owned())]));
+        assert_eq!(recorded.findings, Counts::from([("JC102".to_owned(), 1)]));
+        assert_eq!(findings, b"{\"kind\":\"finding\",\"rule\":\"JC102\"}\n");
     }
 
     #[test]

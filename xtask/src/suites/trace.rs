@@ -1,7 +1,6 @@
 //! One traced run of a suite: `sesstrace verify --all` and bpftrace around it, and what each of them says.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::Path,
     process::{Child, Command, Stdio},
@@ -16,7 +15,7 @@ use nix::{
 };
 
 use super::{
-    count::{self, Bpftrace},
+    count::{self, Bpftrace, Counts},
     outcome::Outcome,
     place::Place,
 };
@@ -46,10 +45,15 @@ pub struct Round {
     /// Processes of the suite that the recording ends with.
     pub not_closed: u64,
     /// Findings by rule.
-    pub findings: BTreeMap<String, u64>,
+    pub findings: Counts,
 }
 
 impl Round {
+    /// Nothing is wrong that a recording could explain.
+    fn is_good(&self) -> bool {
+        self.code == Some(0) && self.miscounted.is_empty() && self.not_closed == 0
+    }
+
     /// The number behind a word that begins a line of what `verify` printed.
     pub fn number(&self, word: &str) -> u64 {
         let line = self.verify.lines().find_map(|line| line.strip_prefix(word)).unwrap_or_default();
@@ -75,16 +79,22 @@ pub fn round(place: &Place, sesstrace: &str, every: &str, number: usize) -> anyh
     let text = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
     fs::write(place.file(&format!("traced-{number}.verify")), &text)?;
     let (outcome, theirs) = outcome?;
-    let (ours, inside) = count::of_recording(sesstrace, &recording, place.cgroup_id)?;
-    Ok(Round {
+    let findings = place.file(&format!("traced-{number}.findings"));
+    let recorded = count::of_recording(sesstrace, &recording, place.cgroup_id, &findings)?;
+    let round = Round {
         outcome,
         code: said.status.code(),
         verify: text,
         calls: theirs.values().sum(),
-        not_closed: count::not_closed(sesstrace, &recording, &inside)?,
-        miscounted: count::differences(&ours, &theirs),
-        findings: findings(sesstrace, &recording, &place.file(&format!("traced-{number}.findings")))?,
-    })
+        not_closed: count::not_closed(sesstrace, &recording, &recorded.inside)?,
+        miscounted: count::differences(&recorded.counts, &theirs),
+        findings: recorded.findings,
+    };
+    // It is looked at when something is wrong, and is large.
+    if round.is_good() {
+        fs::remove_file(&recording).with_context(|| recording.display().to_string())?;
+    }
+    Ok(round)
 }
 
 /// Starts `verify` and waits until it traces: then the recording has its header.
@@ -113,20 +123,4 @@ fn start(sesstrace: &str, every: &str, recording: &Path) -> anyhow::Result<Child
         thread::sleep(Duration::from_millis(20));
     }
     Ok(verify)
-}
-
-/// Findings of a recording, as JSON Lines in a file, counted by rule.
-fn findings(sesstrace: &str, recording: &Path, file: &Path) -> anyhow::Result<BTreeMap<String, u64>> {
-    let mut report = Command::new(sesstrace);
-    let output =
-        report.args(["report", "-f", "json"]).arg(recording).output().context("cannot run sesstrace report")?;
-    fs::write(file, &output.stdout)?;
-    let mut counts = BTreeMap::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let finding: serde_json::Value = serde_json::from_str(line).context("a finding that is no JSON")?;
-        if let Some(rule) = finding.get("rule").and_then(serde_json::Value::as_str) {
-            *counts.entry(rule.to_owned()).or_insert(0) += 1;
-        }
-    }
-    Ok(counts)
 }
