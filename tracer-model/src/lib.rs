@@ -9,6 +9,7 @@ pub mod compare;
 pub mod delta;
 pub mod dsl;
 pub mod event;
+pub mod few;
 pub mod findings;
 pub mod ids;
 pub mod order;

@@ -36,10 +36,10 @@ impl Model {
     /// The same by what the process's own last bundle says of its parent, of which no bundle was seen.
     fn qualifies_by_own_bundle(&self, process: &Process) -> Qualifies {
         let group = process.group.and_then(|group| self.groups.get(&group));
-        let (Some((pgrp, sid)), Some(group)) = (process.book.parent_job, group) else { return Qualifies::Unknown };
+        let (Some(job), Some(group)) = (process.book.parent_job, group) else { return Qualifies::Unknown };
         // Both numbers were read at one instant, at which no two groups have the same.
-        let same_group = pgrp.pgid() == group.key.number;
-        if !same_group && sid == group.session.number { Qualifies::Yes } else { Qualifies::No }
+        let same_group = job.pgrp.pgid() == group.key.number;
+        if !same_group && job.session == group.session.number { Qualifies::Yes } else { Qualifies::No }
     }
 
     /// Counts a process anew in its group. `cause` is what changed it.
@@ -118,7 +118,7 @@ impl Model {
                     && stopped_members > 0
                     && let Some(exiting) = self.processes.get_mut(&exiting)
                 {
-                    exiting.book.exit.expected.insert(key);
+                    exiting.book.exit_mut().expected.insert(key);
                 }
                 cx.push(Change::Orphaned { group: key, cause, stopped_members });
             }

@@ -28,7 +28,7 @@ impl Model {
             return;
         }
         let saw_group = entered.is_some_and(|open| open.target_group == Some(group));
-        let first = process.book.first_setpgid.filter(|first| first.group == group);
+        let first = process.book.first_setpgid.as_deref().copied().filter(|first| first.group == group);
         match first {
             None if leave.ret == 0 && self.was_made_by_setpgid(target) => {
                 let first = FirstSetpgid { group, caller, left: cx.stamp(), saw_group };
@@ -57,7 +57,7 @@ impl Model {
 
     fn set_first(&mut self, target: ProcKey, first: Option<FirstSetpgid>) {
         if let Some(process) = self.processes.get_mut(&target) {
-            process.book.first_setpgid = first;
+            process.book.first_setpgid = first.map(Box::new);
         }
     }
 }

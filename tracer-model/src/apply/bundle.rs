@@ -6,11 +6,9 @@
 use super::Cx;
 use crate::{
     delta::{Change, OrphanCause, ReapEvidence},
-    event::{
-        CLONE_THREAD, Call, EXIT_DEAD, EXIT_ZOMBIE, EventKind, PF_KTHREAD, RawId, SIGNAL_GROUP_EXIT, State, WaitStatus,
-    },
-    ids::{ProcKey, Sid, Signal},
-    state::{Knowledge, Model, Phase, Process, Stop},
+    event::{CLONE_THREAD, Call, EXIT_DEAD, EXIT_ZOMBIE, EventKind, PF_KTHREAD, SIGNAL_GROUP_EXIT, State, WaitStatus},
+    ids::{ProcKey, Signal},
+    state::{Knowledge, Model, Phase, Process, Stop, book::ParentJob},
 };
 
 impl Model {
@@ -90,7 +88,8 @@ impl Model {
             return;
         }
         let is_init = Some(state.facts.parent_is_init);
-        let job = (state.parent_pgrp.number != 0).then_some((state.parent_pgrp, state.parent_session));
+        let job = (state.parent_pgrp.number != 0)
+            .then_some(ParentJob { pgrp: state.parent_pgrp, session: state.parent_session });
         if self.has_parent(key, state, job) {
             return;
         }
@@ -116,7 +115,7 @@ impl Model {
     }
 
     /// Whether all that a bundle says of the parent is known.
-    fn has_parent(&self, key: ProcKey, state: &State, job: Option<(RawId, Sid)>) -> bool {
+    fn has_parent(&self, key: ProcKey, state: &State, job: Option<ParentJob>) -> bool {
         let known = |process: &&Process| !process.parent_exited && process.book.parent_job == job;
         let process = self.processes.get(&key).filter(known);
         let parent = process.and_then(|process| self.processes.get(&process.parent?));
@@ -146,7 +145,7 @@ impl Model {
         let Some(process) = self.processes.get_mut(&key) else { return };
         match (process.stopped.is_some(), state.is_stopped()) {
             (false, true) => {
-                let last = process.book.last_stop.take();
+                let last = process.book.last_stop.take().map(|last| *last);
                 let signal = if let EventKind::Stopped { signal } = cx.event.kind {
                     signal
                 } else {

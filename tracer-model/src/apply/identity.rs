@@ -136,8 +136,8 @@ impl Model {
     /// Ends a process whose reap was not seen. It was over by now, or by when it was seen released.
     pub(super) fn reap_unseen(&mut self, cx: &mut Cx, key: ProcKey, evidence: ReapEvidence) {
         let Some(process) = self.processes.get(&key) else { return };
-        let after = process.book.exit.zombie_by.or(process.exited_at).unwrap_or(process.seen.at);
-        let (evidence, until) = match process.book.released_at {
+        let after = process.book.zombie_by().or(process.exited_at).unwrap_or(process.seen.at);
+        let (evidence, until) = match process.book.released_at() {
             Some(released) => (ReapEvidence::AutoReap, released),
             None => (evidence, cx.event.at),
         };

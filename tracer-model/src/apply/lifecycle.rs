@@ -8,7 +8,7 @@ use crate::{
     delta::{Anomaly, Change, HangupKind, LeaderState, OrphanCause, ReapEvidence},
     event::{CLONE_THREAD, EXIT_DEAD, RawTask, State, WaitStatus},
     ids::{PgrpKey, Pid, ProcKey, Signal},
-    state::{Knowledge, Model, Orphaned, Phase, Process},
+    state::{Knowledge, Model, Orphaned, Phase, Process, book::Exit},
 };
 
 impl Model {
@@ -55,7 +55,7 @@ impl Model {
         let Some(process) = cx.delta.subject.and_then(|key| self.processes.get_mut(&key)) else { return };
         process.args = args.into();
         process.args_truncated = truncated;
-        process.book.exiting_threads.clear();
+        process.book.threads_are_gone();
         let process = process.key;
         cx.push(Change::Executed { process });
     }
@@ -67,7 +67,7 @@ impl Model {
         let Some(process) = self.processes.get_mut(&key) else { return };
         process.book.calls.remove(state.id.tid);
         if !group_dead {
-            process.book.exiting_threads.insert(state.id.tid);
+            process.book.exit_mut().threads.insert(state.id.tid);
             return;
         }
         if process.phase != Phase::Alive {
@@ -94,8 +94,8 @@ impl Model {
         let foreground = tty.and_then(|tty| self.terminals.get(&tty)).and_then(|tty| tty.foreground);
         let old_foreground = self.by_pgid.get(&state.tty_old_pgrp).copied().filter(|_| state.tty_old_pgrp.0 != 0);
         if let Some(process) = self.processes.get_mut(&key) {
-            process.book.exit.foreground = foreground.and_then(|group| group.group);
-            process.book.exit.old_foreground = old_foreground;
+            process.book.exit_mut().foreground = foreground.and_then(|group| group.group);
+            process.book.exit_mut().old_foreground = old_foreground;
         }
         self.note_hung_up(foreground.and_then(|group| group.group), key, HangupKind::LeaderExit);
         let others = self.sessions.get(&session).into_iter().flat_map(|session| &session.groups);
@@ -109,8 +109,7 @@ impl Model {
         self.own_event(cx);
         let (Some(key), Some(state)) = (cx.delta.subject, &cx.event.subject) else { return };
         let Some(process) = self.processes.get_mut(&key) else { return };
-        process.book.exiting_threads.remove(&state.id.tid);
-        process.book.calls.remove(state.id.tid);
+        process.book.thread_is_gone(state.id.tid);
         if state.exit_state == EXIT_DEAD && process.phase < Phase::Zombie {
             self.released(cx, key);
         }
@@ -128,7 +127,7 @@ impl Model {
         let Some(process) = self.processes.get_mut(&key) else { return };
         process.phase = Phase::Released;
         process.stopped = None;
-        process.book.released_at = Some(cx.event.at);
+        process.book.exit_mut().released_at = Some(cx.event.at);
         let parent = process.parent.filter(|_| !process.parent_exited);
         let parent = parent.and_then(|parent| self.processes.get(&parent));
         if parent.is_some_and(Process::wants_no_zombies) {
@@ -144,7 +143,7 @@ impl Model {
         process.stopped = None;
         process.status = Some(status);
         let at = cx.event.at;
-        process.book.exit.zombie_by.get_or_insert(at);
+        process.book.exit_mut().zombie_by.get_or_insert(at);
         let own = process.group;
         if !found {
             cx.push(Change::Zombie { process: key });
@@ -165,7 +164,7 @@ impl Model {
     /// orphaned any more. Once per process, at the first evidence.
     pub(super) fn exit_notify(&mut self, cx: &mut Cx, key: ProcKey) {
         let Some(process) = self.processes.get_mut(&key) else { return };
-        if !std::mem::replace(&mut process.book.exit.notified, true) {
+        if !std::mem::replace(&mut process.book.exit_notified, true) {
             if let Some(group) = process.group.and_then(|group| self.groups.get_mut(&group)) {
                 group.living = group.living.saturating_sub(1);
             }
@@ -242,21 +241,24 @@ impl Model {
     /// no other group that is not orphaned may have (kernel/exit.c, `kill_orphaned_pgrp`).
     fn check_orphan_signals(&mut self, cx: &mut Cx, key: ProcKey) {
         let Some(process) = self.processes.get_mut(&key) else { return };
-        let exit = std::mem::take(&mut process.book.exit);
-        process.book.exit.notified = true;
-        process.book.exit.zombie_by = exit.zombie_by;
+        process.book.exit_notified = true;
+        let exit = process.book.exit_mut();
+        let Exit { expected, signalled, .. } = &mut *exit;
+        let (expected, signalled) = (std::mem::take(expected), std::mem::take(signalled));
+        (exit.foreground, exit.old_foreground) = (None, None);
+        exit.hung_up.clear();
         if self.taken.is_some() {
             // They have not been seen yet.
-            return self.note_orphaned(exit.expected, key);
+            return self.note_orphaned(expected, key);
         }
         let since = process.exited_at.unwrap_or(cx.event.at);
         if self.gaps.iter().any(|(_, gap)| gap.until >= since) {
             return;
         }
-        let both = |group: &&_| [Signal::HUP, Signal::CONT].iter().all(|sig| exit.signalled.contains(&(**group, *sig)));
-        let missing = exit.expected.iter().filter(|group| !both(group)).copied();
+        let both = |group: &&_| [Signal::HUP, Signal::CONT].iter().all(|sig| signalled.contains(&(**group, *sig)));
+        let missing = expected.iter().filter(|group| !both(group)).copied();
         let not_orphaned = |group: &PgrpKey| self.groups.get(group).is_some_and(|it| it.orphaned == Orphaned::No);
-        let surplus = exit.signalled.iter().map(|(group, _)| *group).filter(not_orphaned);
+        let surplus = signalled.iter().map(|(group, _)| *group).filter(not_orphaned);
         let mut differing: Vec<_> = missing.chain(surplus).filter(|group| self.groups.contains_key(group)).collect();
         differing.sort_unstable();
         differing.dedup();

@@ -39,8 +39,8 @@ impl Model {
         if matches!(waited.status, WaitStatus::Exited(_) | WaitStatus::Killed { .. }) {
             process.status = Some(waited.status);
         }
-        let exited = process.book.exit.zombie_by.or(process.exited_at);
-        let until = process.book.released_at.unwrap_or(cx.event.at).min(cx.event.at);
+        let exited = process.book.zombie_by().or(process.exited_at);
+        let until = process.book.released_at().unwrap_or(cx.event.at).min(cx.event.at);
         let entered = leave.entered.map(|(_, at)| at);
         let after = exited.max(entered).unwrap_or(process.seen.at).min(until);
         self.reap(cx, child, Some(waiter), ReapEvidence::Wait, Bounds { after, until });

@@ -49,7 +49,7 @@ impl Model {
             // It takes pending stop signals with it, ignored or not.
             process.book.last_stop = None;
         } else if sent.signal.stops() && !dropped {
-            process.book.last_stop = Some((sent.signal, cx.event.seq));
+            process.book.last_stop = Some(Box::new((sent.signal, cx.event.seq)));
         }
     }
 
@@ -150,7 +150,7 @@ impl Model {
     fn child_ended(&mut self, cx: &mut Cx, key: ProcKey) {
         if let Some(process) = self.processes.get_mut(&key) {
             let at = cx.event.at;
-            process.book.exit.zombie_by.get_or_insert(at);
+            process.book.exit_mut().zombie_by.get_or_insert(at);
         }
         self.exit_notify(cx, key);
     }
@@ -164,7 +164,8 @@ impl Model {
         let hangup = sent.signal == Signal::HUP || sent.signal == Signal::CONT;
         let actor = self.lookup(cx.event.actor).and_then(|actor| self.processes.get(&actor));
         let exiting = actor.is_some_and(|actor| {
-            actor.phase >= Phase::Exiting || actor.book.exiting_threads.contains(&cx.event.actor.tid)
+            actor.phase >= Phase::Exiting
+                || actor.book.exit().is_some_and(|exit| exit.threads.contains(&cx.event.actor.tid))
         });
         if gives_up && hangup {
             SignalPath::Hangup { by: self.take_actor(cx), kind: HangupKind::GivenUp }
@@ -256,7 +257,8 @@ impl Model {
         let leads = process.facts.session_leader;
         let hung_up = |by: ProcKey| {
             let by = self.processes.get(&by);
-            by.is_some_and(|by| by.book.exit.hung_up.contains(&(target, Signal::HUP)) && !by.book.exit.notified)
+            let exit = by.filter(|by| !by.book.exit_notified).and_then(|by| by.book.exit());
+            exit.is_some_and(|exit| exit.hung_up.contains(&(target, Signal::HUP)))
         };
         match exiting.map(|exiting| (exiting.key, exiting.hangs_up(signal, process.group, target))) {
             Some((by, Some(kind))) => SignalPath::Hangup { by: Some(by), kind },
@@ -282,12 +284,12 @@ impl Model {
             self.exit_notify(cx, exiting);
             let group = self.processes.get(&target).and_then(|target| target.group);
             if let (Some(group), Some(exiting)) = (group, self.processes.get_mut(&exiting)) {
-                exiting.book.exit.signalled.insert((group, sent.signal));
+                exiting.book.exit_mut().signalled.insert((group, sent.signal));
             }
         } else if let SignalPath::Hangup { by: Some(by), .. } = path {
             self.take_actor(cx);
             if let Some(by) = self.processes.get_mut(&by).filter(|by| by.phase >= Phase::Exiting) {
-                by.book.exit.hung_up.insert((target, sent.signal));
+                by.book.exit_mut().hung_up.insert((target, sent.signal));
             }
         }
     }

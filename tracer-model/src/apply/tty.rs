@@ -302,7 +302,7 @@ impl Model {
             // In a namespace the number that was asked for is another one.
             matches!(call.map(|open| open.call), Some(Call::TtyIoctl { value, .. }) if value as u32 == foreground.number)
         };
-        let asking = callers.iter().find(asks).or_else(|| callers.first().filter(|_| callers.len() == 1));
+        let asking = callers.iter().find(asks).or_else(|| callers.iter().next().filter(|_| callers.len() == 1));
         asking.map(|(caller, _)| *caller)
     }
 

@@ -75,7 +75,8 @@ pub(super) fn of_membership(model: &Model, known: &Process, fact: Fact) -> Optio
 /// The exit of a process, from EXIT until what DEAD tells is complete.
 fn exiting(model: &Model, key: Option<ProcKey>) -> Option<Interval> {
     let process = model.process(key?)?;
-    let is = matches!(process.phase, Phase::Exiting | Phase::Released) || !process.book.exiting_threads.is_empty();
+    let is = matches!(process.phase, Phase::Exiting | Phase::Released)
+        || process.book.exit().is_some_and(|exit| !exit.threads.is_empty());
     is.then_some(Interval::Exit(process.key))
 }
 

@@ -76,9 +76,9 @@ fn counts_hold(model: &Model, key: PgrpKey) {
             if parent.group.is_some() {
                 return Some((parent.group == member.group, parent.session == member.session));
             }
-            let (pgrp, sid) = member.book.parent_job?;
-            let same = pgrp.number == key.number.0;
-            Some((same, sid == group.session.number))
+            let job = member.book.parent_job?;
+            let same = job.pgrp.number == key.number.0;
+            Some((same, job.session == group.session.number))
         })
     };
     let linked = |member: &&&&Process| parent(member) == Some(Some((false, true)));

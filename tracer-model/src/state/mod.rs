@@ -3,6 +3,7 @@
 //! Keys are made here and nowhere else. What ended stays readable until the next event and is then forgotten, but for a
 //! short history of fixed size ([`recent`]). Must not decide anything: transitions are in `apply`.
 
+pub(crate) mod book;
 mod pgrp;
 mod process;
 pub(crate) mod recent;
@@ -12,7 +13,7 @@ mod tty;
 
 use std::collections::{BTreeSet, VecDeque};
 
-pub(crate) use self::process::{FirstSetpgid, OpenCall, Qualifies};
+pub(crate) use self::book::{FirstSetpgid, OpenCall, Qualifies};
 pub use self::{
     pgrp::{Orphaned, ProcessGroup},
     process::{Knowledge, Phase, Process, Stamp, Stop},

@@ -2,12 +2,11 @@
 //!
 //! Must not decide anything; see `apply::groups` and `orphan`.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
     delta::{Bounds, GroupBirth, GroupEnd},
+    few::Few,
     ids::{BootNs, PgrpKey, ProcKey, SessionKey},
 };
 
@@ -33,7 +32,7 @@ pub struct ProcessGroup {
     /// Its session.
     pub session: SessionKey,
     /// Members that have not been reaped, zombies included.
-    pub members: BTreeSet<ProcKey>,
+    pub members: Few<ProcKey>,
     /// The process whose number it bears, member or not; `None` when it was reaped before the group was found.
     pub leader: Option<ProcKey>,
     /// That process was seen to be reaped, or a complete snapshot does not have it.
@@ -66,7 +65,7 @@ impl ProcessGroup {
             key,
             ino,
             session,
-            members: BTreeSet::new(),
+            members: Few::default(),
             leader: None,
             leader_reaped: false,
             birth,

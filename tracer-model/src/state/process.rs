@@ -3,14 +3,16 @@
 //! Holds what the last bundle said and what earlier events of the process proved. Must not decide anything: transitions are
 //! in `apply`, rules in `orphan`, `race` and `refusal`.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     delta::HangupKind,
-    event::{Call, Comm, Facts, Namespace, RawId, WaitStatus},
-    ids::{BootNs, PgrpKey, ProcKey, Seq, SessionKey, Sid, Signal, Tid, TtyKey, Uid},
+    event::{Comm, Facts, Namespace, WaitStatus},
+    few::Few,
+    ids::{BootNs, PgrpKey, ProcKey, Seq, SessionKey, Signal, TtyKey, Uid},
+    state::book::Book,
 };
 
 /// A place in the stream of events.
@@ -82,7 +84,7 @@ pub struct Process {
     /// Its parent has exited and who adopted it was not seen yet.
     pub parent_exited: bool,
     /// Its children that have not been reaped.
-    pub children: BTreeSet<ProcKey>,
+    pub children: Few<ProcKey>,
     /// Its process group; `None` when not known.
     pub group: Option<PgrpKey>,
     /// The session of its group.
@@ -124,118 +126,6 @@ pub struct Process {
     pub(crate) book: Book,
 }
 
-/// A watched call that has begun and not returned.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct OpenCall {
-    /// Its ENTER.
-    pub entered: Stamp,
-    /// The call.
-    pub call: Call,
-    /// The process that it is about.
-    pub target: ProcKey,
-    /// The group of that process at ENTER.
-    pub target_group: Option<PgrpKey>,
-}
-
-/// The first successful setpgid that made a process the leader of a new group, until a second one decides a race.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct FirstSetpgid {
-    /// The group.
-    pub group: PgrpKey,
-    /// Who called.
-    pub caller: ProcKey,
-    /// When the call returned.
-    pub left: Stamp,
-    /// At its ENTER the process was in the group already: somebody else was quicker.
-    pub saw_group: bool,
-}
-
-/// What the exit of a process has done so far. Kept between EXIT and DEAD.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ExitProgress {
-    /// `exit_notify` has been reached: its children have other parents, and it counts no more in the orphan rule.
-    pub notified: bool,
-    /// The foreground group of its terminal, when it is the session leader: it gets SIGHUP.
-    pub foreground: Option<PgrpKey>,
-    /// The foreground group at an earlier hangup: it gets SIGHUP and SIGCONT.
-    pub old_foreground: Option<PgrpKey>,
-    /// Which signals of the leader's exit have been seen, by target.
-    pub hung_up: BTreeSet<(ProcKey, Signal)>,
-    /// Groups that this exit orphaned while a member was stopped.
-    pub expected: BTreeSet<PgrpKey>,
-    /// Groups that got signals by the orphan rule.
-    pub signalled: BTreeSet<(PgrpKey, Signal)>,
-    /// When its SIGCHLD was seen: it was a zombie by then.
-    pub zombie_by: Option<BootNs>,
-}
-
-/// How a process counts in the orphan rule of its group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Qualifies {
-    /// It does not keep the group from being orphaned.
-    #[default]
-    No,
-    /// Its parent is in another group of the same session.
-    Yes,
-    /// Its parent's group is not known.
-    Unknown,
-}
-
-/// The open calls of a process: nearly always at most one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Calls(Vec<(Tid, OpenCall)>);
-
-impl Calls {
-    pub fn get(&self, tid: Tid) -> Option<&OpenCall> {
-        self.0.iter().find(|(thread, _)| *thread == tid).map(|(_, open)| open)
-    }
-
-    pub fn insert(&mut self, tid: Tid, open: OpenCall) {
-        match self.0.binary_search_by_key(&tid, |(thread, _)| *thread) {
-            Ok(at) => self.0.get_mut(at).into_iter().for_each(|place| place.1 = open),
-            Err(at) => {
-                self.0.reserve_exact(1);
-                self.0.insert(at, (tid, open));
-            }
-        }
-    }
-
-    pub fn remove(&mut self, tid: Tid) -> Option<OpenCall> {
-        let at = self.0.iter().position(|(thread, _)| *thread == tid)?;
-        Some(self.0.remove(at).1)
-    }
-
-    /// By thread.
-    pub fn values(&self) -> impl Iterator<Item = &OpenCall> {
-        self.0.iter().map(|(_, open)| open)
-    }
-}
-
-/// Book-keeping of the rules.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Book {
-    /// Open calls by thread.
-    pub calls: Calls,
-    /// A watched call of it was seen: some kernels hide those of a process.
-    pub called: bool,
-    /// Threads that have begun to exit while others go on.
-    pub exiting_threads: BTreeSet<Tid>,
-    /// Its exit.
-    pub exit: ExitProgress,
-    /// See [`FirstSetpgid`].
-    pub first_setpgid: Option<FirstSetpgid>,
-    /// The stop signal that was last sent to it and has not stopped it yet.
-    pub last_stop: Option<(Signal, Seq)>,
-    /// What it was counted as in its group's orphan rule.
-    pub qualifies: Qualifies,
-    /// Group and session of its parent as its last bundle has them, for a parent that nothing else is known of.
-    pub parent_job: Option<(RawId, Sid)>,
-    /// It is the initial namespace's init, as its children's bundles say; `None` when none was seen.
-    pub is_global_init: Option<bool>,
-    /// When it was seen released by its own exit.
-    pub released_at: Option<BootNs>,
-}
-
 impl Process {
     /// A process that was just named.
     pub(crate) fn new(key: ProcKey, start: BootNs, seen: Stamp) -> Self {
@@ -248,7 +138,7 @@ impl Process {
             seen,
             parent: None,
             parent_exited: false,
-            children: BTreeSet::new(),
+            children: Few::default(),
             group: None,
             session: None,
             tty: None,
@@ -274,7 +164,7 @@ impl Process {
     /// (kernel/exit.c, `will_become_orphaned_pgrp`).
     #[must_use]
     pub fn counts_for_orphan_rule(&self) -> bool {
-        self.phase <= Phase::Exiting && !self.book.exit.notified
+        self.phase <= Phase::Exiting && !self.book.exit_notified
     }
 
     /// Its children are released by their own exit: it is known to ignore SIGCHLD or to have set `SA_NOCLDWAIT`.
@@ -285,8 +175,8 @@ impl Process {
     /// Whether a signal from this exiting session leader is one of those that its terminal's foreground group gets
     /// (`disassociate_ctty`): each member one SIGHUP, and one SIGCONT when the terminal had been hung up before.
     pub(crate) fn hangs_up(&self, signal: Signal, group: Option<PgrpKey>, target: ProcKey) -> Option<HangupKind> {
-        let exit = &self.book.exit;
-        if group.is_none() || exit.notified || exit.hung_up.contains(&(target, signal)) {
+        let exit = self.book.exit()?;
+        if group.is_none() || self.book.exit_notified || exit.hung_up.contains(&(target, signal)) {
             None
         } else if group == exit.old_foreground {
             Some(HangupKind::LeaderExitAfterHangup)
@@ -297,6 +187,6 @@ impl Process {
 
     /// It has not begun to exit, so it can become somebody's parent.
     pub(crate) fn can_adopt(&self) -> bool {
-        self.phase == Phase::Alive && !self.book.exit.notified
+        self.phase == Phase::Alive && !self.book.exit_notified
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Must not decide anything; see `apply::groups` and `apply::tty`.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{BootNs, PgrpKey, ProcKey, SessionKey, TtyKey};
+use crate::{
+    few::Few,
+    ids::{BootNs, PgrpKey, ProcKey, SessionKey, TtyKey},
+};
 
 /// One session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,7 +17,7 @@ pub struct Session {
     /// `pid->ino`, 0 when not known.
     pub ino: u64,
     /// Its process groups.
-    pub groups: BTreeSet<PgrpKey>,
+    pub groups: Few<PgrpKey>,
     /// The session leader; `None` when it was reaped before the session was found.
     pub leader: Option<ProcKey>,
     /// The leader was seen to be reaped, or a complete snapshot does not have it.
@@ -39,7 +40,7 @@ impl Session {
         Self {
             key,
             ino,
-            groups: BTreeSet::new(),
+            groups: Few::default(),
             leader: None,
             leader_reaped: false,
             tty: None,

@@ -2,13 +2,12 @@
 //!
 //! Must not decide anything; see `apply::tty`.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
     delta::ForegroundGroup,
     event::RawId,
+    few::Few,
     ids::{BootNs, ProcKey, SessionKey, Tid, TtyKey},
 };
 
@@ -25,12 +24,12 @@ pub struct Terminal {
     /// Since when that is the foreground group, as far as it was seen.
     pub foreground_since: BootNs,
     /// Processes whose controlling terminal it is.
-    pub users: BTreeSet<ProcKey>,
+    pub users: Few<ProcKey>,
 
     /// The foreground's raw identity.
     pub(crate) foreground_id: RawId,
     /// Threads inside `TIOCSPGRP` on their controlling terminal.
-    pub(crate) foreground_calls: BTreeSet<(ProcKey, Tid)>,
+    pub(crate) foreground_calls: Few<(ProcKey, Tid)>,
 }
 
 impl Terminal {
@@ -41,9 +40,9 @@ impl Terminal {
             session: None,
             foreground: None,
             foreground_since: at,
-            users: BTreeSet::new(),
+            users: Few::default(),
             foreground_id: RawId::default(),
-            foreground_calls: BTreeSet::new(),
+            foreground_calls: Few::default(),
         }
     }
 }
