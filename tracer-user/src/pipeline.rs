@@ -24,7 +24,8 @@ pub struct Pipeline {
     model: Model,
     /// What the last event changed.
     delta: Delta,
-    findings: Findings,
+    /// The rules, where a sink takes what they decide.
+    findings: Option<Findings>,
     sinks: Vec<Box<dyn Sink>>,
     sink_error: Option<io::Error>,
     summary: Summary,
@@ -36,12 +37,13 @@ impl Pipeline {
         for sink in &mut sinks {
             sink.begin(header)?;
         }
+        let findings = sinks.iter().any(|sink| sink.takes_findings()).then(Findings::new);
         Ok(Self {
             recording,
             recording_error: None,
             model: header.model(),
             delta: Delta::default(),
-            findings: Findings::new(),
+            findings,
             sinks,
             sink_error: None,
             summary: Summary::default(),
@@ -68,10 +70,14 @@ impl Pipeline {
         }
         self.summary.count(event);
         self.reached(event.seq);
-        self.findings.reach(event, &self.model);
+        if let Some(findings) = &mut self.findings {
+            findings.reach(event, &self.model);
+        }
         self.tell_findings();
         self.model.apply_into(event, &mut self.delta);
-        self.findings.observe(event, &self.delta, &self.model);
+        if let Some(findings) = &mut self.findings {
+            findings.observe(event, &self.delta, &self.model);
+        }
         if let Some(recording) = &mut self.recording
             && let Err(error) = recording.note_state(&self.model)
         {
@@ -90,21 +96,21 @@ impl Pipeline {
 
     /// Says that no event will come that is older than `at`: what was waited for until then has not happened.
     pub fn advance(&mut self, at: BootNs) {
-        self.findings.advance(at, &self.model);
-        self.tell_findings();
+        if let Some(findings) = &mut self.findings {
+            findings.advance(at, &self.model);
+            self.tell_findings();
+        }
     }
 
     /// When [`Self::advance`] is news.
     #[must_use]
     pub fn next(&self) -> Option<BootNs> {
-        self.findings.next()
+        self.findings.as_ref().and_then(Findings::next)
     }
 
     fn tell_findings(&mut self) {
-        if self.findings.is_empty() {
-            return;
-        }
-        for finding in self.findings.take() {
+        let Some(findings) = self.findings.as_mut().filter(|findings| !findings.is_empty()) else { return };
+        for finding in findings.take() {
             tell(&mut self.sinks, &mut self.sink_error, |sink| sink.finding(&finding));
         }
     }
@@ -148,10 +154,14 @@ impl Pipeline {
         for sink in &mut self.sinks {
             sink.closing();
         }
-        self.findings.end(&self.model);
+        if let Some(findings) = &mut self.findings {
+            findings.end(&self.model);
+        }
         self.tell_findings();
         for sink in &mut self.sinks {
-            sink.races(self.findings.races());
+            if let Some(findings) = &self.findings {
+                sink.races(findings.races());
+            }
             sink.end(&self.model, &self.summary)?;
         }
         Ok(Ended { summary: self.summary, recording_error: self.recording_error, sink_error: self.sink_error })

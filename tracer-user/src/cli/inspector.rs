@@ -211,6 +211,10 @@ fn item(inspection: Inspection, last: Seq) -> Item {
 }
 
 impl Sink for Inspector {
+    fn takes_findings(&self) -> bool {
+        false
+    }
+
     fn begin(&mut self, _: &Header) -> io::Result<()> {
         Ok(())
     }

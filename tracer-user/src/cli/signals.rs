@@ -111,6 +111,10 @@ impl Signals {
 }
 
 impl Sink for Signals {
+    fn takes_findings(&self) -> bool {
+        false
+    }
+
     fn begin(&mut self, _: &Header) -> io::Result<()> {
         Ok(())
     }

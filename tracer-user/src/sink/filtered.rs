@@ -35,6 +35,10 @@ impl Filtered {
 }
 
 impl Sink for Filtered {
+    fn takes_findings(&self) -> bool {
+        self.sink.takes_findings()
+    }
+
     fn begin(&mut self, header: &Header) -> io::Result<()> {
         self.filter.begin(header);
         self.sink.begin(header)

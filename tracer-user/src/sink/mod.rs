@@ -57,6 +57,10 @@ pub trait Sink {
     fn begin(&mut self, header: &Header) -> io::Result<()>;
     /// An event, what it changed, and the model after it.
     fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()>;
+    /// Whether it does anything with what the rules decide. Where nobody does, nothing is judged.
+    fn takes_findings(&self) -> bool {
+        true
+    }
     /// What a rule has decided, after the event that decided it.
     fn finding(&mut self, _: &Finding) -> io::Result<()> {
         Ok(())

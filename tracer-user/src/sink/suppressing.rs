@@ -40,6 +40,10 @@ impl Suppressing {
 }
 
 impl Sink for Suppressing {
+    fn takes_findings(&self) -> bool {
+        self.sink.takes_findings()
+    }
+
     fn begin(&mut self, header: &Header) -> io::Result<()> {
         self.sink.begin(header)
     }
