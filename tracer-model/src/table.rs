@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::ids::{Pgid, PgrpKey, Pid, ProcKey, RawTty, SessionKey, Sid, TtyKey};
+use crate::ids::{Pgid, PgrpKey, Pid, ProcKey, RawTty, Seq, SessionKey, Sid, TtyKey};
 
 /// What entries are found by.
 pub(crate) trait Key: Copy + Ord {
@@ -33,10 +33,13 @@ macro_rules! keys {
 
 // No two entities of a model have the same life.
 keys! {
+    (ProcKey, Pid): |it| it.0.life.0 ^ it.1.0.rotate_left(16);
+    (ProcKey, Pgid): |it| it.0.life.0 ^ it.1.0.rotate_left(16);
     ProcKey: |it| it.life.0;
     PgrpKey: |it| it.life.0;
     SessionKey: |it| it.life.0;
     TtyKey: |it| it.life.0;
+    Seq: |it| it.0 as u32;
     Pid: |it| it.0;
     Pgid: |it| it.0;
     Sid: |it| it.0;
@@ -59,8 +62,10 @@ pub(crate) struct Table<K, V> {
 
 /// The slots of keys that were found last: an event asks for the same few entries again and again. A guess, no more: what is
 /// in the slot is compared. Atomic only so that a table can be shared.
-#[derive(Default)]
-struct Latest([AtomicU32; 16]);
+struct Latest([AtomicU32; LATEST as usize]);
+
+/// How many slots are remembered: a power of two.
+const LATEST: u32 = 64;
 
 impl Clone for Latest {
     fn clone(&self) -> Self {
@@ -68,10 +73,23 @@ impl Clone for Latest {
     }
 }
 
+impl Default for Latest {
+    fn default() -> Self {
+        Self([const { AtomicU32::new(0) }; LATEST as usize])
+    }
+}
+
 impl Latest {
     #[inline]
-    fn place(&self, word: u32) -> Option<&AtomicU32> {
-        self.0.get((word & 15) as usize)
+    fn get(&self, word: u32) -> usize {
+        self.0.get((word & (LATEST - 1)) as usize).map_or(0, |slot| slot.load(Ordering::Relaxed) as usize)
+    }
+
+    #[inline]
+    fn set(&self, word: u32, slot: u32) {
+        if let Some(place) = self.0.get((word & (LATEST - 1)) as usize) {
+            place.store(slot, Ordering::Relaxed);
+        }
     }
 }
 
@@ -114,32 +132,31 @@ impl<K: Key, V> Table<K, V> {
         None
     }
 
-    #[inline]
-    fn slot(&self, key: K) -> Option<usize> {
-        let latest = self.latest.place(key.word())?.load(Ordering::Relaxed) as usize;
-        match self.slots.get(latest) {
-            Some(Some((found, _))) if *found == key => Some(latest),
-            _ => self.search(key),
-        }
-    }
-
+    /// The slot of a key that was not among the latest.
     #[inline(never)]
     fn search(&self, key: K) -> Option<usize> {
         let slot = self.index.get(self.find(key)?)?.wrapping_sub(1);
-        self.latest.place(key.word())?.store(slot, Ordering::Relaxed);
+        self.latest.set(key.word(), slot);
         Some(slot as usize)
     }
 
     /// The entry of a key.
     #[inline]
     pub fn get(&self, key: &K) -> Option<&V> {
-        self.slots.get(self.slot(*key)?)?.as_ref().map(|(_, value)| value)
+        match self.slots.get(self.latest.get(key.word())) {
+            Some(Some((found, value))) if found == key => Some(value),
+            _ => self.slots.get(self.search(*key)?)?.as_ref().map(|(_, value)| value),
+        }
     }
 
     /// The entry of a key, to be changed.
     #[inline]
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let slot = self.slot(*key)?;
+        let latest = self.latest.get(key.word());
+        let slot = match self.slots.get(latest) {
+            Some(Some((found, _))) if found == key => latest,
+            _ => self.search(*key)?,
+        };
         self.slots.get_mut(slot)?.as_mut().map(|(_, value)| value)
     }
 
@@ -151,7 +168,7 @@ impl<K: Key, V> Table<K, V> {
     /// Whether there is one.
     #[inline]
     pub fn contains_key(&self, key: &K) -> bool {
-        self.slot(*key).is_some()
+        self.get(key).is_some()
     }
 
     /// Puts an entry, in place of one of the same key.
@@ -170,6 +187,7 @@ impl<K: Key, V> Table<K, V> {
             None => self.slots.push(entry),
         }
         self.point(key, slot + 1);
+        self.latest.set(key.word(), slot);
     }
 
     /// Says where a key is that was nowhere.
@@ -221,6 +239,13 @@ impl<K: Key, V> Table<K, V> {
         }
         *self.index.get_mut(hole)? = 0;
         Some(value)
+    }
+
+    /// Takes everything, by key.
+    pub fn drain(&mut self) -> impl Iterator<Item = (K, V)> {
+        let mut all: Vec<_> = std::mem::take(self).slots.into_iter().flatten().collect();
+        all.sort_unstable_by_key(|(key, _)| *key);
+        all.into_iter()
     }
 
     fn sorted(&self) -> Vec<&(K, V)> {

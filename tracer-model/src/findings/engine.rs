@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    Draft, Finding, NEVER, Now, Question, RULES, Rule, Subject, Watch,
+    Draft, Evidence, Finding, NEVER, Now, Question, RULES, Rule, Subject, Watch,
     kinds::{Kind, kinds},
     memory::Memory,
 };
@@ -41,6 +41,8 @@ pub struct Findings {
     next: BootNs,
     memory: Memory,
     gaps: VecDeque<(Seq, Bounds)>,
+    /// The changes of the last event as evidence, where that is remembered.
+    shown: Vec<Option<Evidence>>,
     drafts: Vec<Draft>,
     decided: Vec<Finding>,
     /// What somebody will ask.
@@ -65,6 +67,7 @@ impl Default for Findings {
             next: NEVER,
             memory: Memory::default(),
             gaps: VecDeque::new(),
+            shown: Vec::new(),
             drafts: Vec::new(),
             decided: Vec::new(),
             question: None,
@@ -120,14 +123,18 @@ impl Findings {
                 self.gaps.pop_front();
             }
         }
-        for change in delta.changes.iter().filter(|change| Memory::keeps(change)) {
-            let now = Now { event: Some(event), delta, model, memory: &self.memory, at: event.at, seq: event.seq };
-            let evidence = if Memory::shows(change) { now.evidence_of(change) } else { None };
-            self.memory.observe(change, evidence, (event, delta), model);
+        self.shown.clear();
+        for change in &delta.changes {
+            let mut evidence = None;
+            if Memory::keeps(change) {
+                let now = self.now_of(Some(event), delta, model);
+                evidence = if Memory::shows(change) { now.evidence_of(change) } else { None };
+                self.memory.observe(change, evidence.as_ref(), (event, delta), model);
+            }
+            self.shown.push(evidence);
         }
         if let Some(mut question) = self.question.take() {
-            let now = Now { event: Some(event), delta, model, memory: &self.memory, at: event.at, seq: event.seq };
-            question.observe(&now);
+            question.observe(&self.now_of(Some(event), delta, model));
             self.question = Some(question);
         }
         if let EventKind::Inspected(inspection) = &event.kind {
@@ -146,7 +153,13 @@ impl Findings {
 
     /// What the rules see when nothing happens.
     pub(super) fn now<'a>(&'a self, delta: &'a Delta, model: &'a Model) -> Now<'a> {
-        Now { event: None, delta, model, memory: &self.memory, at: self.at, seq: self.seq }
+        self.now_of(None, delta, model)
+    }
+
+    fn now_of<'a>(&'a self, event: Option<&'a Event>, delta: &'a Delta, model: &'a Model) -> Now<'a> {
+        let Self { memory, shown, seq, .. } = self;
+        let at = event.map_or(self.at, |event| event.at);
+        Now { event, delta, model, memory, shown, at, seq: *seq }
     }
 
     /// Nothing was decided since [`Self::take`].
@@ -176,7 +189,7 @@ impl Findings {
     }
 
     fn run(&mut self, rules: Several, event: Option<&Event>, delta: &Delta, model: &Model, step: Step) {
-        let now = Now { event, delta, model, memory: &self.memory, at: self.at, seq: self.seq };
+        let now = Now { event, delta, model, memory: &self.memory, shown: &self.shown, at: self.at, seq: self.seq };
         let first = self.decided.len();
         let mut left = rules;
         while let Some(Watching { rule, watch, next }) = self.watches.get_mut(left.trailing_zeros() as usize) {

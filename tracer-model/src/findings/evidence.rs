@@ -56,6 +56,10 @@ impl Now<'_> {
 
     /// A change of the event at hand as evidence; `None` for those that nothing rests on.
     pub(super) fn evidence_of(&self, change: &Change) -> Option<Evidence> {
+        let mut shown = self.changes().zip(self.shown);
+        if let Some((_, Some(evidence))) = shown.find(|(it, _)| std::ptr::eq(*it, change)) {
+            return Some(evidence.clone());
+        }
         let by = self.delta.by;
         let names = named(change, by)?.map(|key| key.map(|key| (key, self.comm(key))));
         let told = Arc::new(Told { change: *change, by, names });

@@ -218,15 +218,15 @@ impl Memory {
     pub fn observe(
         &mut self,
         change: &Change,
-        evidence: Option<Evidence>,
+        evidence: Option<&Evidence>,
         (event, delta): (&Event, &Delta),
         model: &Model,
     ) {
-        self.intents.take(change, evidence.as_ref(), delta, model);
+        self.intents.take(change, evidence, delta, model);
         let life = delta.subject.and_then(|subject| self.lives.get(&subject));
         let executed = life.and_then(|life| life.executed.as_ref()).map(|executed| executed.at);
         self.races.take(change, (event, delta, executed), model);
-        self.take(change, evidence, model);
+        self.take(change, evidence.cloned(), model);
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the changes of one process that are remembered")]

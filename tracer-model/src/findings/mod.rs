@@ -11,6 +11,7 @@ mod engine;
 mod evidence;
 mod intents;
 mod kinds;
+mod lately;
 mod memberships;
 mod memory;
 mod races;
@@ -236,6 +237,8 @@ struct Now<'a> {
     /// The model after it.
     model: &'a Model,
     memory: &'a Memory,
+    /// The changes as evidence, as far as that was made: it is shared by all who keep it.
+    shown: &'a [Option<Evidence>],
     at: BootNs,
     seq: Seq,
 }

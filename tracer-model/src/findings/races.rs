@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::words::{Span, Words, say};
+use super::{
+    lately::Lately,
+    words::{Span, Words, say},
+};
 use crate::{
     delta::{Change, Delta, Refusal},
     event::{Call, Event, EventKind},
@@ -158,15 +161,15 @@ impl Outcomes {
 pub struct Races {
     outcomes: BTreeMap<Race, Outcomes>,
     /// The last join of groups whose leader is not reaped: when.
-    joined: BTreeMap<PgrpKey, BootNs>,
+    joined: Lately<Pgid, (PgrpKey, BootNs), OPEN>,
     /// Groups of which a loss was counted: a pipeline counts once.
     lost: VecDeque<PgrpKey>,
     /// Children that were moved and have not executed a program: when.
-    moved: BTreeMap<ProcKey, BootNs>,
+    moved: Lately<ProcKey, BootNs, OPEN>,
     /// Groups that nobody has named yet: when they were made.
-    born: BTreeMap<PgrpKey, BootNs>,
+    born: Lately<PgrpKey, BootNs, OPEN>,
     /// Numbers of groups that were named too early: when.
-    named: BTreeMap<Pgid, BootNs>,
+    named: Lately<Pgid, BootNs, OPEN>,
 }
 
 impl Races {
@@ -205,15 +208,15 @@ impl Races {
         match *change {
             Change::GroupBorn { group, leader: Some(leader), .. } => {
                 self.moved_by_parent(leader, delta, model, at);
-                keep(&mut self.born, group, at);
-                if let Some(named) = self.named.remove(&group.number).filter(|named| at.since(*named) <= SOON) {
-                    self.born.remove(&group);
+                self.born.put(group, at);
+                if let Some(named) = self.named.take(group.number).filter(|named| at.since(*named) <= SOON) {
+                    self.born.take(group);
                     self.over(Race::Birth, false, at.since(named), event);
                 }
             }
             Change::Joined { process, group, .. } => {
                 self.moved_by_parent(process, delta, model, at);
-                keep(&mut self.joined, group, at);
+                self.joined.put(group.number, (group, at));
                 self.used(group, event);
             }
             Change::Foreground { to: Some(to), by: Some(_), .. } => {
@@ -222,24 +225,25 @@ impl Races {
                 }
             }
             Change::Executed { process } => {
-                if let Some(moved) = self.moved.remove(&process) {
+                if let Some(moved) = self.moved.take(process) {
                     self.over(Race::Setpgid, true, at.since(moved), event);
                 }
             }
             Change::Reaped { process, bounds, .. } => {
-                self.moved.remove(&process);
-                let (first, last) = PgrpKey::lives(Pgid(process.number.0));
-                let led = |group: &PgrpKey| model.group(*group).is_none_or(|group| group.leader == Some(process));
-                let group = self.joined.range(first..=last).map(|(group, _)| *group).next_back().filter(led);
-                if let Some(group) = group
-                    && let Some(joined) = self.joined.remove(&group)
+                self.moved.take(process);
+                let number = Pgid(process.number.0);
+                let led = |group: PgrpKey| model.group(group).is_none_or(|group| group.leader == Some(process));
+                if self.joined.get(number).is_some_and(|(group, _)| led(*group))
+                    && let Some((_, joined)) = self.joined.take(number)
                 {
                     self.over(Race::Join, true, bounds.until.since(joined), event);
                 }
             }
             Change::GroupEnded { group, .. } => {
-                self.joined.remove(&group);
-                self.born.remove(&group);
+                if self.joined.get(group.number).is_some_and(|(joined, _)| *joined == group) {
+                    self.joined.take(group.number);
+                }
+                self.born.take(group);
             }
             Change::Refused { call, reason, .. } => self.refused((call, reason), (event, delta, executed), model),
             _ => {}
@@ -249,13 +253,13 @@ impl Races {
     fn moved_by_parent(&mut self, child: ProcKey, delta: &Delta, model: &Model, at: BootNs) {
         let process = model.process(child);
         if delta.by.is_some_and(|by| process.is_some_and(|child| child.parent == Some(by) && child.not_yet_execed)) {
-            keep(&mut self.moved, child, at);
+            self.moved.put(child, at);
         }
     }
 
     /// Somebody uses the number of a group.
     fn used(&mut self, group: PgrpKey, event: &Event) {
-        if let Some(born) = self.born.remove(&group) {
+        if let Some(born) = self.born.take(group) {
             self.over(Race::Birth, true, event.at.since(born), event);
         }
     }
@@ -285,7 +289,7 @@ impl Races {
             | (Call::Kill { target: number @ ..=-2, .. }, Refusal::NoSuchGroup) => {
                 let number = number.unsigned_abs();
                 if model.process_by_pid(Pid(number)).is_some_and(|leader| leader.parent == delta.by) {
-                    keep(&mut self.named, Pgid(number), began);
+                    self.named.put(Pgid(number), began);
                 }
             }
             _ => {}
@@ -296,13 +300,6 @@ impl Races {
         let outcomes = self.outcomes.entry(race).or_default();
         let margins = if won { &mut outcomes.won } else { &mut outcomes.lost };
         margins.add(Closest { margin, seq: event.seq, at: event.at });
-    }
-}
-
-fn keep<K: Ord>(map: &mut BTreeMap<K, BootNs>, key: K, at: BootNs) {
-    map.insert(key, at);
-    if map.len() > OPEN {
-        map.pop_first();
     }
 }
 

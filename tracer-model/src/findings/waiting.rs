@@ -3,42 +3,42 @@
 //! Time passes only by events (and by whoever tells the engine that none will come), so that a replay decides as the capture
 //! did. Must not: know a rule.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
-};
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::NEVER;
-use crate::ids::BootNs;
+use crate::{
+    ids::BootNs,
+    table::{Key, Table},
+};
 
-/// More undecided matters than this are not kept: the one with the least key is given up.
+/// More undecided matters than this are not kept: the one that is due first is given up.
 const MOST: usize = 1024;
 
 /// Entries by key.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting<K: Ord, T> {
-    entries: BTreeMap<K, (BootNs, T)>,
+    entries: Table<K, (BootNs, T)>,
     /// The deadlines, with those of some entries that are no more.
     deadlines: BinaryHeap<Reverse<(BootNs, K)>>,
 }
 
-impl<K: Ord, T> Default for Waiting<K, T> {
+impl<K: Key, T> Default for Waiting<K, T> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), deadlines: BinaryHeap::new() }
+        Self { entries: Table::default(), deadlines: BinaryHeap::new() }
     }
 }
 
-impl<K: Ord + Copy, T> Waiting<K, T> {
+impl<K: Key, T> Waiting<K, T> {
     /// Puts an entry, in place of one of the same key.
     pub fn put(&mut self, key: K, deadline: BootNs, entry: T) {
         self.entries.insert(key, (deadline, entry));
+        self.deadlines.push(Reverse((deadline, key)));
         if self.entries.len() > MOST {
-            self.entries.pop_first();
+            self.pop(NEVER);
         }
-        if self.deadlines.len() >= 2 * MOST {
-            self.deadlines = self.entries.iter().map(|(key, (deadline, _))| Reverse((*deadline, *key))).collect();
-        } else {
-            self.deadlines.push(Reverse((deadline, key)));
+        if self.deadlines.len() > 2 * MOST {
+            let Self { entries, deadlines } = self;
+            deadlines.retain(|Reverse((deadline, key))| entries.get(key).is_some_and(|(at, _)| at == deadline));
         }
     }
 
@@ -51,7 +51,11 @@ impl<K: Ord + Copy, T> Waiting<K, T> {
 
     /// Takes an entry before its time.
     pub fn take(&mut self, key: K) -> Option<T> {
-        self.entries.remove(&key).map(|(_, entry)| entry)
+        let (_, entry) = self.entries.remove(&key)?;
+        if self.entries.len() == 0 {
+            self.deadlines.clear();
+        }
+        Some(entry)
     }
 
     /// An entry.
@@ -67,23 +71,29 @@ impl<K: Ord + Copy, T> Waiting<K, T> {
     /// Takes the entries whose deadline has passed, with it, by key.
     pub fn due(&mut self, at: BootNs) -> Vec<(K, BootNs, T)> {
         let mut due = Vec::new();
-        while self.next() <= at
-            && let Some(Reverse((deadline, key))) = self.deadlines.pop()
-        {
-            if self.entries.get(&key).is_some_and(|(at, _)| *at == deadline)
-                && let Some((at, entry)) = self.entries.remove(&key)
-            {
-                due.push((key, at, entry));
-            }
+        while let Some(entry) = self.pop(at) {
+            due.push(entry);
         }
         due.sort_by_key(|(key, ..)| *key);
         due
     }
 
+    /// Takes the entry that is due first, if it is due by then.
+    fn pop(&mut self, at: BootNs) -> Option<(K, BootNs, T)> {
+        while self.next() <= at
+            && let Some(Reverse((deadline, key))) = self.deadlines.pop()
+        {
+            if self.entries.get(&key).is_some_and(|(at, _)| *at == deadline) {
+                return self.entries.remove(&key).map(|(at, entry)| (key, at, entry));
+            }
+        }
+        None
+    }
+
     /// Takes everything.
     pub fn drain(&mut self) -> impl Iterator<Item = (K, T)> {
         self.deadlines.clear();
-        std::mem::take(&mut self.entries).into_iter().map(|(key, (_, entry))| (key, entry))
+        self.entries.drain().map(|(key, (_, entry))| (key, entry))
     }
 }
 

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     apply::taken::Taken,
     delta::{Bounds, ForegroundGroup, LeaderState, OrphanCause},
+    few::Few,
     ids::{BootNs, Life, Pgid, PgrpKey, Pid, ProcKey, RawTty, Seq, SessionKey, Sid, TtyKey},
     table::Table,
 };
@@ -42,7 +43,7 @@ pub struct Model {
     pub(crate) by_sid: Table<Sid, SessionKey>,
     pub(crate) by_tty: Table<RawTty, TtyKey>,
     /// Terminals by the number of their foreground group, whether that group exists or not.
-    pub(crate) by_foreground: Table<Pgid, BTreeSet<TtyKey>>,
+    pub(crate) by_foreground: Table<Pgid, Few<TtyKey>>,
     pub(crate) recent: recent::Recent,
     pub(crate) sends: sends::Sends,
     /// What the last event ended: forgotten when the next one comes.

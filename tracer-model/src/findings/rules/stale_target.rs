@@ -10,9 +10,8 @@
 //!
 //! Source: POSIX.1-2024 XBD 4.16 (process ID reuse); `pidfd_open(2)`.
 
-use std::collections::BTreeMap;
-
 use super::prelude::*;
+use crate::findings::lately::Lately;
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::<StaleTarget>::default()
@@ -21,8 +20,8 @@ pub(in crate::findings) fn watch() -> Box<dyn Watch> {
 /// Whom a process meant by a number when it used it last, and how.
 #[derive(Default)]
 struct StaleTarget {
-    processes: BTreeMap<(ProcKey, Pid), (ProcKey, Evidence)>,
-    groups: BTreeMap<(ProcKey, Pgid), (PgrpKey, Evidence)>,
+    processes: Lately<(ProcKey, Pid), (ProcKey, Evidence), MOST>,
+    groups: Lately<(ProcKey, Pgid), (PgrpKey, Evidence), MOST>,
 }
 
 /// Contacts that are remembered.
@@ -57,13 +56,13 @@ impl Watch for StaleTarget {
 impl StaleTarget {
     fn meets(&mut self, now: &Now<'_>, who: ProcKey, whom: ProcKey, change: &Change) {
         if let Some(evidence) = now.evidence_of(change) {
-            keep(&mut self.processes, (who, whom.number), (whom, evidence));
+            self.processes.put((who, whom.number), (whom, evidence));
         }
     }
 
     fn meets_group(&mut self, who: ProcKey, group: PgrpKey, evidence: Option<Evidence>) {
         if let Some(evidence) = evidence {
-            keep(&mut self.groups, (who, group.number), (group, evidence));
+            self.groups.put((who, group.number), (group, evidence));
         }
     }
 
@@ -74,7 +73,7 @@ impl StaleTarget {
         signal: Signal,
         change: &Change,
     ) -> Option<Draft> {
-        let (before, met) = self.processes.get(&(sender, target.number)).filter(|(before, _)| *before != target)?;
+        let (before, met) = self.processes.get((sender, target.number)).filter(|(before, _)| *before != target)?;
         if descends(now, target, sender) {
             return None;
         }
@@ -104,7 +103,7 @@ impl StaleTarget {
         signal: Signal,
         change: &Change,
     ) -> Option<Draft> {
-        let (_, met) = self.groups.get(&(sender, group.number)).filter(|(before, _)| *before != group)?;
+        let (_, met) = self.groups.get((sender, group.number)).filter(|(before, _)| *before != group)?;
         if descends(now, target, sender) {
             return None;
         }
@@ -118,13 +117,6 @@ impl StaleTarget {
             .seen(now.memory.life(target).and_then(|life| life.moved.clone()))
             .seen(now.evidence_of(change));
         Some(draft)
-    }
-}
-
-fn keep<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V) {
-    map.insert(key, value);
-    if map.len() > MOST {
-        map.pop_first();
     }
 }
 
