@@ -77,7 +77,7 @@ pub const PATHS: &[(&str, &str, &str)] = &[
         "by-itself",
         "writer died of SIGPIPE: *a write to a pipe or socket that nobody reads",
     ),
-    ("a fault", "by-itself", "stray died of SIGSEGV: *an access to memory that is not its"),
+    ("a fault", "by-itself", "stray died of SIGSEGV: *an access to memory that is not its own"),
     (
         "the end of a session leader",
         "leader-exit",

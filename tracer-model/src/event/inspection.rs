@@ -27,6 +27,8 @@ pub enum Moment {
     Settled,
     /// Somebody asked.
     Asked,
+    /// A call of it on a terminal has failed: what its descriptors are tells why.
+    Refused,
 }
 
 /// What a process shares and holds.
@@ -134,6 +136,8 @@ pub struct Status {
     pub capabilities: [u64; 2],
     /// Its number in its own pid namespace, where that is not the reader's; else 0. 1: it is the init of one.
     pub inner_pid: u32,
+    /// The state of its first thread, as `proc_pid_status(5)` has it: `S` sleeps, `D` sleeps and takes no signal. 0: not read.
+    pub state: u8,
 }
 
 /// A working directory.
@@ -200,6 +204,14 @@ impl Inspection {
     #[must_use]
     pub fn descriptor(&self, number: u32) -> Option<&Descriptor> {
         self.descriptors.as_ref().ok()?.open.iter().find(|it| it.number == number)
+    }
+}
+
+impl Status {
+    /// It is in the kernel and takes no signal until that is through, SIGKILL perhaps excepted.
+    #[must_use]
+    pub fn is_uninterruptible(&self) -> bool {
+        self.state == b'D'
     }
 }
 

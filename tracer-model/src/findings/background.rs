@@ -5,7 +5,9 @@
 
 use super::{
     Evidence, Now,
+    memory::background_call,
     waiting::{SECOND, Waiting, after},
+    words::{Words, say},
 };
 use crate::{
     delta::{Change, ForegroundGroup, SignalPath},
@@ -40,18 +42,24 @@ impl BackgroundStop {
         matches!(self.call, Some(Call::TtyIoctl { request: TtyRequest::SetForeground, .. }))
     }
 
-    /// ` (fd 0)`, where the call is known.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the other calls use no terminal")]
-    pub fn descriptor(&self) -> Option<String> {
-        match self.call? {
-            Call::TtyIoctl { fd, .. } | Call::Read { fd } | Call::Write { fd } => Some(format!(" (fd {fd})")),
-            _ => None,
-        }
+    /// `it read pts/3 (fd 0) from background group 12; in the foreground is 10 bash`.
+    pub fn cause(&self, now: &Now<'_>, signal: Signal) -> Words {
+        let foreground = self.foreground.map(|foreground| say!["; ", now.in_foreground(foreground, self.group)]);
+        say!["it ", terminal_use(signal, self.call, self.tty), " from background group ", self.group, foreground]
     }
+}
 
-    /// It was writing, as far as that is known.
-    pub fn is_write(&self) -> bool {
-        matches!(self.call, Some(Call::Write { .. }))
+/// What was done to a terminal that brought this signal: `called tcsetpgrp on pts/3 (fd 0)`. `call`: where it was seen.
+pub(super) fn terminal_use(signal: Signal, call: Option<Call>, tty: Option<TtyKey>) -> Words {
+    let tty = tty.map_or_else(|| say!["its terminal"], |tty| say![tty]);
+    let on = |fd: i32| say![tty.clone(), " (fd ", fd, ")"];
+    match call {
+        Some(Call::TtyIoctl { fd, request: TtyRequest::SetForeground, .. }) => say!["called tcsetpgrp on ", on(fd)],
+        Some(Call::TtyIoctl { fd, .. }) => say!["changed the settings of ", on(fd), ", as tcsetattr does,"],
+        Some(Call::Write { fd }) => say!["wrote to ", on(fd), " under `stty tostop`"],
+        Some(Call::Read { fd }) => say!["read ", on(fd)],
+        _ if signal == Signal::TTIN => say!["read ", tty],
+        _ => say!["changed the settings of ", tty, " (tcsetattr), or wrote to it under `stty tostop`,"],
     }
 }
 
@@ -128,16 +136,14 @@ impl BackgroundStops {
         if self.waiting.get_mut(group).is_some_and(|stop| stop.by == by && stop.stopped.is_empty()) {
             return;
         }
-        let process = now.model.process(by);
-        let tty = process.and_then(|process| process.tty);
-        let tid = now.event.map(|event| event.actor.tid);
-        let open = process.and_then(|process| process.book.calls.get(tid?));
+        let tty = now.model.process(by).and_then(|process| process.tty);
+        let path = SignalPath::BackgroundAccess { by: Some(by) };
         let stop = BackgroundStop {
             by,
             group,
             tty,
             foreground: tty.and_then(|tty| now.model.terminal(tty)).and_then(|tty| tty.foreground),
-            call: open.map(|open| open.call),
+            call: now.event.and_then(|event| background_call(path, by, event, now.model)),
             stopped: Vec::new(),
             at: now.at,
             seq: now.seq,

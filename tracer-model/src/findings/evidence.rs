@@ -284,12 +284,25 @@ pub(super) fn fault(signal: Signal) -> &'static str {
         5 => "a breakpoint",
         7 => "an access to memory that cannot be had",
         8 => "a division by zero or the like",
-        11 => "an access to memory that is not its",
+        11 => "an access to memory that is not its own",
         13 => "a write to a pipe or socket that nobody reads",
-        24 => "it used more processor time than its limit",
-        25 => "it wrote a file larger than its limit",
+        24 => "more processor time than its limit allows",
+        25 => "a file that it wrote larger than its limit",
         31 => "a system call that it may not make (seccomp)",
         _ => "a fault",
+    }
+}
+
+/// Who sent a signal that was seen to end a process and not to be sent.
+pub(super) fn unsent(signal: Signal) -> Words {
+    match signal {
+        Signal::ALRM | Signal::VTALRM | Signal::PROF => {
+            say!["no process sent it: a timer of its own ran out (alarm, setitimer or the like)"]
+        }
+        Signal(4 | 5 | 7 | 8 | 11 | 13 | 24 | 25 | 31) => {
+            say!["no process sent it; it comes from ", fault(signal)]
+        }
+        _ => say!["who sent it was not seen: before the capture, or to its parent while that forked it"],
     }
 }
 

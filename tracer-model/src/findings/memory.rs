@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::{Evidence, Now, intents::Intents, memberships::Memberships, races::Races};
 use crate::{
     delta::{Change, Delta, SignalPath},
-    event::{Comm, Event, Inspection, SignalGenerated, WaitStatus, inspection::Moment},
+    event::{Call, Comm, Event, Inspection, SignalGenerated, WaitStatus, inspection::Moment},
     ids::{BootNs, PgrpKey, Pid, ProcKey, SessionKey, TtyKey},
     state::{Model, Process},
     table::Table,
@@ -30,6 +30,8 @@ pub(crate) struct Received {
     pub path: SignalPath,
     /// The group that the process was in.
     pub group: Option<PgrpKey>,
+    /// The call in which somebody used the terminal from the background, where that is what it came of.
+    pub call: Option<Call>,
 }
 
 /// One process, as far as it was seen.
@@ -226,11 +228,11 @@ impl Memory {
         let life = delta.subject.and_then(|subject| self.lives.get(&subject));
         let executed = life.and_then(|life| life.executed.as_ref()).map(|executed| executed.at);
         self.races.take(change, (event, delta, executed), model);
-        self.take(change, evidence.cloned(), model);
+        self.take(change, evidence.cloned(), event, model);
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the changes of one process that are remembered")]
-    fn take(&mut self, change: &Change, evidence: Option<Evidence>, model: &Model) {
+    fn take(&mut self, change: &Change, evidence: Option<Evidence>, event: &Event, model: &Model) {
         match *change {
             Change::Forked { child, parent } => {
                 let Some(parent) = model.process(parent) else { return };
@@ -291,8 +293,9 @@ impl Memory {
             }
             Change::SignalSent { target, signal, path, .. } if !matches!(path, SignalPath::ChildStatus { .. }) => {
                 let group = model.process(target).and_then(|target| target.group);
+                let call = background_call(path, target, event, model);
                 if let (Some(life), Some(evidence)) = (self.open(target, model), evidence) {
-                    life.received.push_back(Received { evidence, signal, path, group });
+                    life.received.push_back(Received { evidence, signal, path, group, call });
                     if life.received.len() > FEW {
                         life.received.pop_front();
                     }
@@ -339,6 +342,14 @@ impl Memory {
             self.members.remove(group, key);
         }
     }
+}
+
+/// The call of whoever used the terminal from the background. A tracer is not told which member it was: the first that is
+/// signalled stands for its group.
+pub(super) fn background_call(path: SignalPath, target: ProcKey, event: &Event, model: &Model) -> Option<Call> {
+    let SignalPath::BackgroundAccess { by } = path else { return None };
+    let open = &model.process(by.unwrap_or(target))?.book.calls;
+    open.get(event.actor.tid).map(|open| open.call)
 }
 
 impl Now<'_> {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod background;
+mod descriptors;
 mod detachment;
 mod engine;
 mod evidence;
@@ -37,9 +38,13 @@ pub use self::{
     rules::RULES,
     words::Words,
 };
-use self::{kinds::Kind, memory::Memory, words::Word};
+use self::{
+    kinds::Kind,
+    memory::Memory,
+    words::{Word, say},
+};
 use crate::{
-    delta::{Bounds, Change, Delta, Refusal},
+    delta::{Bounds, Change, Delta, ForegroundGroup, Refusal},
     event::{Call, Comm, Event, EventKind},
     ids::{BootNs, Pgid, PgrpKey, Pid, ProcKey, Seq, SessionKey, TtyKey},
     state::Model,
@@ -312,6 +317,26 @@ impl Now<'_> {
     fn last_of(&self, group: PgrpKey) -> Option<&memory::Life> {
         let ended = |life: &&memory::Life| life.reaped.is_some() && life.groups.back() == Some(&group);
         self.memory.once_in(group).filter(ended).max_by_key(|life| life.reaped.as_ref().map(|reaped| reaped.seq))
+    }
+
+    /// Our own process that waits for the command of a run: it has no part in what happens.
+    fn is_wrapper(&self, process: ProcKey) -> bool {
+        let Some(root) = self.model.followed_root().and_then(|root| self.memory.life(root)) else { return false };
+        root.launcher.or_else(|| self.model.process(root.key)?.parent) == Some(process)
+            && self.comm(process).0 == b"sesstrace"
+    }
+
+    /// `in the foreground is 30234 bash`: who has the terminal that a group in its background does not have.
+    fn foreground(&self, tty: TtyKey, background: PgrpKey) -> Option<Words> {
+        self.model.terminal(tty)?.foreground.map(|foreground| self.in_foreground(foreground, background))
+    }
+
+    fn in_foreground(&self, foreground: ForegroundGroup, background: PgrpKey) -> Words {
+        if foreground.number == background.number {
+            return say!["in the foreground is an earlier group of the same number, which has ended"];
+        }
+        let ended = if foreground.empty { ", which has ended or does not exist yet" } else { "" };
+        say!["in the foreground is ", self.group_name(foreground.number), ended]
     }
 
     /// The group of a process.

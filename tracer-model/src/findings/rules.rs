@@ -44,12 +44,12 @@ rules! {
     "JC106" Warning "job-in-shell-group" job_in_shell_group: GroupBorn Joined Executed SignalSent Exited Foregrounds;
     "JC201" Warning "background-read-stop" background_read_stop: SignalSent Stopped Continued Exited;
     "JC202" Error "background-control-stop" background_control_stop: SignalSent Stopped Continued Exited;
-    "JC203" Error "tcsetpgrp-failed" tcsetpgrp_failed: Refused;
+    "JC203" Error "tcsetpgrp-failed" tcsetpgrp_failed: Refused Exited Inspected;
     "JC204" Error "terminal-not-returned" terminal_not_returned: Foreground TtyLost SignalSent Refused;
     "JC205" Warning "dead-foreground-group" dead_foreground_group: TtyLost Foreground;
     "JC206" Warning "late-handoff" late_handoff: Stopped WaitReported GroupEnded Foreground;
     "JC207" Error "stop-unnoticed" stop_unnoticed: Stopped Continued Exited Foreground;
-    "JC208" Warning "no-controlling-terminal" no_controlling_terminal: Exited Refused;
+    "JC208" Warning "no-controlling-terminal" no_controlling_terminal: Exited Refused Inspected;
     "JC301" Warning "group-kill-escape" group_kill_escape: SignalSent;
     "JC302" Warning "wrapper-kill-survivors" wrapper_kill_survivors: Exited;
     "JC303" Error "overbroad-kill" overbroad_kill: SignalSent;
@@ -64,7 +64,7 @@ rules! {
     "JC403" Warning "leftover-after-root-exit" leftover_after_root_exit: Exited;
     "JC404" Error "leftover-holds-output" leftover_holds_output: Inspected;
     "JC405" Warning "unreaped-zombie" unreaped_zombie: Zombie Reaped;
-    "JC406" Info "session-end-report" session_end_report: Exited TtyLost;
+    "JC406" Warning "session-end-report" session_end_report: Exited TtyLost;
     "JC501" Error "no-new-session" no_new_session: Reparented Exited Inspected;
     "JC502" Info "still-session-leader" still_session_leader: Reparented Exited Inspected;
     "JC503" Error "terminal-reacquired" terminal_reacquired: TtyGained;

@@ -78,11 +78,21 @@ pub(crate) fn blocked_by(model: &Model, process: ProcKey) -> Vec<ProcKey> {
 }
 
 impl Now<'_> {
-    /// `; 30240 make waits for it, 30234 sh for that one`: whom a stop of this process blocks.
+    /// `30240 make waits for it to end, and 30234 sh for that`: whom a stop of this process blocks.
     pub(super) fn blocks(&self, process: ProcKey) -> Words {
         let chain = blocked_by(self.model, process);
         let Some((first, rest)) = chain.split_first() else { return Words::default() };
-        let rest = rest.iter().map(|key| say![", ", self.name(*key), " for that one"]);
+        let rest = rest.iter().map(|key| say![", and ", self.name(*key), " for that"]);
         rest.fold(say![self.name(*first), " waits for it to end"], |words, more| say![words, more])
+    }
+
+    /// The same, and that they hang.
+    pub(super) fn hangs(&self, process: ProcKey) -> Words {
+        match blocked_by(self.model, process).len() {
+            0 => Words::default(),
+            1 => say![self.blocks(process), ", and hangs"],
+            2 => say![self.blocks(process), ": both hang"],
+            _ => say![self.blocks(process), ": all hang"],
+        }
     }
 }

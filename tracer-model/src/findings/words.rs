@@ -43,13 +43,22 @@ impl Words {
 
     /// Several sentences as a list: `a, b and 3 more`.
     pub(crate) fn list(items: impl IntoIterator<Item = Self>) -> Self {
+        Self::joined(items, ", ")
+    }
+
+    /// The same of sentences that have commas of their own: `a, then b; c and 3 more`.
+    pub(crate) fn sentences(items: impl IntoIterator<Item = Self>) -> Self {
+        Self::joined(items, "; ")
+    }
+
+    fn joined(items: impl IntoIterator<Item = Self>, between: &'static str) -> Self {
         const LISTED: usize = 6;
         let items: Vec<Self> = items.into_iter().collect();
         let more = items.len().saturating_sub(LISTED);
         let mut words = Self::default();
         for (index, item) in items.into_iter().take(LISTED).enumerate() {
             if index > 0 {
-                ", ".say(&mut words.0);
+                between.say(&mut words.0);
             }
             item.say(&mut words.0);
         }

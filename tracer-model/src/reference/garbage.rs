@@ -174,7 +174,8 @@ fn generated() -> impl Strategy<Value = SignalGenerated> {
 }
 
 fn inspection() -> impl Strategy<Value = Inspection> {
-    let moment = prop::sample::select(vec![Moment::Launch, Moment::Left, Moment::Settled, Moment::Asked]);
+    let moment =
+        prop::sample::select(vec![Moment::Launch, Moment::Left, Moment::Settled, Moment::Asked, Moment::Refused]);
     let target = prop::sample::select(vec![
         Target::Null,
         Target::Terminal(RawTty { major: 136, minor: 1, instance: 7 }),

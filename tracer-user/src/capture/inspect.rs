@@ -243,6 +243,7 @@ fn status(bytes: &[u8]) -> Status {
         let Some((key, value)) = line.split_once(':') else { continue };
         let mut numbers = value.split_ascii_whitespace().map(|number| number.parse::<u32>().unwrap_or(0));
         match key {
+            "State" => status.state = value.trim().bytes().next().unwrap_or(0),
             "Umask" => status.umask = u32::from_str_radix(value.trim(), 8).unwrap_or(0),
             "Uid" => status.uids = [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)],
             "Gid" => status.gids = [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)],

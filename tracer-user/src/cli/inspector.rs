@@ -13,9 +13,9 @@ use std::{
 };
 
 use tracer_model::{
-    delta::{Change, Delta},
+    delta::{Change, Delta, Refusal},
     event::{
-        Comm, Event, EventKind, Inspection, RawTask,
+        Call, Comm, Event, EventKind, Inspection, RawTask,
         inspection::{Moment, Target},
     },
     ids::{BootNs, Pid, ProcKey, Seq, Tid},
@@ -48,6 +48,9 @@ struct Plan {
     since: BTreeMap<ProcKey, (BootNs, Moment)>,
     /// The command has ended just now.
     root_ended: bool,
+    /// Whose call on a terminal has failed just now, and who was looked at for that already.
+    refused: Vec<ProcKey>,
+    refused_before: BTreeSet<ProcKey>,
     /// When something of what is followed was forked, executed, adopted or ended last, or began a session.
     news: BootNs,
     /// Whoever was inspected when it had settled.
@@ -143,7 +146,9 @@ impl Inspector {
     /// What is to be read now.
     pub fn due(&self, model: &Model, last: impl Fn() -> Seq) -> Vec<Item> {
         let mut plan = self.0.borrow_mut();
-        let mut items = Vec::new();
+        let refused = std::mem::take(&mut plan.refused).into_iter();
+        let refused = refused.filter_map(|key| look(model, key, Moment::Refused));
+        let mut items: Vec<Item> = refused.map(|it| item(it, last())).collect();
         if std::mem::take(&mut plan.root_ended) {
             let left = model.processes().filter(|it| it.followed && it.phase == Phase::Alive).map(|it| it.key);
             let left: Vec<ProcKey> = left.take(MANY).collect();
@@ -233,9 +238,17 @@ impl Sink for Inspector {
             plan.watch(change, settled, model);
             if let Change::Reparented { process, .. } = *change {
                 plan.settles(process, settled, Moment::Settled);
+            } else if let Change::Refused { call: Call::TtyIoctl { .. }, reason: Refusal::NotControllingTty, .. } =
+                *change
+                && let Some(caller) = delta.by.filter(|caller| followed(*caller))
+                && plan.refused.len() < MANY
+                && plan.refused_before.insert(caller)
+            {
+                plan.refused.push(caller);
             } else if let Change::Exited { process, .. } = *change {
                 plan.forget(process);
                 plan.settled.remove(&process);
+                plan.refused_before.remove(&process);
                 plan.root_ended |= model.followed_root() == Some(process);
             }
         }

@@ -40,6 +40,7 @@ enum FileMoment {
     Left,
     Settled,
     Asked,
+    Refused,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -108,6 +109,8 @@ struct FileStatus {
     effective: Wide,
     #[serde(default, skip_serializing_if = "is_default")]
     inner_pid: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state: Option<char>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -142,6 +145,7 @@ impl From<&Inspection> for FileInspection {
                 Moment::Left => FileMoment::Left,
                 Moment::Settled => FileMoment::Settled,
                 Moment::Asked => FileMoment::Asked,
+                Moment::Refused => FileMoment::Refused,
             },
             fds: FileKnown::of(descriptors, |Descriptors { open, more }| FileDescriptors {
                 open: open.iter().map(FileDescriptor::from).collect(),
@@ -171,6 +175,7 @@ impl From<FileInspection> for Inspection {
                 FileMoment::Left => Moment::Left,
                 FileMoment::Settled => Moment::Settled,
                 FileMoment::Asked => Moment::Asked,
+                FileMoment::Refused => Moment::Refused,
             },
             descriptors: fds.known(|FileDescriptors { open, more }| Descriptors {
                 open: open.into_iter().map(Descriptor::from).collect(),
@@ -256,19 +261,21 @@ impl From<FileDescriptor> for Descriptor {
 
 impl From<Status> for FileStatus {
     fn from(status: Status) -> Self {
-        let Status { umask, blocked, ignored, caught, uids, gids, capabilities: [permitted, effective], inner_pid } =
-            status;
+        let Status { umask, blocked, ignored, caught, uids, gids, capabilities, inner_pid, state } = status;
+        let [permitted, effective] = capabilities;
+        let state = (state != 0).then(|| char::from(state));
         let [blocked, ignored, caught, permitted, effective] =
             [blocked, ignored, caught, permitted, effective].map(Wide);
-        Self { umask, blocked, ignored, caught, uids, gids, permitted, effective, inner_pid }
+        Self { umask, blocked, ignored, caught, uids, gids, permitted, effective, inner_pid, state }
     }
 }
 
 impl From<FileStatus> for Status {
     fn from(file: FileStatus) -> Self {
-        let FileStatus { umask, blocked, ignored, caught, uids, gids, permitted, effective, inner_pid } = file;
+        let FileStatus { umask, blocked, ignored, caught, uids, gids, permitted, effective, inner_pid, state } = file;
         let [blocked, ignored, caught] = [blocked.0, ignored.0, caught.0];
-        Self { umask, blocked, ignored, caught, uids, gids, capabilities: [permitted.0, effective.0], inner_pid }
+        let state = state.and_then(|state| u8::try_from(state).ok()).unwrap_or(0);
+        Self { umask, blocked, ignored, caught, uids, gids, capabilities: [permitted.0, effective.0], inner_pid, state }
     }
 }
 

@@ -15,8 +15,13 @@ use crate::{
     ids::RawTty,
 };
 
-const MOMENTS: [(&str, Moment); 4] =
-    [("launch", Moment::Launch), ("left", Moment::Left), ("settled", Moment::Settled), ("asked", Moment::Asked)];
+const MOMENTS: [(&str, Moment); 5] = [
+    ("launch", Moment::Launch),
+    ("left", Moment::Left),
+    ("settled", Moment::Settled),
+    ("asked", Moment::Asked),
+    ("refused", Moment::Refused),
+];
 const ACCESS: [(&str, Access); 4] =
     [("r", Access::Read), ("w", Access::Write), ("rw", Access::ReadWrite), ("path", Access::Path)];
 const TARGETS: [(&str, Target); 7] = [
@@ -102,6 +107,7 @@ fn status(said: &mut Inspection, key: &str, value: &str) -> Result<(), String> {
         "gids" => status.gids = pair(value)?.map(|id| id as u32),
         "caps" => status.capabilities = pair(value)?,
         "inner" => status.inner_pid = number(value)? as u32,
+        "state" => status.state = value.bytes().next().unwrap_or(0),
         _ => return Err(format!("no fact of an inspection is called {key:?}")),
     }
     said.status = Ok(status);
@@ -157,10 +163,11 @@ pub(super) fn text(inspection: &Inspection, world: &World) -> String {
         Err(why) => words.push(unread("fds", *why)),
     }
     match *status {
-        Ok(Status { umask, blocked, ignored, caught, uids, gids, capabilities, inner_pid }) => {
+        Ok(Status { umask, blocked, ignored, caught, uids, gids, capabilities, inner_pid, state }) => {
             words.push(format!("umask={umask} blocked={blocked:#x} ignored={ignored:#x} caught={caught:#x}"));
             words.push(format!("uids={},{} gids={},{}", uids[0], uids[1], gids[0], gids[1]));
             words.push(format!("caps={:#x},{:#x} inner={inner_pid}", capabilities[0], capabilities[1]));
+            words.extend((state != 0).then(|| format!("state={}", char::from(state))));
         }
         Err(why) => words.push(unread("status", why)),
     }

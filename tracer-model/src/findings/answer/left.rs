@@ -147,7 +147,7 @@ fn one(now: &Now<'_>, key: ProcKey, place: &Place) -> Option<Left> {
         }
         Class::Daemon => say![", session ", process.session, ", no terminal, no parent of what was started"],
     };
-    let got = life.map(|life| told(now, life, None)).unwrap_or_default();
+    let got = Words::sentences(life.into_iter().flat_map(|life| told(now, life, None)));
     let got = if got.is_empty() { say!["; got no signal"] } else { say!["; got ", got] };
     let group_is_left = process.group.is_some_and(|group| {
         let stranger = |member: ProcKey| now.model.process(member).is_none_or(|member| !member.followed);

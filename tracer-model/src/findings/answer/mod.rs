@@ -3,6 +3,7 @@
 //! Pure readers of the model, of what the rules remember, and of what was kept for the question. Must not: judge; that is
 //! what findings are for.
 
+mod ended;
 mod left;
 mod look;
 mod reached;
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{
     event::{Disposition, SignalOutcome, WaitStatus},
-    ids::BootNs,
+    ids::{BootNs, Signal},
 };
 
 /// An answer.
@@ -55,6 +56,11 @@ impl Answer {
         self
     }
 
+    /// A row for each.
+    fn each(self, name: &'static str, items: impl IntoIterator<Item = Words>) -> Self {
+        items.into_iter().fold(self, |answer, words| answer.row(name, words))
+    }
+
     fn seen(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Self {
         self.evidence.extend(evidence);
         self.evidence.sort_by_key(|evidence| evidence.seq);
@@ -73,6 +79,8 @@ fn fate(received: &Received) -> &'static str {
     match (received.signal.outcome, received.signal.disposition) {
         _ if received.signal.blocked => " (blocked)",
         (SignalOutcome::AlreadyPending, _) => " (pending already)",
+        // It continues before it is dropped for want of a handler.
+        (_, Disposition::Default) if received.signal.signal == Signal::CONT => "",
         (SignalOutcome::Ignored, _) | (_, Disposition::Ignored) => " (ignored)",
         (_, Disposition::Handler) => " (handled)",
         (_, Disposition::Default) => "",
@@ -80,12 +88,12 @@ fn fate(received: &Received) -> &'static str {
 }
 
 /// Signals that a process got, before an instant or up to now.
-fn told(now: &Now<'_>, life: &Life, before: Option<BootNs>) -> Words {
+fn told<'a>(now: &'a Now<'_>, life: &'a Life, before: Option<BootNs>) -> impl Iterator<Item = Words> + 'a {
     let until = before.unwrap_or(now.at);
-    let earlier = life.received.iter().filter(|received| before.is_none_or(|before| received.evidence.at < before));
-    Words::list(earlier.map(|received| {
+    let earlier = life.received.iter().filter(move |it| before.is_none_or(|before| it.evidence.at < before));
+    earlier.map(move |received| {
         let ago = Span(until.since(received.evidence.at));
         let path = now.path(received.path, life.key, received.signal.signal);
         say![received.signal.signal, fate(received), " ", ago, " earlier, ", path]
-    }))
+    })
 }

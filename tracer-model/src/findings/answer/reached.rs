@@ -14,7 +14,7 @@ use crate::{
         Evidence, Findings, Now,
         words::{Errno, Span, Word, Words, count, say},
     },
-    ids::{BootNs, Pgid, PgrpKey, Pid, ProcKey, Signal},
+    ids::{BootNs, Pgid, PgrpKey, Pid, ProcKey, Seq, Signal},
     state::Model,
 };
 
@@ -199,7 +199,9 @@ impl Question {
         }
         let alone = matches!(path, SignalPath::KillProcess { .. } | SignalPath::KillUnseen { .. });
         let spared = group.filter(|_| alone).into_iter().flat_map(|group| now.living(group));
-        let spared = spared.filter(|member| *member != target && Some(*member) != now.delta.by).collect();
+        let spared = spared
+            .filter(|member| *member != target && Some(*member) != now.delta.by && !now.is_wrapper(*member))
+            .collect();
         let escaped = group.filter(|_| !alone).map(|group| escaped(now, group, target)).unwrap_or_default();
         self.sendings.push_back(Sending {
             path,
@@ -250,9 +252,10 @@ impl Question {
         }
     }
 
-    /// The sending that a process died of.
-    pub(super) fn fatal(&self, process: ProcKey, signal: Signal) -> Option<&Sending> {
-        self.sendings.iter().rev().find(|sending| sending.signal == signal && sending.has(process))
+    /// The sending that reached a process with this event.
+    pub(super) fn fatal(&self, process: ProcKey, seq: Seq) -> Option<&Sending> {
+        let is = |reached: &Reached| reached.process == process && reached.evidence.seq == seq;
+        self.sendings.iter().rev().find(|sending| sending.reached.iter().any(is))
     }
 
     fn answers(&self, now: &Now<'_>) -> Vec<Answer> {
@@ -350,7 +353,7 @@ impl Reached {
         let after = |evidence: &Evidence| Span(evidence.at.since(self.evidence.at));
         let then = self.then.as_ref();
         let met = match (self.dropped, self.sent.outcome, self.sent.disposition) {
-            (Some(Dropped::Init), _, _) => "dropped it: the init of a pid namespace has no default actions",
+            (Some(Dropped::Init), _, _) => "has no handler, and for the init of a pid namespace that is to ignore it",
             (Some(Dropped::Exiting), _, _) => return say!["was exiting already"],
             _ if self.sent.blocked => "blocks it",
             (_, SignalOutcome::AlreadyPending, _) => "had one waiting already",
@@ -378,7 +381,7 @@ impl Reached {
 }
 
 /// The call that sent it, if it was one.
-fn intent(path: SignalPath) -> Option<crate::ids::Seq> {
+fn intent(path: SignalPath) -> Option<Seq> {
     match path {
         SignalPath::KillProcess { intent, .. }
         | SignalPath::KillGroup { intent, .. }

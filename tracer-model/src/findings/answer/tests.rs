@@ -66,7 +66,7 @@ fn why_a_process_is_stopped_and_who_hangs_for_it() {
         make,
         expect![[r"
             12 vi is stopped by SIGTTOU, for 2999987000 ns
-              because: it changed pts/0, or wrote to it under `stty tostop`, from the background; in the foreground is 10 bash
+              because: it changed the settings of pts/0 (tcsetattr), or wrote to it under `stty tostop`, from background group 12; in the foreground is 10 bash
               group: 12: 12 vi (stopped)
               waits: 11 make waits for it to end: what hangs at pts/0 is 11 make
               release: 11 make gives it the terminal (tcsetpgrp) and continues it; kill -CONT -- -12 alone would let it stop again
@@ -266,18 +266,18 @@ fn what_a_signal_met_is_told() {
         11,
         met,
         expect![[r"
-        11 bash runs
-          because: SIGTERM 1000 ns ago did not end it: it ignores that signal
-          waits: nobody: its parent 10 bash is in no wait for it
-          terminal: in the background of pts/0, in whose foreground is 10 bash, in group 11: a read would stop it
-          signals: SIGTERM (ignored) 1000 ns earlier, sent by 50 tmux, to this process alone
-          seen #5 10 bash forks 11
-          seen #10 11 bash: setpgid, leads new group 11
-          seen #12 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
-        --
-        11 bash has not died
-          so far: SIGTERM (ignored) 1000 ns earlier, sent by 50 tmux, to this process alone
-    "]],
+            11 bash runs
+              because: SIGTERM 1000 ns ago did not end it: it ignores that signal
+              waits: nobody: its parent 10 bash is in no wait for it
+              terminal: in the background of pts/0, in group 11; in the foreground is 10 bash: a read would stop it
+              signals: SIGTERM (ignored) 1000 ns earlier, sent by 50 tmux, to this process alone
+              seen #5 10 bash forks 11
+              seen #10 11 bash: setpgid, leads new group 11
+              seen #12 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
+            --
+            11 bash has not died
+              so far: SIGTERM (ignored) 1000 ns earlier, sent by 50 tmux, to this process alone
+        "]],
     );
     let pending = "10: fork 11\n50: > kill(11,SIGTERM)\n50: SIGTERM -> 11 blocked\n50: < kill(11,SIGTERM) = 0\n\
                    50: > kill(11,SIGTERM)\n50: SIGTERM -> 11 blocked pending\n50: < kill(11,SIGTERM) = 0\n";
@@ -314,28 +314,28 @@ fn who_waits_for_what_is_asked_of_each() {
         11,
         waits,
         expect![[r"
-        11 make waits for a child
-          waits: for 12 cc to end
-          terminal: in the background of pts/0, in whose foreground is 10 bash, in group 11: a read would stop it
-          seen #5 10 bash forks 11
-          seen #7 11 bash: setpgid, leads new group 11
-          seen #8 11 make executes a program
-        --
-        11 make has not died
-    "]],
+            11 make waits for a child
+              waits: for 12 cc to end
+              terminal: in the background of pts/0, in group 11; in the foreground is 10 bash: a read would stop it
+              seen #5 10 bash forks 11
+              seen #7 11 bash: setpgid, leads new group 11
+              seen #8 11 make executes a program
+            --
+            11 make has not died
+        "]],
     );
     ask(
         12,
         waits,
         expect![[r"
-        12 cc runs
-          waits: 11 make waits for it to end, 10 bash for that one
-          terminal: in the background of pts/0, in whose foreground is 10 bash, in group 11: a read would stop it
-          seen #9 11 make forks 12
-          seen #10 12 cc executes a program
-        --
-        12 cc has not died
-    "]],
+            12 cc runs
+              waits: 11 make waits for it to end, and 10 bash for that
+              terminal: in the background of pts/0, in group 11; in the foreground is 10 bash: a read would stop it
+              seen #9 11 make forks 12
+              seen #10 12 cc executes a program
+            --
+            12 cc has not died
+        "]],
     );
 }
 
@@ -353,18 +353,18 @@ fn a_stop_that_its_shell_is_told_of_hangs_nobody() {
         11,
         stopped,
         expect![[r"
-        11 cat is stopped by SIGTTIN, for 0 ns
-          because: it read pts/0 from the background; in the foreground is 10 bash
-          group: 11: 11 cat (stopped)
-          waits: 10 bash waits and is told of stops: nobody hangs
-          release: fg in 10 bash; kill -CONT -- -11 alone would let it stop again
-          seen #7 11 bash: setpgid, leads new group 11
-          seen #10 SIGTTIN to 11 cat: from the kernel, because it used its terminal from the background
-          seen #11 11 cat is stopped by SIGTTIN
-        --
-        11 cat has not died
-          so far: SIGTTIN 1000 ns earlier, from the kernel, because it used its terminal from the background
-    "]],
+            11 cat is stopped by SIGTTIN, for 0 ns
+              because: it read pts/0 from background group 11; in the foreground is 10 bash
+              group: 11: 11 cat (stopped)
+              waits: 10 bash waits and is told of stops: nobody hangs
+              release: fg in 10 bash; kill -CONT -- -11 alone would let it stop again
+              seen #7 11 bash: setpgid, leads new group 11
+              seen #10 SIGTTIN to 11 cat: from the kernel, because it used its terminal from the background
+              seen #11 11 cat is stopped by SIGTTIN
+            --
+            11 cat has not died
+              so far: SIGTTIN 1000 ns earlier, from the kernel, because it used its terminal from the background
+        "]],
     );
     ask(
         10,

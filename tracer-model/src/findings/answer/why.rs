@@ -3,17 +3,23 @@
 //!
 //! Must not: say since when, or by whom, of what was not seen.
 
-use super::{super::memory::Received, Answer, Look, Question, fate, past, told};
+use super::{
+    super::memory::Received,
+    Answer, Look,
+    ended::{ended, sender},
+    fate, past, told,
+};
 use crate::{
     delta::{Delta, SignalPath},
-    event::{SignalOutcome, WaitStatus},
+    event::SignalOutcome,
     findings::{
         Findings, Now,
+        background::terminal_use,
         memory::Life,
         waiters::{blocked_by, waiter},
         words::{Span, Words, say},
     },
-    ids::{PgrpKey, Pid, ProcKey, Signal, TtyKey},
+    ids::{PgrpKey, Pid, ProcKey, Signal},
     state::{Model, Orphaned, Phase, Process, Stop},
 };
 
@@ -36,24 +42,6 @@ impl Findings {
             (_, Some(stop)) => state.stopped(stop),
             _ => state.running(),
         })
-    }
-
-    /// Who killed the process of this number. `None`: none was seen.
-    #[must_use]
-    pub fn who_killed(&self, model: &Model, pid: Pid) -> Option<Answer> {
-        let delta = Delta::default();
-        let now = self.now(&delta, model);
-        let died = now.memory.with_number(pid).rev().find(|life| life.status.is_some());
-        let latest = now.memory.with_number(pid).next_back();
-        match (died, latest) {
-            (Some(life), _) => Some(ended(&now, life, self.question())),
-            (None, Some(life)) => {
-                let name = now.name(life.key);
-                let fact = say![name.clone(), " has not died"];
-                Some(Answer::of("alive", Some(name), fact).row("so far", told(&now, life, None)))
-            }
-            (None, None) => None,
-        }
     }
 }
 
@@ -126,9 +114,11 @@ impl State<'_> {
     /// The call, signal and sender that stopped it.
     fn stop_cause(&self, signal: Signal, received: Option<&Received>) -> Words {
         let (now, key) = (self.now, self.process.key);
-        let tty = self.process.tty.map_or_else(|| say!["its terminal"], |tty| say![tty]);
-        let foreground = self.process.tty.and_then(|tty| foreground(now, tty));
-        let foreground = foreground.map(|group| say!["; in the foreground is ", group]);
+        let group = self.process.group;
+        let foreground = || {
+            let foreground = now.foreground(self.process.tty?, group?)?;
+            Some(say![" from background group ", group, "; ", foreground])
+        };
         let background = matches!(received.map(|it| it.path), Some(SignalPath::BackgroundAccess { .. }));
         let by = || match received.map(|it| it.path) {
             Some(SignalPath::BackgroundAccess { by: Some(by) }) if by != key => say![now.name(by), " of its group"],
@@ -136,19 +126,16 @@ impl State<'_> {
             _ => say!["it"],
         };
         match (received, &self.look.doing) {
-            (Some(_), _) if background && signal == Signal::TTIN => {
-                say![by(), " read ", tty, " from the background", foreground]
-            }
-            (Some(_), _) if background && signal == Signal::TTOU => {
-                say![by(), " changed ", tty, ", or wrote to it under `stty tostop`, from the background", foreground]
+            (Some(received), _) if background && stops_background(signal) => {
+                say![by(), " ", terminal_use(signal, received.call, self.process.tty), foreground()]
             }
             (Some(received), _) => now.path(received.path, key, signal),
             // The call that the stop came upon is still there to be seen.
             (None, Some(doing)) if doing.on_terminal && (stops_background(signal) || self.is_background()) => {
-                say!["it is in ", doing.words(), ", from the background", foreground]
+                say!["it is in ", doing.words(), ",", foreground()]
             }
             (None, _) if stops_background(signal) => {
-                say!["it, or a process of its group, used ", tty, " from the background", foreground]
+                say!["it, or a process of its group, ", terminal_use(signal, None, self.process.tty), foreground()]
             }
             (None, _) if self.look.live && signal == Signal(0) => {
                 say!["by which signal the kernel no longer shows: its parent has been told"]
@@ -163,9 +150,11 @@ impl State<'_> {
         let chain = blocked_by(now.model, key);
         if let Some(top) = chain.last() {
             let at = now.model.process(*top).filter(|top| is_foreground(now, top)).and_then(|top| top.tty);
-            let hangs = at.map(|tty| say![": what hangs at ", tty, " is ", now.name(*top)]);
-            let hangs = hangs.unwrap_or_else(|| say![", and hangs with it"]);
-            return say![now.blocks(key), stopped.then_some(hangs)];
+            return match at {
+                _ if !stopped => now.blocks(key),
+                Some(tty) => say![now.blocks(key), ": what hangs at ", tty, " is ", now.name(*top)],
+                None => now.hangs(key),
+            };
         }
         let told = match self.look.stop_told.filter(|_| stopped) {
             Some(true) => "; it has been told of the stop",
@@ -255,14 +244,11 @@ impl State<'_> {
             1 => say!["for ", children, " to end"],
             _ => say!["for one of ", children, " to end"],
         };
-        let undo = stuck.iter().find_map(|below| {
+        let undo = stuck.iter().chain(&self.unnoticed_children()).find_map(|below| {
             let process = now.model.process(*below)?;
             Some(release(now, process, process.stopped?.signal))
         });
         let (state, life) = (if waited.is_empty() { "running" } else { "waiting" }, self.life);
-        let got = life.map(|life| told(now, life, None)).filter(|got| !got.is_empty());
-        let signals = self.look.signals();
-        let between = if got.is_some() && !signals.is_empty() { "; " } else { "" };
         let answer = self
             .answer(state, words)
             .row("because", hangs)
@@ -270,7 +256,9 @@ impl State<'_> {
             .row("release", say![undo])
             .row("parent", self.parent())
             .row("terminal", self.ground())
-            .row("signals", say![got, between, signals])
+            .each("signals", life.into_iter().flat_map(|life| told(now, life, None)))
+            .row("signals", self.look.signals())
+            .each("zombies", self.zombies())
             .seen(
                 life.into_iter()
                     .flat_map(|life| [&life.forked, &life.executed, &life.moved].map(Clone::clone))
@@ -282,14 +270,32 @@ impl State<'_> {
     }
 
     /// Its stopped children, of which it is in no wait: it may wait for a signal of them.
+    fn unnoticed_children(&self) -> Vec<ProcKey> {
+        let model = self.now.model;
+        let stopped = |child: &ProcKey| model.process(*child).is_some_and(|child| child.stopped.is_some());
+        let children = self.process.children.iter().copied();
+        children.filter(|child| stopped(child) && waiter(model, *child).is_none()).collect()
+    }
+
     fn unnoticed(&self) -> Words {
         let now = self.now;
-        let children = self.process.children.iter().filter_map(|child| {
-            let stop = now.model.process(*child)?.stopped?;
-            waiter(now.model, *child).is_none().then(|| say![now.name(*child), " is stopped", by(stop.signal)])
-        });
-        let children = Words::list(children);
+        let children = Words::list(self.unnoticed_children().into_iter().filter_map(|child| {
+            let stop = now.model.process(child)?.stopped?;
+            Some(say![now.name(child), " is stopped", by(stop.signal)])
+        }));
         if children.is_empty() { children } else { say!["its child ", children, ", and it is in no wait for that"] }
+    }
+
+    /// Its children that have ended and that it has not waited for.
+    fn zombies(&self) -> Option<Words> {
+        let now = self.now;
+        let zombie = |child: &ProcKey| {
+            let child = now.model.process(*child).filter(|child| child.phase == Phase::Zombie)?;
+            let ago = child.exited_at.map(|at| say![" ", Span(now.at.since(at)), " ago"]);
+            Some(say![now.name(child.key), " ", child.status.map_or_else(|| "has ended".to_owned(), past), ago])
+        };
+        let zombies = Words::list(self.process.children.iter().filter_map(zombie));
+        (!zombies.is_empty()).then(|| say![zombies, ": it has not waited for that"])
     }
 
     /// The last signal that should have ended it.
@@ -332,7 +338,9 @@ impl State<'_> {
         let parent = process.parent.filter(|_| !process.parent_exited).map(|parent| now.name(parent));
         match (launcher, parent) {
             (Some(launcher), Some(parent)) => {
-                say!["it was forked by ", now.name(launcher), ", which ended; ", parent, " adopted it"]
+                let ended =
+                    now.memory.life(launcher).and_then(|life| life.status).map_or_else(|| "ended".to_owned(), past);
+                say!["it was forked by ", now.name(launcher), ", which ", ended, "; ", parent, " adopted it"]
             }
             (_, None) if process.parent_exited => say!["its parent has ended; who adopted it was not seen"],
             _ => say![],
@@ -352,15 +360,16 @@ impl State<'_> {
             };
             return say!["in the foreground of ", tty, orphaned];
         }
-        let foreground = foreground(now, tty).map(|group| say![", in whose foreground is ", group]);
+        let foreground = now.foreground(tty, group).map(|foreground| say!["; ", foreground]);
+        let orphaned = if is_orphaned(now, group) { "orphaned " } else { "" };
         let read = if is_orphaned(now, group) {
-            ", which is orphaned: a stop signal is discarded, and a read fails with EIO"
+            ": a read fails with EIO instead of stopping it"
         } else if process.facts.ttin_ignored_or_blocked {
-            ": a read would fail with EIO, for it ignores or blocks SIGTTIN"
+            ": a read fails with EIO, for it ignores or blocks SIGTTIN"
         } else {
             ": a read would stop it"
         };
-        say!["in the background of ", tty, foreground, ", in group ", group, read]
+        say!["in the background of ", tty, ", in ", orphaned, "group ", group, foreground, read]
     }
 }
 
@@ -371,11 +380,6 @@ fn by(signal: Signal) -> Words {
 
 fn stops_background(signal: Signal) -> bool {
     matches!(signal, Signal::TTIN | Signal::TTOU)
-}
-
-fn foreground(now: &Now<'_>, tty: TtyKey) -> Option<Words> {
-    let group = now.model.terminal(tty)?.foreground?;
-    Some(now.group_name(group.number))
 }
 
 fn is_foreground(now: &Now<'_>, process: &Process) -> bool {
@@ -427,55 +431,4 @@ fn stuck_below(now: &Now<'_>, waited: &[ProcKey]) -> Vec<ProcKey> {
         }
     }
     stuck
-}
-
-/// A process that has ended.
-fn ended(now: &Now<'_>, life: &Life, question: Option<&Question>) -> Answer {
-    let status = life.status.map_or_else(|| "has ended".to_owned(), past);
-    let at = life.exited.as_ref().map(|exited| say![" at ", exited.at]);
-    let killed = match life.status {
-        Some(WaitStatus::Killed { signal, .. }) => Some(signal),
-        _ => None,
-    };
-    let fatal = fatal(life);
-    let sending = question.zip(killed).and_then(|(question, signal)| question.fatal(life.key, signal));
-    let reached = |key: ProcKey| sending.is_some_and(|sending| sending.has(key));
-    let group = life.groups.back().copied().filter(|_| killed.is_some());
-    let same = group.into_iter().flat_map(|group| now.living(group)).filter(|member| !reached(*member));
-    let same: Vec<ProcKey> = same.filter(|member| *member != life.key).collect();
-    let lives_on = Words::list(same.iter().map(|member| say![now.name(*member)]));
-    let lives_on = if lives_on.is_empty() { lives_on } else { say![lives_on, " of the same group did not get it"] };
-    let child = |process: &&Process| {
-        let launcher = now.memory.life(process.key).and_then(|it| it.launcher);
-        launcher == Some(life.key) && now.is_alive(process.key) && !reached(process.key) && !same.contains(&process.key)
-    };
-    let left = now.model.processes().filter(child).map(|child| say![now.name(child.key)]);
-    let name = now.name(life.key);
-    Answer::of(if killed.is_some() { "killed" } else { "exited" }, Some(name.clone()), say![name, " ", status, at])
-        .row("by", sender(now, life))
-        .row("also", sending.map(|sending| sending.others(now, life.key)).unwrap_or_default())
-        .row("escaped", sending.map(|sending| sending.escaped(now)).unwrap_or_default())
-        .row("lives on", lives_on)
-        .row("left", Words::list(left))
-        .row("before", told(now, life, fatal.map(|fatal| fatal.evidence.at)))
-        .row("reaped by", say![life.reaper.map(|by| say![now.name(by)])])
-        .seen(fatal.map(|fatal| fatal.evidence.clone()))
-        .seen(life.exited.clone())
-        .seen(life.reaped.clone())
-}
-
-/// The signal that a process died of.
-fn fatal(life: &Life) -> Option<&Received> {
-    let Some(WaitStatus::Killed { signal, .. }) = life.status else { return None };
-    life.received.iter().rev().find(|received| received.signal.signal == signal)
-}
-
-fn sender(now: &Now<'_>, life: &Life) -> Words {
-    match (life.status, fatal(life)) {
-        (_, Some(received)) => now.path(received.path, life.key, received.signal.signal),
-        (Some(WaitStatus::Killed { .. }), None) => {
-            say!["who sent the signal was not seen: a fault of its own, or before the capture"]
-        }
-        _ => say!["nobody: it ended by itself"],
-    }
 }

@@ -41,33 +41,28 @@ impl Watch for BackgroundControl {
 }
 
 fn draft(now: &Now<'_>, stop: BackgroundStop, outcome: Outcome, at: BootNs) -> Draft {
-    let tty = stop.tty.map_or_else(|| say!["its terminal"], |tty| say![tty]);
-    let what = if stop.is_tcsetpgrp() {
-        say!["it called tcsetpgrp on ", tty, stop.descriptor()]
-    } else if stop.is_write() {
-        say!["it wrote to ", tty, stop.descriptor(), " under `stty tostop`"]
-    } else {
-        say!["it changed the settings of ", tty, " (tcsetattr), or wrote to it under `stty tostop`,"]
-    };
     let then = match outcome {
         Outcome::Stopped => say![],
         Outcome::Continued => say![", and was continued ", Span(at.since(stop.at)), " later"],
         Outcome::Ended => say![", and never went on"],
     };
-    let foreground = stop.foreground.map(|fore| say![": the foreground is ", now.group_name(fore.number)]);
-    let blocks = now.blocks(stop.by);
-    let blocks = if blocks.is_empty() { blocks } else { say!["; ", blocks, ", and hangs"] };
+    let blocks = now.hangs(stop.by);
+    let blocks = if blocks.is_empty() { blocks } else { say!["; ", blocks] };
     let others = stop.stopped.iter().filter(|process| **process != stop.by).map(|process| say![now.name(*process)]);
     let others = Words::list(others);
     let with = if others.is_empty() { others } else { say![", and with it ", others] };
-    let fix = if stop.is_tcsetpgrp() {
+    let leader = Pid(stop.group.number.0);
+    let timeout = now.model.process_by_pid(leader).is_some_and(|leader| leader.comm.0 == b"timeout");
+    let fix = if timeout {
+        "timeout --foreground: without it, timeout takes what it runs out of the foreground"
+    } else if stop.is_tcsetpgrp() {
         "ignore or block SIGTTOU around tcsetpgrp, or let the process that has the terminal make the call"
     } else {
         "ignore or block SIGTTOU around the call, give the job the terminal first, or run it in its own session (setsid)"
     };
     let severity = if outcome == Outcome::Continued { Severity::Info } else { Severity::Error };
     let draft = Draft::of(now, stop.by, severity, say![now.name(stop.by), " was stopped by SIGTTOU", with, then])
-        .why(say![what, " from background group ", stop.group, foreground, blocks])
+        .why(say![stop.cause(now, Signal::TTOU), blocks])
         .fix(say![fix])
         .about(stop.stopped)
         .seen(stop.evidence)
@@ -101,7 +96,7 @@ mod tests {
                   seen  #10 SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
                   seen  #12 11 bash is stopped by SIGTTOU
                 error JC202 background-control-stop @2000010000: 11 bash was stopped by SIGTTOU
-                  why   it called tcsetpgrp on pts/0 (fd 0) from background group 11: the foreground is 10 bash; 10 bash waits for it to end, and hangs
+                  why   it called tcsetpgrp on pts/0 (fd 0) from background group 11; in the foreground is 10 bash; 10 bash waits for it to end, and hangs
                   fix   ignore or block SIGTTOU around tcsetpgrp, or let the process that has the terminal make the call
                   seen  #10 SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
                   seen  #12 11 bash is stopped by SIGTTOU

@@ -105,7 +105,7 @@ mod tests {
     fn a_client_that_is_killed_leaves_its_process() {
         check(&format!("{EXEC}11: exit SIGSEGV\n11: dead\n{LATER}"), expect![[r"
             info JC309 signal-attribution @12000: 11 nsenter died of SIGSEGV
-              why   no process sent it; what it comes from: an access to memory that is not its
+              why   no process sent it; it comes from an access to memory that is not its own
               fix   look for the fault in the program: a core file or a debugger shows the place
               seen  #12 11 nsenter dies of SIGSEGV
             warning JC604 injected-process-outlives-client @1000012000: 12 tail still runs in a container, and 11 nsenter, which started it there, is gone

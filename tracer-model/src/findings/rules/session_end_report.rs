@@ -6,12 +6,19 @@
 //!
 //! **Fix.** To outlive the session: `nohup`, `setsid`, or a terminal multiplexer. To end with it: do not `disown`.
 //!
-//! **Not a problem** by itself: a report.
+//! **Not a problem** by itself: a report. A warning where a process that lives on holds the terminal open, as far as that was
+//! seen: two seconds after the end its descriptors have been read.
 //!
 //! Source: POSIX.1-2024 XSH `_exit`; `drivers/tty/tty_jobctrl.c`, `disassociate_ctty`.
 
-use super::{super::memory::Life, prelude::*};
-use crate::delta::TtyChange;
+use super::{
+    super::{
+        descriptors::on_terminal,
+        memory::{Life, Received},
+    },
+    prelude::*,
+};
+use crate::{delta::TtyChange, event::inspection::Moment};
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::<SessionEnd>::default()
@@ -28,10 +35,14 @@ struct Ended {
     seq: Seq,
     members: Vec<ProcKey>,
     evidence: Vec<Evidence>,
+    /// Somebody has outlived it, and is looked at.
+    outlived: bool,
 }
 
 /// How long its members have to react.
 const TO_REACT: u64 = 100 * MS;
+/// How long a look at the descriptors of those that live on is waited for: they are read when they have settled.
+const TO_SETTLE: u64 = 2 * SECOND;
 
 impl Watch for SessionEnd {
     fn event(&mut self, now: &Now<'_>, _: &mut Vec<Draft>) {
@@ -53,7 +64,13 @@ impl Watch for SessionEnd {
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.0.due(now.at).into_iter().map(|(session, at, ended)| draft(now, session, ended).at(at)));
+        for (session, at, ended) in self.0.due(now.at) {
+            if !ended.outlived && ended.members.iter().any(|member| now.is_alive(*member)) {
+                self.0.put(session, after(at, TO_SETTLE), Ended { outlived: true, ..ended });
+            } else {
+                out.push(draft(now, session, ended).at(at));
+            }
+        }
     }
 
     fn next(&self) -> BootNs {
@@ -82,25 +99,31 @@ impl SessionEnd {
         let members: Vec<ProcKey> = members.into_iter().chain(left).collect();
         if !members.is_empty() {
             let evidence = evidence.into_iter().collect();
-            self.0.put(session, after(now.at, TO_REACT), Ended { leader, hung_up, tty, seq: now.seq, members, evidence });
+            self.0.put(session, after(now.at, TO_REACT), Ended { leader, hung_up, tty, seq: now.seq, members, evidence, outlived: false });
         }
     }
 }
 
 fn draft(now: &Now<'_>, session: SessionKey, ended: Ended) -> Draft {
-    let Ended { leader, hung_up, tty, seq, members, evidence } = ended;
-    let fates = Words::list(members.iter().map(|member| say![now.name(*member), " ", fate(now, *member, session, seq)]));
+    let Ended { leader, hung_up, tty, seq, members, evidence, .. } = ended;
+    let held = |member: &ProcKey| now.held(*member, tty).unwrap_or_default();
+    let severity = if members.iter().any(|member| !held(member).is_empty()) { Severity::Warning } else { Severity::Info };
+    let fates = Words::list(members.iter().map(|member| say![now.name(*member), " ", fate(now, *member, session, (leader, seq)), holds(now, *member, tty)]));
     let leader_name = leader.map(|leader| say![now.name(leader)]);
     let others = count(members.len(), "other", "others");
     let fact = if hung_up {
-        say![tty, " was hung up under session ", session, " of ", leader_name, " and ", others]
+        say![tty, " was hung up: session ", session, " of ", leader_name, " and ", others, " lost its terminal"]
     } else {
-        say!["session ", session, " on ", tty, " ended: its leader ", leader_name, " exited before ", others]
+        say!["session ", session, " on ", tty, " ended: its leader ", leader_name, " exited and left ", others]
     };
     let hup = members.iter().filter_map(|member| now.last_received(*member, |it| it.signal.signal == Signal::HUP && it.evidence.seq > seq));
-    Draft::on(Subject::Session(session), Severity::Info, fact)
+    Draft::on(Subject::Session(session), severity, fact)
         .why(fates)
-        .fix(say!["to outlive a terminal: nohup, setsid, or a multiplexer"])
+        .fix(if severity == Severity::Info {
+            say!["to outlive a terminal: nohup, setsid, or a multiplexer"]
+        } else {
+            say!["start what is to live on with </dev/null >LOG 2>&1: a login over ssh ends when nobody holds its terminal"]
+        })
         .seen(hup.take(4).map(|hup| hup.evidence.clone()))
         .about(members)
         .about(leader)
@@ -111,27 +134,61 @@ fn draft(now: &Now<'_>, session: SessionKey, ended: Ended) -> Draft {
 const BEFORE: u64 = 1000;
 
 /// What became of a member, or of one that has left.
-fn fate(now: &Now<'_>, member: ProcKey, session: SessionKey, since: Seq) -> Words {
-    let lives = if now.is_alive(member) { "lives on" } else { "ended" };
-    let recent = |seq: Seq| seq.0.saturating_add(BEFORE) > since.0;
-    let Some(hup) = now.last_received(member, |it| it.signal.signal == Signal::HUP && recent(it.evidence.seq)) else {
+fn fate(now: &Now<'_>, member: ProcKey, session: SessionKey, (leader, since): (Option<ProcKey>, Seq)) -> Words {
+    let told = |it: &Received| it.evidence.seq.0.saturating_add(BEFORE) > since.0;
+    let hup = now.last_received(member, |it| told(it) && it.signal.signal == Signal::HUP);
+    // Some shells end stopped jobs in another way.
+    let by_leader = || now.last_received(member, |it| told(it) && leader.is_some() && it.path.sender() == leader && it.signal.signal == Signal::TERM);
+    let Some(signal) = hup.or_else(by_leader) else {
         let state = now.model.process(member);
         return match state.and_then(|state| state.session).filter(|own| *own != session) {
-            Some(own) => say!["is in session ", own, " and ", lives],
-            None => say!["was not told and ", lives],
+            Some(own) => say!["is in session ", own, " and ", then(now, member, None)],
+            None => say!["was not told and ", then(now, member, None)],
         };
     };
-    let how = match hup.signal.disposition {
-        _ if hup.signal.blocked => "blocks SIGHUP",
-        Disposition::Ignored => "ignored SIGHUP",
-        Disposition::Handler => "handled SIGHUP",
-        Disposition::Default => "got SIGHUP",
+    let name = signal.signal.signal;
+    let how = match signal.signal.disposition {
+        _ if signal.signal.blocked => say!["blocks ", name],
+        Disposition::Ignored => say!["ignored ", name],
+        Disposition::Handler => say!["handled ", name],
+        Disposition::Default => say!["got ", name],
     };
-    let by = match hup.path.sender() {
-        Some(sender) => say![" of ", now.name(sender)],
-        None => say![" of the kernel"],
+    let by = match signal.path.sender() {
+        Some(sender) => say![" from ", now.name(sender)],
+        None => say![" from the kernel"],
     };
-    say![how, by, " and ", lives]
+    say![how, by, " and ", then(now, member, Some(name))]
+}
+
+/// What one that lives on keeps of the terminal.
+fn holds(now: &Now<'_>, member: ProcKey, tty: TtyKey) -> Words {
+    if !now.is_alive(member) {
+        return say![];
+    }
+    match now.held(member, tty) {
+        Some(held) if held.is_empty() => say![],
+        Some(held) => say!["; it holds ", tty, " (", held, ")"],
+        None => say!["; whether it holds ", tty, " was not seen"],
+    }
+}
+
+impl Now<'_> {
+    /// The descriptors of a living process that are this terminal, when it was looked at last. `None`: it was not.
+    fn held(&self, process: ProcKey, tty: TtyKey) -> Option<Words> {
+        let life = self.memory.life(process).filter(|_| self.is_alive(process))?;
+        let look = life.inspections.iter().rfind(|it| it.moment != Moment::Launch && it.descriptors.is_ok())?;
+        Some(on_terminal(look, tty).unwrap_or_default())
+    }
+}
+
+/// `lives on`, `died of it`, `died of SIGKILL`, `exited`.
+fn then(now: &Now<'_>, member: ProcKey, signal: Option<Signal>) -> Words {
+    match now.memory.life(member).and_then(|life| life.status) {
+        _ if now.is_alive(member) => say!["lives on"],
+        Some(WaitStatus::Killed { signal: by, .. }) if Some(by) == signal => say!["died of it"],
+        Some(WaitStatus::Killed { signal: by, .. }) => say!["died of ", by],
+        _ => say!["exited"],
+    }
 }
 
 #[cfg(test)]
@@ -167,13 +224,43 @@ mod tests {
                   fix   to outlive its terminal: nohup, setsid, or a terminal multiplexer
                   seen  #16 SIGHUP to 11 vi: from the kernel, because session leader 10 bash exited
                   seen  #18 11 vi dies of SIGHUP
-                info JC406 session-end-report @18000: session 10 on pts/0 ended: its leader 10 bash exited before 2 others
-                  why   11 vi got SIGHUP of the kernel and ended, 12 make was not told and lives on
+                info JC406 session-end-report @18000: session 10 on pts/0 ended: its leader 10 bash exited and left 2 others
+                  why   11 vi got SIGHUP from the kernel and died of it, 12 make was not told and lives on; whether it holds pts/0 was not seen
                   fix   to outlive a terminal: nohup, setsid, or a multiplexer
                   seen  #15 10 bash exits 0
                   seen  #16 SIGHUP to 11 vi: from the kernel, because session leader 10 bash exited
             "]],
         );
+    }
+
+    #[test]
+    fn who_lives_on_and_holds_the_terminal_is_a_warning() {
+        let left = "10: fork 12 {tty=pts/0}\n12: setpgid(0,0) = 0\n12: exec make\n10: exit 0\n10: dead\n";
+        let later = "@4000000000 50: takes SIGWINCH 0 handler\n";
+        let look = |fd: &str| format!("{left}@1000000000 inspected 12 settled {fd}\n{later}");
+        check(&look("fd=0:null:6:4:r:/dev/null fd=1:136,0,0:9:3:rw:/dev/pts/0 fd=2:136,0,0:9:3:rw:/dev/pts/0"), expect![[r"
+            warning JC504 stdio-not-detached @1000000000: 12 make still holds fd 1 /dev/pts/0, fd 2 /dev/pts/0
+              why   it has no controlling terminal, and the descriptor keeps the terminal: whoever waits for its end waits for this process
+              fix   open 0, 1 and 2 again on /dev/null or a log: </dev/null >>LOG 2>&1
+              seen  #5 10 bash forks 12
+              seen  #11 /proc of 12 make is read
+            warning JC406 session-end-report @2100009000: session 10 on pts/0 ended: its leader 10 bash exited and left 1 other
+              why   12 make was not told and lives on; it holds pts/0 (fd 1, fd 2)
+              fix   start what is to live on with </dev/null >LOG 2>&1: a login over ssh ends when nobody holds its terminal
+              seen  #9 10 bash exits 0
+        "]]);
+        check(&look("fd=1:file:8:9:w:/tmp/log"), expect![[r"
+            info JC406 session-end-report @2100009000: session 10 on pts/0 ended: its leader 10 bash exited and left 1 other
+              why   12 make was not told and lives on
+              fix   to outlive a terminal: nohup, setsid, or a multiplexer
+              seen  #9 10 bash exits 0
+        "]]);
+        check(&format!("{left}{later}"), expect![[r"
+            info JC406 session-end-report @4000000000: session 10 on pts/0 ended: its leader 10 bash exited and left 1 other
+              why   12 make was not told and lives on; whether it holds pts/0 was not seen
+              fix   to outlive a terminal: nohup, setsid, or a multiplexer
+              seen  #9 10 bash exits 0
+        "]]);
     }
 
     #[test]

@@ -12,7 +12,7 @@
 
 use super::{
     super::{
-        evidence::fault,
+        evidence::unsent,
         intents::{Delivery, Fate, Intent},
     },
     prelude::*,
@@ -40,7 +40,7 @@ impl Watch for Attribution {
             };
             match now.intent(process, signal, fate) {
                 Some(intent) => self.0.put_first(intent.seq, after(now.at, TO_REACT), ()),
-                None if fate == Fate::Died => out.push(unsent(now, process, signal, change)),
+                None if fate == Fate::Died => out.push(by_itself(now, process, signal, change)),
                 None => {}
             }
         }
@@ -81,12 +81,18 @@ fn draft(now: &Now<'_>, intent: &Intent) -> Option<Draft> {
     let others = if others.is_empty() { others } else { say!["; also to ", others] };
     let shown = |of: fn(&Delivery) -> Option<&Evidence>| hit.iter().filter_map(move |it| of(it)).take(4).cloned();
     let draft = Draft::on(subject, Severity::Info, say![names, did])
-        .why(say![now.path(intent.path, first.target, intent.signal), credentials(now, intent, first), others])
+        .why(say![now.path(intent.path, first.target, intent.signal), credentials(now, intent, first), repeated(now, first), others])
         .fix(fix(now, intent, first))
         .about(hit.iter().map(|it| it.target))
         .seen(shown(|it| Some(&it.sent)))
         .seen(shown(|it| it.seen.as_ref()));
     Some(draft)
+}
+
+/// What a program that ended itself with this had handled before.
+fn repeated(now: &Now<'_>, first: &Delivery) -> Option<Words> {
+    let life = now.memory.life(first.target).filter(|_| first.fate == Fate::Died)?;
+    now.repeated(life, life.received.iter().find(|it| it.evidence.seq == first.sent.seq)?)
 }
 
 /// What the signal was for one whom it did nothing to.
@@ -137,21 +143,14 @@ fn fix(now: &Now<'_>, intent: &Intent, first: &Delivery) -> Words {
 }
 
 /// It died of a signal that no call sent and no key.
-fn unsent(now: &Now<'_>, process: ProcKey, signal: Signal, change: &Change) -> Draft {
-    let why = match signal {
-        Signal::ALRM | Signal::VTALRM | Signal::PROF => {
-            say!["no process sent it: a timer of its own ran out (alarm, setitimer or the like)"]
-        }
-        Signal(4 | 5 | 7 | 8 | 11 | 13 | 24 | 25 | 31) => say!["no process sent it; what it comes from: ", fault(signal)],
-        _ => say!["who sent it was not seen: before the capture, or to its parent while that forked it"],
-    };
+fn by_itself(now: &Now<'_>, process: ProcKey, signal: Signal, change: &Change) -> Draft {
     let fix = match signal.0 {
         13 => say!["nothing, in a pipeline whose reader has enough (head); else look why the reader ended"],
         4 | 7 | 8 | 11 => say!["look for the fault in the program: a core file or a debugger shows the place"],
         _ => say!["none needed, if this was meant"],
     };
     Draft::of(now, process, Severity::Info, say![now.name(process), " died of ", signal])
-        .why(why)
+        .why(unsent(signal))
         .fix(fix)
         .seen(now.evidence_of(change))
 }
@@ -237,7 +236,7 @@ mod tests {
             ",
             expect![[r"
                 info JC309 signal-attribution @10000: 12 bash died of SIGSEGV
-                  why   no process sent it; what it comes from: an access to memory that is not its
+                  why   no process sent it; it comes from an access to memory that is not its own
                   fix   look for the fault in the program: a core file or a debugger shows the place
                   seen  #10 12 bash dies of SIGSEGV
                 info JC309 signal-attribution @12000: 13 bash died of SIGALRM

@@ -122,9 +122,10 @@ fn kept(now: &Now<'_>, process: ProcKey, sent: Sent) -> Option<Draft> {
     let names = Words::list(left.iter().map(|key| say![now.name(*key)]));
     let did = if ignored { " ignores it" } else { " handled it" };
     evidence.extend(now.memory.life(first).and_then(|life| life.moved.clone()));
-    let fact = say![signal, " was sent to ", now.name(process), " alone, and its children ", names, " heard nothing of it"];
+    let (children, them) = if left.len() == 1 { ("child ", "did not signal it; it is in ") } else { ("children ", "signalled none of them; they are in ") };
+    let fact = say![signal, " was sent to ", now.name(process), " alone, and its ", children, names, " heard nothing of it"];
     let draft = Draft::of(now, process, Severity::Warning, fact)
-        .why(say![now.name(process), did, ", and in two seconds signalled none of them; they are in ", groups(now, &left)])
+        .why(say![now.name(process), did, ", and in two seconds ", them, groups(now, &left)])
         .fix(say!["pass the signal on to each group of the children, or leave them in the own group and signal that"])
         .about(left)
         .since(seq)

@@ -61,11 +61,11 @@ fn draft(now: &Now<'_>, group: PgrpKey, orphan: Orphan) -> Draft {
     let Orphan { by, members, stopped, evidence } = orphan;
     let names = |list: &[ProcKey]| Words::list(list.iter().map(|key| say![now.name(*key)]));
     let (died, live): (Vec<ProcKey>, Vec<ProcKey>) = members.iter().partition(|member| now.has_ended(**member));
-    let died = if died.is_empty() { say!["nobody died of it"] } else { say![names(&died), " ended"] };
+    let died = if died.is_empty() { say!["nobody died of it"] } else { say![names(&died), " died of it"] };
     let live = if live.is_empty() { say![] } else { say!["; ", names(&live), " survived"] };
-    let are = count(stopped, "member of it was", "members of it were");
+    let are = count(stopped, "member was", "members were");
     Draft::on(Subject::Group(group), Severity::Warning, say!["group ", group, " was orphaned while it was stopped: the kernel sent it SIGHUP and SIGCONT"])
-        .why(say![now.name(by), " exited, the last parent of a member from another group of the session, while ", are, " stopped; ", died, live])
+        .why(say![now.name(by), " exited and left nobody who could continue it (", are, " stopped); ", died, live])
         .fix(say!["continue or end stopped jobs before the shell ends; nohup for what must live on"])
         .about(members)
         .about([by])
@@ -119,7 +119,7 @@ mod tests {
                   fix   none needed
                   seen  #14 SIGCONT to 21 bash: from the kernel, because the exit of 20 bash orphaned its group while a member was stopped
                 warning JC401 stopped-group-orphaned @16000: group 21 was orphaned while it was stopped: the kernel sent it SIGHUP and SIGCONT
-                  why   20 bash exited, the last parent of a member from another group of the session, while 1 member of it was stopped; 21 bash ended
+                  why   20 bash exited and left nobody who could continue it (1 member was stopped); 21 bash died of it
                   fix   continue or end stopped jobs before the shell ends; nohup for what must live on
                   seen  #12 20 bash exits 0
                   seen  #13 the exit of 20 bash orphans group 21 (1 stopped member)

@@ -59,8 +59,13 @@ pub(crate) fn line(finding: &Finding, base: BootNs, style: Style) -> String {
     let head = format!("{} {}", finding.severity.name(), finding.rule.id);
     let undecided = if finding.undecided.is_some() { "undecided: " } else { "" };
     let (fact, cause) = (sentence(&finding.fact, base, style), sentence(&finding.cause, base, style));
-    let at = time::ms(finding.at, base);
+    let at = time::ms(happened(finding), base);
     format!("{}  {at} ms  {undecided}{fact}: {cause}", style.paint(tone(finding.severity), &head))
+}
+
+/// When it came about: at the last event that it rests on. When it was decided is later, where a rule waits for what comes.
+fn happened(finding: &Finding) -> BootNs {
+    finding.evidence.iter().map(|it| it.at).max().unwrap_or(finding.at)
 }
 
 /// Writes a finding in several lines. `races`: how often what it tells of went well.
@@ -171,7 +176,7 @@ pub(super) fn folded(findings: &[Finding], least: Severity) -> Vec<(&Finding, Ve
     for finding in findings.iter().filter(|finding| finding.severity >= least) {
         let key = (finding.rule.id, finding.severity, named(&finding.subject), frame(finding));
         if let Some((_, again)) = seen.get(&key).and_then(|row| rows.get_mut(*row)) {
-            again.push(finding.at);
+            again.push(happened(finding));
         } else {
             seen.insert(key, rows.len());
             rows.push((finding, Vec::new()));

@@ -16,7 +16,7 @@ use tracer_model::{
 };
 
 use super::{
-    counts, folded, junit, line, markdown, sarif, sentence,
+    counts, folded, happened, junit, line, markdown, sarif, sentence,
     suppressed::{self, Suppressed},
     write,
 };
@@ -71,8 +71,10 @@ impl Report {
             write(finding, (&again, races), base, style, &mut **out)?;
             writeln!(out)?;
         }
-        let notes = folded(findings, Severity::Info);
-        for (finding, again) in notes.iter().filter(|(finding, _)| finding.severity == Severity::Info) {
+        let mut notes = folded(findings, Severity::Info);
+        notes.retain(|(finding, _)| finding.severity == Severity::Info);
+        notes.sort_by_key(|(finding, _)| happened(finding));
+        for (finding, again) in &notes {
             let more = if again.is_empty() { String::new() } else { format!(" ({} more of this kind)", again.len()) };
             writeln!(out, "{}{more}", line(finding, base, style))?;
         }

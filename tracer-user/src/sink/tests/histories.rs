@@ -398,7 +398,7 @@ fn the_shell_dies_and_leaves_a_stopped_job() {
             races        none
             findings     2 warnings  6 for information
             warning JC401 stopped-group-orphaned  group 11 was orphaned while it was stopped: the kernel sent it SIGHUP and SIGCONT
-              why    10 bash exited, the last parent of a member from another group of the session, while 1 member of it was stopped; 11 vi ended
+              why    10 bash exited and left nobody who could continue it (1 member was stopped); 11 vi died of it
               fix    continue or end stopped jobs before the shell ends; nohup for what must live on
               seen   3.000 ms  10 bash dies of SIGKILL
                      3.002 ms  the exit of 10 bash orphans group 11 (1 stopped member)
@@ -588,7 +588,7 @@ fn a_background_process_that_takes_the_terminal_and_an_orphan_that_cannot_be_sto
               seen   0.019 ms  SIGTSTP to 12 bash: sent by 10 bash with a call that was not seen
                      0.020 ms  12 bash takes SIGTSTP, and goes on
             error JC202 background-control-stop  11 bash was stopped by SIGTTOU
-              why    it called tcsetpgrp on pts/3 (fd 0) from background group 11: the foreground is 10 bash
+              why    it called tcsetpgrp on pts/3 (fd 0) from background group 11; in the foreground is 10 bash
               fix    ignore or block SIGTTOU around tcsetpgrp, or let the process that has the terminal make the call
               seen   0.008 ms  SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
                      0.011 ms  11 bash is stopped by SIGTTOU

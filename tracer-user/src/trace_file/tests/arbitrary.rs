@@ -243,7 +243,7 @@ fn descriptor() -> impl Strategy<Value = Descriptor> {
 
 fn inspection() -> impl Strategy<Value = Inspection> {
     let descriptors = (vec(descriptor(), 0..4), number(|n| n)).prop_map(|(open, more)| Descriptors { open, more });
-    let status = (any::<[u32; 6]>(), any::<[u64; 5]>()).prop_map(|(small, wide)| Status {
+    let status = (any::<[u32; 6]>(), any::<[u64; 5]>(), any::<u8>()).prop_map(|(small, wide, state)| Status {
         umask: small[0],
         blocked: wide[0],
         ignored: wide[1],
@@ -252,10 +252,12 @@ fn inspection() -> impl Strategy<Value = Inspection> {
         gids: [small[3], small[4]],
         capabilities: [wide[3], wide[4]],
         inner_pid: small[5],
+        state,
     });
     let directory = (bytes(), any::<[u64; 2]>(), any::<bool>())
         .prop_map(|(path, [device, inode], other_mount)| Directory { path, device, inode, other_mount });
-    let moment = prop::sample::select(vec![Moment::Launch, Moment::Left, Moment::Settled, Moment::Asked]);
+    let moment =
+        prop::sample::select(vec![Moment::Launch, Moment::Left, Moment::Settled, Moment::Asked, Moment::Refused]);
     (task(), moment, known(descriptors), known(status), known(directory), known(args()), known(bytes()), known(bytes()))
         .prop_map(|(task, moment, descriptors, status, directory, marks, cgroup, program)| Inspection {
             task,

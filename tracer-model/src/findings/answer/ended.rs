@@ -1,0 +1,104 @@
+//! How a process ended: of which signal it died, who sent it along which path, who else got it, and who lives on.
+//!
+//! Must not: say who sent a signal that was not seen.
+
+use super::{super::memory::Received, Answer, Question, past, told};
+use crate::{
+    delta::Delta,
+    event::{Disposition, WaitStatus},
+    findings::{
+        Findings, Now,
+        evidence::unsent,
+        memory::Life,
+        words::{Words, say},
+    },
+    ids::{Pid, ProcKey},
+    state::{Model, Process},
+};
+
+impl Findings {
+    /// Who killed the process of this number. `None`: none was seen.
+    #[must_use]
+    pub fn who_killed(&self, model: &Model, pid: Pid) -> Option<Answer> {
+        let delta = Delta::default();
+        let now = self.now(&delta, model);
+        let died = now.memory.with_number(pid).rev().find(|life| life.status.is_some());
+        let latest = now.memory.with_number(pid).next_back();
+        match (died, latest) {
+            (Some(life), _) => Some(ended(&now, life, self.question())),
+            (None, Some(life)) => {
+                let name = now.name(life.key);
+                let fact = say![name.clone(), " has not died"];
+                Some(Answer::of("alive", Some(name), fact).each("so far", told(&now, life, None)))
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+/// A process that has ended.
+pub(super) fn ended(now: &Now<'_>, life: &Life, question: Option<&Question>) -> Answer {
+    let status = life.status.map_or_else(|| "has ended".to_owned(), past);
+    let at = life.exited.as_ref().map(|exited| say![" at ", exited.at]);
+    let killed = matches!(life.status, Some(WaitStatus::Killed { .. }));
+    let fatal = fatal(life);
+    let sending = question.zip(fatal).and_then(|(question, fatal)| question.fatal(life.key, fatal.evidence.seq));
+    let reached = |key: ProcKey| sending.is_some_and(|sending| sending.has(key));
+    let group = life.groups.back().copied().filter(|_| killed);
+    let same = group.into_iter().flat_map(|group| now.living(group)).filter(|member| !reached(*member));
+    let same: Vec<ProcKey> = same.filter(|member| *member != life.key && !now.is_wrapper(*member)).collect();
+    let lives_on = Words::list(same.iter().map(|member| say![now.name(*member)]));
+    let lives_on = if lives_on.is_empty() { lives_on } else { say![lives_on, " of the same group did not get it"] };
+    let child = |process: &&Process| {
+        let launcher = now.memory.life(process.key).and_then(|it| it.launcher);
+        launcher == Some(life.key) && now.is_alive(process.key) && !reached(process.key) && !same.contains(&process.key)
+    };
+    let left = now.model.processes().filter(child).map(|child| say![now.name(child.key)]);
+    let name = now.name(life.key);
+    let until = fatal.map(|fatal| &fatal.evidence).or(life.exited.as_ref()).map(|evidence| evidence.at);
+    Answer::of(if killed { "killed" } else { "exited" }, Some(name.clone()), say![name, " ", status, at])
+        .row("by", sender(now, life))
+        .row("also", sending.map(|sending| sending.others(now, life.key)).unwrap_or_default())
+        .row("escaped", sending.map(|sending| sending.escaped(now)).unwrap_or_default())
+        .row("lives on", lives_on)
+        .row("left", Words::list(left))
+        .each("before", told(now, life, until))
+        .row("reaped by", say![life.reaper.map(|by| say![now.name(by)])])
+        .seen(fatal.map(|fatal| fatal.evidence.clone()))
+        .seen(life.exited.clone())
+        .seen(life.reaped.clone())
+}
+
+/// The signal that a process died of: the kernel may send more of it to one that is on its way out.
+fn fatal(life: &Life) -> Option<&Received> {
+    let Some(WaitStatus::Killed { signal, .. }) = life.status else { return None };
+    let in_time = |it: &&Received| life.exited.as_ref().is_none_or(|exited| it.evidence.seq <= exited.seq);
+    life.received.iter().rev().filter(in_time).find(|received| received.signal.signal == signal)
+}
+
+/// Who sent it, along which path.
+pub(super) fn sender(now: &Now<'_>, life: &Life) -> Words {
+    match (life.status, fatal(life)) {
+        (_, Some(fatal)) => say![now.path(fatal.path, life.key, fatal.signal.signal), now.repeated(life, fatal)],
+        (Some(WaitStatus::Killed { signal, .. }), None) => unsent(signal),
+        _ => say!["nobody: it ended by itself"],
+    }
+}
+
+impl Now<'_> {
+    /// What a program that ends itself by a signal had handled before: it repeats it, so that its parent sees what it died of.
+    pub(in crate::findings) fn repeated(&self, life: &Life, fatal: &Received) -> Option<Words> {
+        if fatal.path.sender() != Some(life.key) {
+            return None;
+        }
+        let handled = |it: &&Received| {
+            it.signal.signal == fatal.signal.signal
+                && it.signal.disposition == Disposition::Handler
+                && it.evidence.seq < fatal.evidence.seq
+                && it.path.sender() != Some(life.key)
+        };
+        let first = life.received.iter().rev().find(handled)?;
+        let path = self.path(first.path, life.key, first.signal.signal);
+        Some(say![", which had handled the same before: ", path])
+    }
+}
