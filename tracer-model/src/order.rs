@@ -18,6 +18,9 @@ use crate::{
 /// person who watches.
 pub const WINDOW_NS: u64 = 100_000_000;
 
+/// The last number that can come: each needs one after it.
+const LAST: Seq = Seq(u64::MAX - 1);
+
 /// The reorder buffer.
 #[derive(Debug)]
 pub struct Reorder {
@@ -50,9 +53,9 @@ impl Reorder {
     }
 
     /// Takes what the source read at `seq`: an event, or nothing that concerns us. An event whose number was given up
-    /// already comes back as a gap of cause [`GapCause::Late`].
+    /// already comes back as a gap of cause [`GapCause::Late`], and so does one with the number that has none after it.
     pub fn push(&mut self, seq: Seq, event: Option<Event>) -> Option<Event> {
-        if seq.0 >= self.next {
+        if (self.next..u64::MAX).contains(&seq.0) {
             self.waiting.insert(seq.0, event);
             return None;
         }
@@ -79,7 +82,7 @@ impl Reorder {
 
     /// Releases into `out` everything that is in order at `now`. `last` is the last number that the probes gave out.
     pub fn release(&mut self, now: BootNs, last: Seq, out: &mut Vec<Event>) {
-        let last = last.0.max(self.waiting.keys().next_back().copied().unwrap_or_default());
+        let last = last.min(LAST).0.max(self.waiting.keys().next_back().copied().unwrap_or_default());
         if self.given_out.back().is_none_or(|(before, _)| *before < last) {
             self.given_out.push_back((last, now));
         }
@@ -98,6 +101,7 @@ impl Reorder {
 
     /// Releases everything: what is missing up to `last` is lost.
     pub fn finish(&mut self, now: BootNs, last: Seq, out: &mut Vec<Event>) {
+        let last = last.min(LAST);
         self.release_contiguous(out);
         while !self.waiting.is_empty() || last.0 >= self.next {
             self.give_up(now, last, out);
@@ -156,6 +160,22 @@ mod tests {
     use super::*;
 
     const MS: u64 = 1_000_000;
+
+    /// Of a hostile or broken source.
+    #[test]
+    fn the_greatest_numbers_end_it_and_no_more() {
+        let mut buffer = Reorder::new(Seq(u64::MAX - 3), 100 * MS, BootNs(0));
+        let mut out = Vec::new();
+        for seq in [u64::MAX - 3, u64::MAX - 1] {
+            assert_eq!(buffer.push(Seq(seq), Some(event(seq, 5))), None);
+        }
+        assert!(buffer.push(Seq(u64::MAX), Some(event(u64::MAX, 5))).is_some(), "it comes back");
+        buffer.release(BootNs(200 * MS), Seq(u64::MAX), &mut out);
+        buffer.release(BootNs(400 * MS), Seq(u64::MAX), &mut out);
+        buffer.finish(BootNs(500 * MS), Seq(u64::MAX), &mut out);
+        let seqs: Vec<u64> = out.iter().map(|event| event.seq.0).collect();
+        assert_eq!((seqs, buffer.next()), (vec![u64::MAX - 3, u64::MAX - 2, u64::MAX - 1], Seq(u64::MAX)));
+    }
 
     fn event(seq: u64, at: u64) -> Event {
         Event { kind: EventKind::Dead, ..gap(Seq(seq), BootNs(0), BootNs(at), 0, GapCause::Late) }

@@ -153,10 +153,10 @@ impl<K: Key, V> Table<K, V> {
     #[inline]
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         let latest = self.latest.get(key.word());
-        let slot = match self.slots.get(latest) {
-            Some(Some((found, _))) if found == key => latest,
-            _ => self.search(*key)?,
-        };
+        if matches!(self.slots.get(latest), Some(Some((found, _))) if found == key) {
+            return self.slots.get_mut(latest)?.as_mut().map(|(_, value)| value);
+        }
+        let slot = self.search(*key)?;
         self.slots.get_mut(slot)?.as_mut().map(|(_, value)| value)
     }
 

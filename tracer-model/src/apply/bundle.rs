@@ -15,6 +15,10 @@ impl Model {
     /// Takes a bundle. Gives the process, unless it has ended.
     pub(super) fn absorb(&mut self, cx: &mut Cx, state: &State) -> Option<ProcKey> {
         let key = self.identify(cx, state)?;
+        if self.is_known(key, state) {
+            self.processes.get_mut(&key)?.seen = cx.stamp();
+            return Some(key);
+        }
         let found = self.processes.get(&key)?.knowledge == Knowledge::Referenced;
         if found && matches!(cx.event.kind, EventKind::NewTask { flags } if flags & CLONE_THREAD == 0) {
             self.announce_fork(cx, key, state);
@@ -34,6 +38,25 @@ impl Model {
         self.absorb_stop(cx, key, state, found);
         self.absorb_exit(cx, key, state, found);
         Some(key)
+    }
+
+    /// Whether a bundle shows nothing that is not known, as most do: a caller is shown before each call and after it. Then
+    /// there is nothing to do; everything that the parts below look at is compared here.
+    fn is_known(&self, key: ProcKey, state: &State) -> bool {
+        let Some(process) = self.processes.get(&key).filter(|it| it.knowledge == Knowledge::Seen) else { return false };
+        let names = state.id.tid.0 == state.id.pid.0 || process.comm.0.is_empty();
+        let same_self = process.facts == state.facts
+            && !state.facts.unreadable
+            && state.exit_state == 0
+            && process.stopped.is_some() == state.is_stopped()
+            && process.kernel_thread == (state.task_flags & PF_KTHREAD != 0)
+            && (process.uid, process.cgroup) == (Some(state.uid), state.cgroup)
+            && process.namespace == state.namespace
+            && (!names || process.comm == state.comm && process.not_yet_execed == state.not_yet_execed());
+        same_self
+            && (state.parent.pid == state.id.pid || self.has_parent(process, state, parent_job(state)))
+            && self.is_in(process, state)
+            && self.has_tty(process, state)
     }
 
     /// What explains nothing and is just so. Says whether it wants no zombies from now on.
@@ -88,9 +111,8 @@ impl Model {
             return;
         }
         let is_init = Some(state.facts.parent_is_init);
-        let job = (state.parent_pgrp.number != 0)
-            .then_some(ParentJob { pgrp: state.parent_pgrp, session: state.parent_session });
-        if self.has_parent(key, state, job) {
+        let job = parent_job(state);
+        if self.processes.get(&key).is_some_and(|process| self.has_parent(process, state, job)) {
             return;
         }
         let Some(parent) = self.reference(cx, state.parent) else { return };
@@ -115,10 +137,9 @@ impl Model {
     }
 
     /// Whether all that a bundle says of the parent is known.
-    fn has_parent(&self, key: ProcKey, state: &State, job: Option<ParentJob>) -> bool {
-        let known = |process: &&Process| !process.parent_exited && process.book.parent_job == job;
-        let process = self.processes.get(&key).filter(known);
-        let parent = process.and_then(|process| self.processes.get(&process.parent?));
+    fn has_parent(&self, process: &Process, state: &State, job: Option<ParentJob>) -> bool {
+        let known = !process.parent_exited && process.book.parent_job == job;
+        let parent = process.parent.filter(|_| known).and_then(|parent| self.processes.get(&parent));
         parent.is_some_and(|parent| {
             (parent.key.number, parent.start) == (state.parent.pid, state.parent.start)
                 && parent.phase != Phase::Reaped
@@ -189,6 +210,12 @@ impl Model {
         }
         self.become_zombie(cx, key, status, found);
     }
+}
+
+/// Group and session of the parent, where the bundle has them.
+fn parent_job(state: &State) -> Option<ParentJob> {
+    let job = ParentJob { pgrp: state.parent_pgrp, session: state.parent_session };
+    (job.pgrp.number != 0).then_some(job)
 }
 
 /// The signal by which a process is stopped that a snapshot shows: `JOBCTL_STOP_SIGMASK` of a thread that has stopped; or the

@@ -8,7 +8,7 @@ use crate::{
     delta::{Anomaly, Bounds, Change, GroupBirth, GroupEnd, LeaderState, OrphanCause, ReapEvidence, UnseenChange},
     event::{Call, EXIT_DEAD, EventKind, RawId, State},
     ids::{BootNs, PgrpKey, ProcKey, SessionKey},
-    state::{Model, OpenCall, Phase, ProcessGroup, Session, recent, same_ino},
+    state::{Model, OpenCall, Phase, Process, ProcessGroup, Session, recent, same_ino},
 };
 
 /// Why a bundle shows another group than was known.
@@ -56,6 +56,15 @@ impl Model {
             let how = if found { Move::Found } else { self.explain_move(cx, key, same_session) };
             self.move_process(cx, key, state, how, same_session);
         }
+    }
+
+    /// Whether a process is known to be in the group and session that a bundle shows, by all their numbers.
+    pub(super) fn is_in(&self, process: &Process, state: &State) -> bool {
+        let same = |number: u32, ino: u64, id: RawId| number == id.number && (id.ino == 0 || id.ino == ino);
+        let group = process.group.and_then(|group| self.groups.get(&group));
+        let session = process.session.and_then(|session| self.sessions.get(&session));
+        group.is_some_and(|group| same(group.key.number.0, group.ino, state.pgrp))
+            && session.is_some_and(|session| same(session.key.number.0, session.ino, state.session))
     }
 
     /// Which call moved a process: the one that returns with this event, or one that has begun and not returned.

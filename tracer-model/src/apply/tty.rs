@@ -8,7 +8,7 @@ use crate::{
     delta::{Change, ForegroundGroup, GroupBirth, HangupKind, TtyChange, UnseenChange},
     event::{Call, EXIT_DEAD, EventKind, RawId, SignalOrigin, State, TtyRequest, TtyState},
     ids::{Pgid, PgrpKey, ProcKey, SessionKey, Signal, Tid, TtyKey},
-    state::{Model, Phase, Terminal, same_ino},
+    state::{Model, Phase, Process, Terminal, same_ino},
 };
 
 impl Model {
@@ -32,6 +32,26 @@ impl Model {
                 self.absorb_foreground(cx, key, terminal, tty);
             }
         }
+    }
+
+    /// Whether a process is known to have the terminal that a bundle shows, as its session's where it is that, with the
+    /// foreground group.
+    pub(super) fn has_tty(&self, process: &Process, state: &State) -> bool {
+        let (Some(known), Some(tty)) = (process.tty, &state.tty) else {
+            return process.tty.is_none() && state.tty.is_none();
+        };
+        let session = process.session.and_then(|session| self.sessions.get(&session));
+        let of_session = session.is_none_or(|it| it.key.number != tty.session || it.tty == Some(known));
+        let terminal =
+            self.terminals.get(&known).filter(|it| known.tty == tty.tty && it.foreground_id == tty.foreground);
+        of_session && terminal.is_some_and(|terminal| terminal.foreground == self.foreground_shown(tty))
+    }
+
+    /// The foreground group that a bundle shows.
+    fn foreground_shown(&self, tty: &TtyState) -> Option<ForegroundGroup> {
+        let shown = self.foreground_group(tty.foreground)?;
+        let empty = tty.foreground_empty;
+        Some(ForegroundGroup { group: shown.group.filter(|_| !empty), empty, ..shown })
     }
 
     /// The terminal of a bundle, begun when nobody had it, with this process among its users.
@@ -243,11 +263,7 @@ impl Model {
 
     /// The foreground group as a process of that terminal shows it.
     fn absorb_foreground(&mut self, cx: &mut Cx, key: ProcKey, tty: TtyKey, state: &TtyState) {
-        let mut to = self.foreground_group(state.foreground);
-        if let Some(to) = &mut to {
-            to.empty = state.foreground_empty;
-            to.group = to.group.filter(|_| !state.foreground_empty);
-        }
+        let to = self.foreground_shown(state);
         let Some(terminal) = self.terminals.get(&tty) else { return };
         if terminal.foreground == to && terminal.foreground_id == state.foreground {
             return;

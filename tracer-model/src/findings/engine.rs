@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::{
     Draft, Evidence, Finding, NEVER, Now, Question, RULES, Rule, Subject, Watch,
-    kinds::{Kind, kinds},
+    kinds::{Kind, own_kind},
     memory::Memory,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 const GAPS: usize = 256;
 
 /// A bit for each rule, in the order of [`RULES`].
-type Several = u128;
+type Several = u64;
 const ALL: Several = Several::MAX >> (Several::BITS as usize - RULES.len());
 
 /// A rule at work.
@@ -123,6 +123,10 @@ impl Findings {
                 self.gaps.pop_front();
             }
         }
+        let own = own_kind(event);
+        if own.is_none() && delta.changes.is_empty() && self.question.is_none() {
+            return;
+        }
         self.shown.clear();
         for change in &delta.changes {
             let mut evidence = None;
@@ -140,7 +144,8 @@ impl Findings {
         if let EventKind::Inspected(inspection) = &event.kind {
             self.memory.inspected(delta.subject, inspection, model);
         }
-        let hear = kinds(event, delta).filter_map(|kind| self.hearers.get(kind as usize)).fold(0, |all, it| all | it);
+        let kinds = delta.changes.iter().map(Kind::of).chain(own);
+        let hear = kinds.filter_map(|kind| self.hearers.get(kind as usize)).fold(0, |all, it| all | it);
         if hear != 0 {
             self.run(hear, Some(event), delta, model, Step::Event);
         }

@@ -3,7 +3,7 @@
 //! Must not: know a rule.
 
 use crate::{
-    delta::{Change, Delta, SignalPath},
+    delta::{Change, SignalPath},
     event::{Call, Event, EventKind, Leave, TtyRequest},
 };
 
@@ -34,7 +34,8 @@ macro_rules! kinds {
             /// How many there are.
             pub const COUNT: usize = Self::Inspected as usize + 1;
 
-            fn of(change: &Change) -> Self {
+            /// That of a change.
+            pub fn of(change: &Change) -> Self {
                 match change {
                     Change::SignalSent { path: SignalPath::ChildStatus { .. }, .. } => Self::ChildStatus,
                     $(Change::$change { .. } => Self::$change,)*
@@ -51,16 +52,15 @@ kinds! {
     LeaderRace Refused SignalSent Stopped Continued WaitReported UnseenCall Gap Anomaly
 }
 
-/// The kinds of an event.
+/// The kind of an event, beside those of its changes.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the events that no change tells of")]
-pub(super) fn kinds(event: &Event, delta: &Delta) -> impl Iterator<Item = Kind> {
-    let own = match &event.kind {
+pub(super) fn own_kind(event: &Event) -> Option<Kind> {
+    match &event.kind {
         EventKind::SignalDelivered { .. } => Some(Kind::Delivered),
         EventKind::Inspected(_) => Some(Kind::Inspected),
         EventKind::Leave(leave) => returned(leave),
         _ => None,
-    };
-    delta.changes.iter().map(Kind::of).chain(own)
+    }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the calls that no change tells of")]

@@ -2,57 +2,43 @@
 //!
 //! Must not: forget by itself.
 
-use std::collections::BTreeSet;
-
 use crate::{
+    few::Few,
     ids::{PgrpKey, ProcKey},
     table::Table,
 };
 
 /// Processes by group, in the order of their keys.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Memberships(Table<PgrpKey, Members>);
-
-/// The least of them, and the others: one alone takes no room of its own.
-#[derive(Clone, Debug)]
-struct Members {
-    least: ProcKey,
-    others: BTreeSet<ProcKey>,
-}
+pub(super) struct Memberships(Table<PgrpKey, Few<ProcKey>>);
 
 impl Memberships {
     /// A process is in a group.
     pub fn insert(&mut self, group: PgrpKey, process: ProcKey) {
-        let Some(members) = self.0.get_mut(&group) else {
-            return self.0.insert(group, Members { least: process, others: BTreeSet::new() });
-        };
-        if process != members.least {
-            let greater = process.max(members.least);
-            members.least = process.min(members.least);
-            members.others.insert(greater);
+        if let Some(members) = self.0.or_insert_with(group, Few::default) {
+            members.insert(process);
         }
     }
 
     /// It is forgotten.
     pub fn remove(&mut self, group: PgrpKey, process: ProcKey) {
         let Some(members) = self.0.get_mut(&group) else { return };
-        if process != members.least {
-            members.others.remove(&process);
-        } else if let Some(next) = members.others.pop_first() {
-            members.least = next;
-        } else {
+        members.remove(&process);
+        if members.is_empty() {
             self.0.remove(&group);
         }
     }
 
     /// Everybody who was in a group.
     pub fn of(&self, group: PgrpKey) -> impl Iterator<Item = &ProcKey> {
-        self.0.get(&group).into_iter().flat_map(|members| std::iter::once(&members.least).chain(&members.others))
+        self.0.get(&group).into_iter().flatten()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;

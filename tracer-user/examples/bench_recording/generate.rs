@@ -27,6 +27,8 @@ pub struct Jobs {
     noise: u64,
     shells: Vec<State>,
     turn: usize,
+    /// Processes that do nothing and have been shown, and how many there are.
+    bystanders: std::ops::Range<u32>,
     queue: std::collections::VecDeque<Event>,
 }
 
@@ -41,9 +43,10 @@ impl Jobs {
             noise: 88_172_645_463_325_252,
             shells: Vec::new(),
             turn: 0,
+            bystanders: 0..bystanders,
             queue: std::collections::VecDeque::new(),
         };
-        jobs.snapshot(bystanders);
+        jobs.show(init());
         jobs
     }
 
@@ -54,13 +57,14 @@ impl Jobs {
         self.noise % below
     }
 
-    fn snapshot(&mut self, bystanders: u32) {
-        let init = process(1, 1, 0, "systemd", None);
-        let reader = init.clone();
-        let mut all = vec![init];
-        for n in 0..bystanders {
-            all.push(process(FIRST_BYSTANDER + n, 1_000_000 + u64::from(n), 1, &format!("service-{n}"), None));
-        }
+    /// A process is in the snapshot.
+    fn show(&mut self, state: State) {
+        let args = vec![state.comm.0.to_vec()];
+        self.push(&init(), Some(state), EventKind::Snapshot { args }, 200);
+    }
+
+    /// The shells end the snapshot.
+    fn start_shells(&mut self) {
         for n in 0..SHELLS {
             let pid = 300 + n;
             let ino = 500 + u64::from(n);
@@ -72,13 +76,9 @@ impl Jobs {
             };
             let shell = process(pid, ino, 1, "bash", Some(tty));
             self.shells.push(shell.clone());
-            all.push(shell);
+            self.show(shell);
         }
-        for state in all {
-            let args = vec![state.comm.0.to_vec()];
-            self.push(&reader, Some(state), EventKind::Snapshot { args }, 200);
-        }
-        self.push(&reader, None, EventKind::SnapshotEnd { from: Seq(1), coverage: Coverage::All }, 200);
+        self.push(&init(), None, EventKind::SnapshotEnd { from: Seq(1), coverage: Coverage::All }, 200);
     }
 
     fn push(&mut self, actor: &State, subject: Option<State>, kind: EventKind, apart: u64) -> (Seq, BootNs) {
@@ -206,6 +206,10 @@ impl Jobs {
     }
 }
 
+fn init() -> State {
+    process(1, 1, 0, "systemd", None)
+}
+
 fn process(pid: u32, ino: u64, parent: u32, comm: &str, tty: Option<TtyState>) -> State {
     State {
         id: RawTask { pid: Pid(pid), tid: Tid(pid), start: BootNs(1_000_000 * u64::from(pid)) },
@@ -235,7 +239,14 @@ impl Iterator for Jobs {
 
     fn next(&mut self) -> Option<Event> {
         if self.queue.is_empty() {
-            self.job();
+            // One after the other: who measures what a process costs must not hold them all.
+            match self.bystanders.next() {
+                Some(n) => {
+                    self.show(process(FIRST_BYSTANDER + n, 1_000_000 + u64::from(n), 1, &format!("service-{n}"), None));
+                }
+                None if self.shells.is_empty() => self.start_shells(),
+                None => self.job(),
+            }
         }
         self.queue.pop_front()
     }

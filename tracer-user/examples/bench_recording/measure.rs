@@ -4,7 +4,7 @@ use std::{hint::black_box, io::Read as _, path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
 use nix::time::{ClockId, clock_gettime};
-use tracer_model::{delta::Delta, event::Event, findings::Findings, state::Model};
+use tracer_model::{delta::Delta, event::Event, findings::Findings, state::Model, timeline::Lifetimes};
 use tracer_user::trace_file::{Header, Reader, Unwritten};
 
 use crate::generate;
@@ -246,8 +246,36 @@ pub fn long(path: &Path, events: u64) -> anyhow::Result<(Duration, Vec<(u64, f64
     Ok((now()?.saturating_sub(begin), memory))
 }
 
+/// What was seen on the way through a history that does not end: events so far, resident MiB, ns of processor time an event
+/// since the line before.
+pub type Passed = (u64, f64, u64);
+
+/// Feeds model, rules and lifetimes with so many events that nobody keeps, and says twenty times what it costs.
+pub fn soak(header: &Header, live: u32, events: u64, mut tell: impl FnMut(Passed)) -> anyhow::Result<()> {
+    let (mut judge, mut lives) = (Judge::new(header), Lifetimes::with_history(HISTORY));
+    let part = (events / 20).max(1);
+    let mut begin = now()?;
+    for (event, count) in generate::Jobs::new(live).zip(1..=events) {
+        judge.take(&event);
+        lives.observe(&event, &judge.delta, &judge.model);
+        if count % FORGET == 0 {
+            lives.forget_ended();
+        }
+        if count % part == 0 {
+            let end = now()?;
+            tell((count, resident()?, end.saturating_sub(begin).as_nanos() as u64 / part));
+            begin = end;
+        }
+    }
+    Ok(())
+}
+
+/// What a timeline remembers of each process and group, and after how many events it has been told: as a live view does.
+const HISTORY: usize = 1000;
+const FORGET: u64 = 100_000;
+
 /// Of this process, in MiB.
-fn resident() -> anyhow::Result<f64> {
+pub fn resident() -> anyhow::Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kib: f64 = line.split_whitespace().next().context("no number")?.parse()?;

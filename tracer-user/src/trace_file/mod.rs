@@ -49,6 +49,10 @@ pub(crate) fn cause(error: &std::io::Error) -> String {
     error.raw_os_error().map_or_else(|| error.to_string(), |errno| nix::errno::Errno::from_raw(errno).to_string())
 }
 
+/// The longest name of a process that is read, in either form. The kernel's have 15 bytes; every bundle has a copy, so that a few
+/// bytes that ask for a long one again and again would take all memory.
+const LONGEST_NAME: usize = 4096;
+
 /// Major version of the format: a reader of another one refuses.
 pub const FORMAT_MAJOR: u32 = 1;
 /// Minor version: raised when fields or kinds are added.

@@ -1,8 +1,8 @@
-//! `cargo xtask bench soak`: hands over to the program that links the model, which this crate must not.
+//! `cargo xtask bench soak`: hands over to the program that links sesstrace, which this crate must not.
 
-use std::process::Command;
+use anyhow::bail;
 
-use anyhow::{Context as _, bail};
+use super::recording;
 
 /// What is generated.
 #[derive(clap::Args)]
@@ -13,17 +13,12 @@ pub struct Soak {
     /// How many processes are alive all the time.
     #[arg(long, default_value_t = 1000)]
     live: u64,
-    /// Run the rules too.
-    #[arg(long)]
-    rules: bool,
 }
 
-/// Builds and runs the program.
+/// Builds and runs the program. It fails when the memory grows with the events.
 pub fn run(arguments: &Soak) -> anyhow::Result<()> {
-    let mut command = Command::new("cargo");
-    command.args(["run", "--quiet", "--release", "-p", "tracer-model", "--example", "soak", "--"]);
-    command.args([arguments.events.to_string(), arguments.live.to_string()]);
-    command.args(arguments.rules.then_some("rules"));
-    let status = command.current_dir(crate::root()?).status().context("cannot run cargo")?;
+    let mut command = recording::program()?;
+    command.args(["--soak", &arguments.events.to_string(), "--live", &arguments.live.to_string()]);
+    let status = command.status()?;
     if status.success() { Ok(()) } else { bail!("{command:?} ended with {status}") }
 }

@@ -10,9 +10,8 @@
 //!
 //! Source: POSIX.1-2024 XBD 3.149; `drivers/tty/tty_jobctrl.c`, `tiocspgrp`.
 
-use std::collections::BTreeMap;
-
 use super::prelude::*;
+use crate::table::Table;
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::<DeadForeground>::default()
@@ -22,7 +21,7 @@ pub(in crate::findings) fn watch() -> Box<dyn Watch> {
 struct DeadForeground {
     empty: Waiting<TtyKey, Empty>,
     /// Who gave each terminal to its foreground group last: who should take it back.
-    givers: BTreeMap<TtyKey, ProcKey>,
+    givers: Table<TtyKey, ProcKey>,
 }
 
 /// Nobody is in the foreground since this event.
@@ -41,7 +40,9 @@ impl Watch for DeadForeground {
                 self.givers.remove(&tty);
             } else if let Change::Foreground { tty, from, to, by } = *change {
                 self.empty.take(tty);
-                self.givers.extend(by.map(|by| (tty, by)));
+                if let Some(by) = by {
+                    self.givers.insert(tty, by);
+                }
                 if let Some(to) = to.filter(|to| to.empty) {
                     let ended = from.filter(|from| from.number == to.number).and_then(|from| from.group);
                     let last = ended.and_then(|group| now.last_of(group));

@@ -12,9 +12,8 @@
 //!
 //! Source: POSIX.1-2024 tcsetpgrp (rationale).
 
-use std::collections::BTreeSet;
-
 use super::prelude::*;
+use crate::few::Few;
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::<LateHandoff>::default()
@@ -25,7 +24,7 @@ struct LateHandoff {
     /// Groups of which a member was stopped for using the terminal: until they get it.
     stopped: Waiting<PgrpKey, (ProcKey, Evidence)>,
     /// Groups that have had the terminal: what comes later is `fg`.
-    had: BTreeSet<PgrpKey>,
+    had: Few<PgrpKey>,
 }
 
 /// A terminal that comes so soon after the birth of the group was meant for it from the beginning.
@@ -48,7 +47,8 @@ impl Watch for LateHandoff {
             } else if let Change::Foreground { tty, to: Some(to), by, .. } = *change
                 && let Some(group) = to.group
             {
-                let first = self.had.insert(group);
+                let first = !self.had.contains(&group);
+                self.had.insert(group);
                 let stopped = self.stopped.take(group).filter(|_| first);
                 if first && stopped.is_none() && let Some(by) = by {
                     out.extend(unnoticed(now, (by, tty, group)).map(|it| it.seen(now.evidence_of(change))));

@@ -10,9 +10,8 @@
 //!
 //! Source: POSIX.1-2024 tcsetpgrp (rationale); XBD 11.1.4.
 
-use std::collections::BTreeMap;
-
 use super::prelude::*;
+use crate::table::Table;
 use crate::delta::ForegroundGroup;
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
@@ -20,7 +19,7 @@ pub(in crate::findings) fn watch() -> Box<dyn Watch> {
 }
 
 #[derive(Default)]
-struct NotReturned(BTreeMap<TtyKey, Given>);
+struct NotReturned(Table<TtyKey, Given>);
 
 /// The terminal was given from one group to another.
 struct Given {

@@ -12,17 +12,11 @@ use super::{
     leaf, numbers, record,
     wire::{Broken, Fields, Kept},
 };
-use crate::trace_file::inspection::FileInspection;
+use crate::trace_file::{LONGEST_NAME, inspection::FileInspection};
 
-/// The longest name of a process that is read. The kernel's have 15 bytes; every bundle has a copy, so that a few bytes that ask
-/// for a long one again and again would take all memory.
-const LONGEST_NAME: usize = 4096;
-
-/// A message that no writer makes.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// A message that no writer makes. Plain data: whatever reads a number can give it, and must not have to drop it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
-    #[error("a message that is no protobuf: {0}")]
-    Protobuf(#[from] prost::DecodeError),
     #[error(transparent)]
     Wire(#[from] Broken),
     #[error("a reference to {0} that the frame does not have")]
@@ -31,6 +25,12 @@ pub(super) enum Malformed {
     Number,
     #[error("a name that is too long")]
     Name,
+}
+
+impl From<prost::DecodeError> for Malformed {
+    fn from(_: prost::DecodeError) -> Self {
+        Self::Wire(Broken)
+    }
 }
 
 /// What a message said.

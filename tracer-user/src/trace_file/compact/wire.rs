@@ -144,6 +144,19 @@ impl<'a> Fields<'a> {
 
     #[inline(never)]
     fn long_varint(&mut self) -> Result<u64, Broken> {
+        // Three or four bytes, as differences of times have: looked at together.
+        if let Some((word, rest)) = self.0.split_first_chunk::<4>() {
+            let word = u32::from_le_bytes(*word);
+            let low = u64::from(word & 0x7f | word >> 1 & 0x3f80);
+            if word & 0x0080_0000 == 0 {
+                self.0 = self.0.get(3..).unwrap_or_default();
+                return Ok(low | u64::from(word >> 2 & 0x1f_c000));
+            }
+            if word & 0x8000_0000 == 0 {
+                self.0 = rest;
+                return Ok(low | u64::from(word >> 2 & 0x1f_c000 | word >> 3 & 0x0fe0_0000));
+            }
+        }
         let mut number = 0;
         for (index, byte) in self.0.iter().take(10).enumerate() {
             number |= u64::from(byte & 0x7f) << (7 * index);
@@ -153,5 +166,27 @@ impl<'a> Fields<'a> {
             }
         }
         Err(Broken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_every_length_are_read() {
+        let edges = (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, 1 << bit | 0x55]);
+        for number in edges.chain([u64::MAX]) {
+            for more in 0..4 {
+                let mut bytes = Vec::new();
+                prost::encoding::encode_varint(number, &mut bytes);
+                let length = bytes.len();
+                bytes.extend([0x81; 4].iter().take(more));
+                let mut fields = Fields(&bytes);
+                assert_eq!(fields.varint(), Ok(number));
+                assert_eq!(fields.0.len(), more, "{length} bytes");
+                assert_eq!(Fields(bytes.get(..length - 1).unwrap()).varint(), Err(Broken));
+            }
+        }
     }
 }

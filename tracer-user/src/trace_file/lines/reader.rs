@@ -12,7 +12,7 @@ use tracer_model::{
 
 use super::{
     super::{
-        FORMAT_MAJOR, FORMAT_MINOR, ReadError, cause,
+        FORMAT_MAJOR, FORMAT_MINOR, LONGEST_NAME, ReadError, cause,
         event::{FileEvent, KINDS},
         finding,
         header::{FileEnd, FileHeader, Header, HeaderVersion, Summary},
@@ -121,6 +121,11 @@ impl<R: BufRead> Reader<R> {
         let error = match serde_json::from_slice::<FileEvent>(&self.buffer) {
             Ok(file) => {
                 let event = file.into_event(self.header.boot_ns);
+                let names = event.subject.iter().map(|state| &state.comm).chain([&event.actor_comm]);
+                if names.map(|name| name.0.len()).max() > Some(LONGEST_NAME) {
+                    self.bad_line("the name of a process in it is too long");
+                    return None;
+                }
                 if let EventKind::Gap(gap) = &event.kind {
                     self.recorded_losses = self.recorded_losses.saturating_add(gap.lost);
                 }
