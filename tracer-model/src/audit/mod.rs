@@ -4,14 +4,16 @@
 //! [`Verdict::Unknown`] and never a better one.
 
 mod path;
+mod pipes;
 mod policy;
 mod share;
 mod verdict;
 
 pub use path::{Paths, Step, StepKind};
+pub use pipes::Looks;
 pub use policy::{Observed, POLICIES, Policy, is_supervisor};
 pub use share::{Comparison, Thing, compare};
-pub use verdict::{Judgement, Verdict, judge};
+pub use verdict::{Grounds, Judgement, Verdict, judge};
 
 #[cfg(test)]
 mod tests;

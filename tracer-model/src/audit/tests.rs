@@ -1,10 +1,12 @@
 //! Verdicts, policies and paths.
 
-use super::{Observed, POLICIES, Paths, Policy, Verdict, compare, judge};
+use std::collections::BTreeMap;
+
+use super::{Grounds, Looks, Observed, POLICIES, Paths, Policy, Verdict, compare, judge};
 use crate::{
     dsl::parse,
     event::{EventKind, Inspection},
-    ids::{Pid, ProcKey, SessionKey},
+    ids::{Pid, ProcKey},
     state::Model,
 };
 
@@ -14,23 +16,50 @@ const SHELL: &str = "
     snapshot-end
 ";
 
-/// The verdict on a process at the end of a history, and the path that it took.
-fn verdict(pid: u32, text: &str) -> (Verdict, String, String) {
-    let (mut model, mut paths) = (Model::new(), Paths::default());
-    let mut inspections: Vec<(ProcKey, Inspection)> = Vec::new();
+#[derive(Default)]
+struct Seen(BTreeMap<ProcKey, Inspection>);
+
+impl Looks for Seen {
+    fn of(&self, process: ProcKey) -> Option<&Inspection> {
+        self.0.get(&process)
+    }
+
+    fn looks(&self, _: ProcKey) -> bool {
+        false
+    }
+
+    fn was_forked(&self, _: ProcKey) -> bool {
+        false
+    }
+}
+
+/// The verdict on a process at the end of a history, and the path that it took. `launch`: that it was forked by the shell, or
+/// below it, was seen; what the shell has open is as it was inspected, unless it was not.
+fn judged(pid: u32, text: &str, launch: bool) -> (Verdict, String, String) {
+    let (mut model, mut paths, mut seen) = (Model::new(), Paths::default(), Seen::default());
     for event in parse(&format!("{SHELL}{text}")).unwrap() {
         let delta = model.apply(&event);
         paths.observe(event.at, &delta, &model);
         if let (EventKind::Inspected(inspection), Some(process)) = (&event.kind, delta.subject) {
-            inspections.push((process, (**inspection).clone()));
+            seen.0.insert(process, (**inspection).clone());
         }
     }
     let key = model.process_by_pid(Pid(pid)).unwrap().key;
-    let launched: Option<SessionKey> = model.process_by_pid(Pid(10)).and_then(|shell| shell.session);
-    let inspection = inspections.iter().rev().find(|row| row.0 == key).map(|row| &row.1);
-    let judgement = judge(&model, key, inspection, launched, false);
+    let shell = model.process_by_pid(Pid(10)).filter(|_| launch);
+    let grounds = Grounds {
+        own: seen.of(key),
+        launched_in: shell.and_then(|shell| shell.session),
+        launcher: shell.and_then(|shell| Some((shell.key, seen.of(shell.key)?))),
+        supervised: false,
+        looks: &seen,
+    };
+    let judgement = judge(&model, key, &grounds);
     let path: Vec<&str> = paths.of(key).iter().map(|step| step.kind.name()).collect();
     (judgement.verdict, judgement.reason, path.join(" "))
+}
+
+fn verdict(pid: u32, text: &str) -> (Verdict, String, String) {
+    judged(pid, text, true)
 }
 
 const DAEMON: &str = "
@@ -70,6 +99,85 @@ fn a_terminal_in_any_descriptor_makes_it_partial() {
 fn more_descriptors_than_are_looked_at_are_not_clean() {
     let many = format!("{DAEMON}inspected 13 settled more=2000");
     assert_eq!(verdict(13, &many).0, Verdict::Unknown);
+}
+
+#[test]
+fn a_pipe_of_the_launcher_under_any_number_makes_it_partial() {
+    let shell = "inspected 10 asked fd=5:pipe:10:77:r:pipe:[77]\n";
+    let holds = |fd: &str| format!("{shell}{DAEMON}inspected 13 settled fd=0:null:6:4:rw:/dev/null fd={fd}");
+    let path = "fork exec fork setsid fork adopted";
+    let reason = "fd 9 is a pipe of who started it";
+    is(&verdict(13, &holds("9:pipe:10:77:w:pipe:[77]")), Verdict::Partial, reason, path);
+    assert_eq!(verdict(13, &holds("9:pipe:10:78:w:pipe:[78]")).0, Verdict::Detached, "its launcher has none of it");
+    // Whose parent waits for it talks to it.
+    let child =
+        format!("{shell}10: fork 11\n11: setsid() = 11 {{tty=-}}\ninspected 11 asked fd=1:pipe:10:77:w:pipe:[77]");
+    assert_eq!(verdict(11, &child).0, Verdict::Detached);
+    // What its launcher has was not seen whole.
+    let half = holds("9:pipe:10:78:w:pipe:[78]").replace("r:pipe:[77]\n", "r:pipe:[77] unread=13\n");
+    is(&verdict(13, &half), Verdict::Unknown, "who has the other end of fd 9 was not seen", path);
+}
+
+#[test]
+fn what_could_not_be_looked_at_is_never_clean() {
+    let path = "fork exec fork setsid fork adopted";
+    let some = format!("{DAEMON}inspected 13 settled fd=0:null:6:4:rw:/dev/null unread=13");
+    let reason = "some of its descriptors could not be looked at: needs CAP_SYS_PTRACE";
+    is(&verdict(13, &some), Verdict::Unknown, reason, path);
+    let busy = format!("{DAEMON}inspected 13 settled fds=!11 status=!11");
+    let reason = "its descriptors could not be read: its threads came and went each time that it was looked at";
+    is(&verdict(13, &busy), Verdict::Unknown, reason, path);
+    // A terminal is told all the same.
+    let held = format!("{DAEMON}inspected 13 settled fd=0:136,0,7:9:3:rw:/dev/pts/0 unread=13");
+    assert_eq!(verdict(13, &held).0, Verdict::Partial);
+}
+
+/// A machine: a service 40 with a worker 41, a login without a terminal 50 with a job 51.
+const THERE: &str = "
+    snapshot 40 nginx {pp=1 +leader}
+    snapshot 41 nginx {pp=40 pg=40 sid=40}
+    snapshot 45 sshd {pp=1 +leader}
+    snapshot 50 bash {pp=45 +leader}
+    snapshot 51 sleep {pp=1 pg=50 sid=50}
+    snapshot-end
+    inspected 1 asked fds=
+    inspected 10 asked fds=
+    inspected 41 asked fds=
+    inspected 45 asked fds=
+    inspected 50 asked fds=
+    inspected 51 asked fds=
+";
+
+#[test]
+fn whose_launch_was_not_seen_is_judged_only_by_what_cannot_depend_on_it() {
+    let there = |pid: u32, more: &str| {
+        let (verdict, reason, _) = judged(pid, &format!("{THERE}{more}"), false);
+        (verdict, reason)
+    };
+    let detached = (Verdict::Detached, "no terminal, a session of its own".to_owned());
+    assert_eq!(there(40, "inspected 40 asked fds="), detached);
+    assert_eq!(there(41, ""), detached, "its session is that of a service that nobody waits for");
+    let reason = "it is in session 50, which may be that of who started it: its launch was not seen".to_owned();
+    assert_eq!(there(51, ""), (Verdict::Unknown, reason));
+    // The leader that would have ended it has ended.
+    assert_eq!(there(51, "50: exit 0\n50: dead"), detached);
+}
+
+#[test]
+fn a_pipe_whose_maker_was_not_seen_is_explained_by_who_holds_its_other_end() {
+    let with = |more: &str| {
+        let text = format!("{THERE}inspected 40 asked fd=7:pipe:10:77:w:pipe:[77]\n{more}");
+        let (verdict, reason, _) = judged(40, &text, false);
+        (verdict, reason)
+    };
+    assert_eq!(with("").0, Verdict::Detached, "nobody else has it");
+    assert_eq!(with("inspected 41 asked fd=3:pipe:10:77:r:pipe:[77]").0, Verdict::Detached, "its worker reads it");
+    let stranger = with("inspected 50 asked fd=3:pipe:10:77:r:pipe:[77]");
+    let reason = "fd 7 is a pipe of 50, too, and who made it was not seen".to_owned();
+    assert_eq!(stranger, (Verdict::Unknown, reason));
+    let hidden = with("inspected 50 asked fds=!13");
+    assert_eq!(hidden, (Verdict::Unknown, "who has the other end of fd 7 was not seen".to_owned()));
+    assert_eq!(with("inspected 40 asked fd=7:pipe:10:77:w:pipe:[77] fd=6:pipe:10:77:r:pipe:[77]").0, Verdict::Detached);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! The verdict on one process.
 //!
-//! Hygiene (directory, umask, signals, other descriptors) makes findings; the verdict asks only whether a terminal or the
-//! launcher can still reach the process, or waits for it.
+//! Hygiene (directory, umask, signals, files) makes findings; the verdict asks only whether a terminal or the launcher can still
+//! reach the process, or waits for it. It rests on facts, and not on which rules apply. Whatever could decide it and was not seen
+//! makes it [`Verdict::Unknown`].
 
+use super::pipes::{self, End, Looks};
 use crate::{
-    event::inspection::{Inspection, Known, LOOKED_AT, MAX_DESCRIPTORS, Target, Unread},
+    delta::LeaderState,
+    event::inspection::{Descriptor, Descriptors, Inspection, Known, LOOKED_AT, MAX_DESCRIPTORS, Target, Unread},
     ids::{ProcKey, SessionKey},
     state::{Model, Process},
 };
@@ -46,52 +49,141 @@ pub struct Judgement {
     pub unseen: Vec<(&'static str, i32)>,
 }
 
-/// Judges a process. `launched_in`: the session of who started it, where that was seen; `holds`: rules that found a descriptor
-/// of a terminal or of its launcher in it.
+/// What a verdict rests on beside the model.
+#[derive(Clone, Copy)]
+pub struct Grounds<'a> {
+    /// Its last inspection.
+    pub own: Option<&'a Inspection>,
+    /// The session of who launched it, at the fork, where that was seen.
+    pub launched_in: Option<SessionKey>,
+    /// What its launcher had open, where that was inspected, and whose it is.
+    pub launcher: Option<(ProcKey, &'a Inspection)>,
+    /// Its parent lives and is a supervisor: being in its session is on purpose.
+    pub supervised: bool,
+    /// Everybody's last inspection.
+    pub looks: &'a dyn Looks,
+}
+
+/// Judges a process.
 #[must_use]
-pub fn judge(
-    model: &Model,
-    key: ProcKey,
-    inspection: Option<&Inspection>,
-    launched_in: Option<SessionKey>,
-    holds_launchers: bool,
-) -> Judgement {
-    let unseen = inspection.map(unseen).unwrap_or_default();
-    let say = |verdict, reason: String| Judgement { verdict, reason, unseen: unseen.clone() };
-    let Some(process) = model.process(key) else { return say(Verdict::Unknown, "it has ended".to_owned()) };
+pub fn judge(model: &Model, key: ProcKey, grounds: &Grounds<'_>) -> Judgement {
+    let unseen = grounds.own.map(unseen).unwrap_or_default();
+    let say = |(verdict, reason)| Judgement { verdict, reason, unseen: unseen.clone() };
+    let Some(process) = model.process(key) else { return say((Verdict::Unknown, "it has ended".to_owned())) };
     if let Some(tty) = process.tty {
-        return say(Verdict::Attached, format!("its controlling terminal is {}", tty.tty));
+        return say((Verdict::Attached, format!("its controlling terminal is {}", tty.tty)));
     }
-    let Some(session) = process.session else { return say(Verdict::Unknown, "its session is not known".to_owned()) };
-    if launched_in == Some(session) && leader_lives(model, session, process) {
-        return say(Verdict::Attached, format!("it is still in session {} of who started it", session.number));
+    let session = by_session(model, process, grounds);
+    match session {
+        Some((Verdict::Attached, _)) => say(session.unwrap_or_else(detached)),
+        // What it holds for certain says more than what is not known.
+        _ => match (by_descriptors(model, process, grounds), session) {
+            (Some(held @ (Verdict::Partial, _)), _) => say(held),
+            (_, Some(session)) => say(session),
+            (Some(open), None) => say(open),
+            (None, None) => say(detached()),
+        },
     }
-    let Some(inspection) = inspection else {
-        return say(Verdict::Unknown, "its descriptors were not looked at".to_owned());
-    };
-    match &inspection.descriptors {
-        Err(Unread(errno)) => say(Verdict::Unknown, format!("its descriptors could not be read: {}", why(*errno))),
-        Ok(descriptors) => {
-            let terminal = descriptors.open.iter().find(|it| matches!(it.target, Target::Terminal(_)));
-            if let Some(open) = terminal {
-                say(Verdict::Partial, format!("fd {} is a terminal", open.number))
-            } else if holds_launchers {
-                say(Verdict::Partial, "it holds a pipe of who started it".to_owned())
-            } else if descriptors.more as usize > LOOKED_AT - MAX_DESCRIPTORS {
-                say(Verdict::Unknown, format!("it has more than {LOOKED_AT} descriptors, and not all were looked at"))
-            } else {
-                say(Verdict::Detached, "no terminal, a session of its own".to_owned())
-            }
+}
+
+fn detached() -> (Verdict, String) {
+    (Verdict::Detached, "no terminal, a session of its own".to_owned())
+}
+
+/// Whether the end of its session can end it. `None`: no.
+///
+/// A session is inherited, and only its leader begins one: whoever is not the leader was forked by a member.
+fn by_session(model: &Model, process: &Process, grounds: &Grounds<'_>) -> Option<(Verdict, String)> {
+    let Some(session) = process.session else { return Some((Verdict::Unknown, "its session is not known".to_owned())) };
+    if process.facts.session_leader || grounds.supervised {
+        return None;
+    }
+    let number = session.number;
+    let its = model.session(session);
+    let state = its.map_or(LeaderState::Unknown, |its| model.session_leader_state(its));
+    let unknown = |why: &str| Some((Verdict::Unknown, format!("it is in session {number}, {why}")));
+    match (grounds.launched_in, state) {
+        (Some(launched_in), _) if launched_in != session => None,
+        // A session's leader never moves away.
+        (_, LeaderState::Zombie | LeaderState::Reaped | LeaderState::MovedAway) => None,
+        (Some(_), LeaderState::Alive) => {
+            Some((Verdict::Attached, format!("it is still in session {number} of who started it")))
+        }
+        (Some(_), LeaderState::Unknown) => unknown("whose leader was not seen"),
+        (None, LeaderState::Alive | LeaderState::Unknown) => {
+            // It was forked by whoever leads the session, or below that; and that one was left to itself.
+            let left = its.and_then(|its| model.process(its.leader?)).is_some_and(|leader| is_left(model, leader));
+            if left { None } else { unknown("which may be that of who started it: its launch was not seen") }
         }
     }
 }
 
-/// The session still has whom it was made for: its end can reach the process.
-fn leader_lives(model: &Model, session: SessionKey, process: &Process) -> bool {
-    let leader = model.session(session).and_then(|session| session.leader);
-    leader.is_some_and(|leader| {
-        leader != process.key && model.process(leader).is_some_and(|leader| leader.exited_at.is_none())
-    })
+/// Who adopts everybody is its parent.
+fn is_left(model: &Model, process: &Process) -> bool {
+    let reaper = |parent: &Process| parent.facts.subreaper || parent.key.number.0 == 1;
+    process.parent_exited
+        || process.facts.parent_is_init
+        || process.parent.and_then(|parent| model.process(parent)).is_some_and(reaper)
+}
+
+/// What its descriptors say. `None`: nothing against it.
+fn by_descriptors(model: &Model, process: &Process, grounds: &Grounds<'_>) -> Option<(Verdict, String)> {
+    let unknown = |why: String| Some((Verdict::Unknown, why));
+    let Some(own) = grounds.own else { return unknown("its descriptors were not looked at".to_owned()) };
+    let descriptors = match &own.descriptors {
+        Err(Unread(errno)) => return unknown(format!("its descriptors could not be read: {}", why(*errno))),
+        Ok(descriptors) => descriptors,
+    };
+    let is_terminal = |it: &&Descriptor| matches!(it.target, Target::Terminal(_));
+    if let Some(open) = descriptors.open.iter().find(is_terminal) {
+        return Some((Verdict::Partial, format!("fd {} is a terminal", open.number)));
+    }
+    let pipe = by_pipes(model, process, descriptors, grounds);
+    if pipe.as_ref().is_some_and(|(verdict, _)| *verdict == Verdict::Partial) {
+        return pipe;
+    }
+    if let Some(Unread(errno)) = descriptors.unread {
+        return unknown(format!("some of its descriptors could not be looked at: {}", why(errno)));
+    }
+    if descriptors.more as usize > LOOKED_AT - MAX_DESCRIPTORS {
+        return unknown(format!("it has more than {LOOKED_AT} descriptors, and not all were looked at"));
+    }
+    pipe
+}
+
+/// A pipe of who started it, under any number. Nobody comes by a nameless pipe but by inheriting or making it.
+fn by_pipes(model: &Model, process: &Process, own: &Descriptors, grounds: &Grounds<'_>) -> Option<(Verdict, String)> {
+    let mut unknown = None;
+    for pipe in own.open.iter().filter(|it| it.target == Target::Pipe && !own.has_both_ends(it)) {
+        let nameless = pipe.path.starts_with(b"pipe:");
+        match grounds.launcher.map(|(launcher, there)| (launcher, &there.descriptors)) {
+            Some((launcher, Ok(there))) => {
+                let handed_on = there.open.iter().any(|it| it.same_target(pipe) && (nameless || !it.close_on_exec));
+                // Its launcher waits for it, as that of a pipeline does.
+                let served = process.parent == Some(launcher) && !process.parent_exited;
+                if handed_on && !served {
+                    let of = format!("fd {} is a pipe of who started it", pipe.number);
+                    return Some((Verdict::Partial, of));
+                }
+                if nameless && !handed_on && there.unread.is_some() {
+                    unknown.get_or_insert_with(|| format!("who has the other end of fd {} was not seen", pipe.number));
+                }
+            }
+            _ if !nameless => {}
+            _ => match pipes::other_end(model, process, pipe, grounds.looks) {
+                End::Nobodys | End::Kin => {}
+                End::Stranger(who) => {
+                    unknown.get_or_insert_with(|| {
+                        format!("fd {} is a pipe of {who}, too, and who made it was not seen", pipe.number)
+                    });
+                }
+                End::Unseen => {
+                    unknown.get_or_insert_with(|| format!("who has the other end of fd {} was not seen", pipe.number));
+                }
+            },
+        }
+    }
+    unknown.map(|why| (Verdict::Unknown, why))
 }
 
 fn unseen(inspection: &Inspection) -> Vec<(&'static str, i32)> {
@@ -99,8 +191,10 @@ fn unseen(inspection: &Inspection) -> Vec<(&'static str, i32)> {
         known.as_ref().err().map(|Unread(errno)| *errno)
     }
     let Inspection { task: _, moment: _, descriptors, status, directory, marks, cgroup, program } = inspection;
+    let some = descriptors.as_ref().ok().and_then(|it| it.unread).map(|Unread(errno)| errno);
     let all = [
         ("descriptors", errno(descriptors)),
+        ("some descriptors", some),
         ("status", errno(status)),
         ("working directory", errno(directory)),
         ("environment", errno(marks)),
@@ -114,6 +208,7 @@ fn why(errno: i32) -> &'static str {
     match errno {
         1 | 13 => "needs CAP_SYS_PTRACE",
         3 => "it ended, or its number was another's, meanwhile",
+        11 => "its threads came and went each time that it was looked at",
         _ => "the system refused",
     }
 }

@@ -59,6 +59,8 @@ pub struct Descriptors {
     pub open: Vec<Descriptor>,
     /// How many more there are.
     pub more: u32,
+    /// Why some, which are in neither, could not be looked at: what the first of them gave.
+    pub unread: Option<Unread>,
 }
 
 /// One descriptor.
@@ -200,6 +202,15 @@ impl Inspection {
         }
     }
 
+    /// `device` and `inode` of nameless pipes of which it has one end.
+    #[must_use]
+    pub fn half_pipes(&self) -> Vec<(u64, u64)> {
+        let Ok(all) = &self.descriptors else { return Vec::new() };
+        let half =
+            |it: &&Descriptor| it.target == Target::Pipe && it.path.starts_with(b"pipe:") && !all.has_both_ends(it);
+        all.open.iter().filter(half).map(|it| (it.device, it.inode)).collect()
+    }
+
     /// Its descriptor of this number.
     #[must_use]
     pub fn descriptor(&self, number: u32) -> Option<&Descriptor> {
@@ -212,6 +223,15 @@ impl Status {
     #[must_use]
     pub fn is_uninterruptible(&self) -> bool {
         self.state == b'D'
+    }
+}
+
+impl Descriptors {
+    /// It has both ends of this pipe: it wakes itself with it.
+    #[must_use]
+    pub fn has_both_ends(&self, pipe: &Descriptor) -> bool {
+        let same = || self.open.iter().filter(|it| it.same_target(pipe));
+        same().any(Descriptor::reads) && same().any(Descriptor::writes)
     }
 }
 

@@ -196,7 +196,7 @@ fn inspection() -> impl Strategy<Value = Inspection> {
             path: vec![b'/', 0xff],
         },
     );
-    let open = vec(descriptor, 0..3).prop_map(|open| Descriptors { open, more: 1 });
+    let open = vec(descriptor, 0..3).prop_map(|open| Descriptors { open, more: 1, unread: None });
     (task(), moment, option::of(open), option::of(any::<u64>()), any::<bool>()).prop_map(
         |(task, moment, open, mask, other_mount)| {
             let status = mask.map(|blocked| Status { blocked, umask: 18, ..Status::default() });

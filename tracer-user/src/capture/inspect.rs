@@ -2,16 +2,16 @@
 //!
 //! A process is read file by file, so its facts are of slightly different instants; its start time is read before and after,
 //! and when either is another's, or nobody's, nothing of it is kept. What may not be read is a fact with an errno.
-//! Must not: fail because of a process, open what a descriptor refers to, or keep a value of an environment.
+//! Must not: fail because of a process, open what a descriptor refers to or ask a server about it, or keep a value of an
+//! environment.
+
+mod target;
 
 use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::{self, Read as _},
-    os::unix::{
-        ffi::OsStrExt as _,
-        fs::{FileTypeExt as _, MetadataExt as _},
-    },
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
@@ -23,9 +23,10 @@ use tracer_model::{
             Status, Target, Unread,
         },
     },
-    ids::{Pid, RawTty},
+    ids::Pid,
 };
 
+use self::target::{Look, kind};
 use super::procfs::{parse_stat, pids, read_stat, same_tick, whole};
 
 /// Descriptors that are looked at, of which the terminals and the lowest others are kept.
@@ -55,14 +56,17 @@ pub fn inspect(task: RawTask, moment: Moment) -> Inspection {
     for _ in 0..ATTEMPTS {
         let thread = living_thread(&before);
         let inspection = read(task, moment, &thread);
-        let Some(after) = read_stat(task.pid).filter(|after| after.id.start == before.id.start) else { break };
+        let Some(after) = read_stat(task.pid).filter(|after| after.id.start == before.id.start) else {
+            return Inspection::unread(task, moment, Unread(libc::ESRCH));
+        };
         // What a thread shows when it has ended is empty, and not what the process has.
         if living_thread(&after) == thread {
             return inspection;
         }
         before = after;
     }
-    Inspection::unread(task, moment, Unread(libc::ESRCH))
+    // It lives, and nothing of it is known.
+    Inspection::unread(task, moment, Unread(libc::EAGAIN))
 }
 
 fn read(task: RawTask, moment: Moment, directory: &Path) -> Inspection {
@@ -100,17 +104,23 @@ fn living_thread(process: &State) -> PathBuf {
     threads.next().unwrap_or(own)
 }
 
-/// The processes that can read from one of these pipes or terminals' other ends: who waits for what is written there. At most
-/// `most`; processes that may not be looked at are passed over.
+/// The processes that can read from one of these pipes: who waits for what is written there. At most `most`; processes that may
+/// not be looked at are passed over.
 #[must_use]
 pub fn readers(pipes: &[(u64, u64)], most: usize) -> Vec<Pid> {
-    let reads = |pid: &Pid| {
+    holders(pipes, most, Descriptor::reads)
+}
+
+/// The processes that have one of these pipes open in a way that counts. As [`readers`].
+#[must_use]
+pub fn holders(pipes: &[(u64, u64)], most: usize, counts: impl Fn(&Descriptor) -> bool) -> Vec<Pid> {
+    let holds = |pid: &Pid| {
         let thread = read_stat(*pid).map(|state| living_thread(&state));
         let Some(Ok(descriptors)) = thread.map(|thread| descriptors(&thread)) else { return false };
-        let ours = |it: &Descriptor| it.target == Target::Pipe && it.reads() && pipes.contains(&(it.device, it.inode));
+        let ours = |it: &Descriptor| it.target == Target::Pipe && counts(it) && pipes.contains(&(it.device, it.inode));
         descriptors.open.iter().any(ours)
     };
-    pids().filter(reads).take(most).collect()
+    pids().filter(holds).take(most).collect()
 }
 
 fn unread(error: &io::Error) -> Unread {
@@ -136,9 +146,7 @@ fn descriptors(process: &Path) -> Known<Descriptors> {
     }
     numbers.sort_unstable();
     let unseen = numbers.len().saturating_sub(LOOKED_AT);
-    let looked_at = numbers.into_iter().take(LOOKED_AT);
-    // One that is closed between the list and the look is not open.
-    let mut open: Vec<Descriptor> = looked_at.filter_map(|number| descriptor(process, number)).collect();
+    let (mut open, refused) = gather(numbers.into_iter().take(LOOKED_AT).map(|number| descriptor(process, number)));
     let more = (open.len().saturating_sub(MAX_DESCRIPTORS) + unseen) as u32;
     // What keeps a terminal is never among those that are only counted.
     open.sort_by_key(|it| !matches!(it.target, Target::Terminal(_)));
@@ -150,7 +158,21 @@ fn descriptors(process: &Path) -> Known<Descriptors> {
             it.listening = it.target == Target::Socket && listening.contains(&it.inode);
         }
     }
-    Ok(Descriptors { open, more })
+    Ok(Descriptors { open, more, unread: refused })
+}
+
+/// Those that could be looked at, and why the first of the others could not.
+fn gather(looks: impl Iterator<Item = io::Result<Descriptor>>) -> (Vec<Descriptor>, Option<Unread>) {
+    let (mut open, mut refused) = (Vec::new(), None);
+    for look in looks {
+        match look {
+            Ok(descriptor) => open.push(descriptor),
+            // One that is closed between the list and the look is not open.
+            Err(error) if unread(&error) == Unread(libc::ESRCH) => {}
+            Err(error) => refused = refused.or(Some(unread(&error))),
+        }
+    }
+    (open, refused)
 }
 
 /// Inodes of the sockets that listen in the network namespace of a process: those of `/proc/PID/net/tcp` in state
@@ -170,17 +192,21 @@ fn listening(process: &Path) -> BTreeSet<u64> {
     inodes
 }
 
-fn descriptor(process: &Path, number: u32) -> Option<Descriptor> {
+fn descriptor(process: &Path, number: u32) -> io::Result<Descriptor> {
     let link = process.join("fd").join(number.to_string());
-    let path = path_bytes(&fs::read_link(&link).ok()?);
-    // A look at what the link leads to opens nothing.
-    let target = fs::metadata(&link).ok()?;
-    let flags = fdinfo_flags(&whole(process.join("fdinfo").join(number.to_string())).ok()?)?;
-    Some(Descriptor {
+    let path = path_bytes(&fs::read_link(&link)?);
+    let info = whole(process.join("fdinfo").join(number.to_string()))?;
+    let flags = fdinfo(&info, "flags:", 8).ok_or(io::ErrorKind::InvalidData)? as u32;
+    let look = Look::at(&link).or_else(|error| {
+        // FUSE shows its files to nobody but who mounted it; which one this is, is no secret of its.
+        let inode = fdinfo(&info, "ino:", 10).filter(|_| error.raw_os_error() == Some(libc::EACCES)).ok_or(error)?;
+        Look::of_a_file(&link, inode)
+    })?;
+    Ok(Descriptor {
         number,
-        target: kind(&target, &path),
-        device: target.dev(),
-        inode: target.ino(),
+        target: kind(&look, &path),
+        device: look.device,
+        inode: look.inode,
         access: match flags {
             _ if flags & O_PATH != 0 => Access::Path,
             _ if flags & 3 == libc::O_RDONLY.cast_unsigned() => Access::Read,
@@ -193,47 +219,11 @@ fn descriptor(process: &Path, number: u32) -> Option<Descriptor> {
     })
 }
 
-/// `flags:\t0100002`
-fn fdinfo_flags(bytes: &[u8]) -> Option<u32> {
+/// A field of `/proc/PID/fdinfo/N`: `flags:\t0100002`, and since Linux 5.14 `ino:\t77` (`proc_pid_fdinfo(5)`).
+fn fdinfo(bytes: &[u8], key: &str, radix: u32) -> Option<u64> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"))?;
-    u32::from_str_radix(flags.trim(), 8).ok()
-}
-
-fn kind(target: &fs::Metadata, path: &[u8]) -> Target {
-    let of = target.file_type();
-    if path.starts_with(b"anon_inode:") {
-        Target::Anonymous
-    } else if of.is_char_device() {
-        device(target)
-    } else if of.is_block_device() {
-        Target::Device
-    } else if of.is_fifo() {
-        Target::Pipe
-    } else if of.is_socket() {
-        Target::Socket
-    } else if of.is_dir() {
-        Target::Directory
-    } else {
-        Target::File
-    }
-}
-
-/// `/dev/null` is 1:3; terminals have the majors of `include/uapi/linux/major.h`: virtual consoles and serial lines 4, `/dev/tty`
-/// and `/dev/console` 5, pseudo-terminals 136 to 143, USB serial 166 and 188, others 204.
-fn device(target: &fs::Metadata) -> Target {
-    let (major, minor) = (nix::sys::stat::major(target.rdev()) as u32, nix::sys::stat::minor(target.rdev()) as u32);
-    match major {
-        1 if minor == 3 => Target::Null,
-        // The multiplexer is a pseudo-terminal's master: who holds it is the terminal, not its user.
-        5 if minor == 2 => Target::Device,
-        4 | 5 | 166 | 188 | 204 => Target::Terminal(RawTty { major, minor, instance: 0 }),
-        136..=143 => {
-            let (upper, lower) = (nix::sys::stat::major(target.dev()), nix::sys::stat::minor(target.dev()));
-            Target::Terminal(RawTty { major, minor, instance: (upper << 20 | lower) as u32 })
-        }
-        _ => Target::Device,
-    }
+    let value = text.lines().find_map(|line| line.strip_prefix(key))?;
+    u64::from_str_radix(value.trim(), radix).ok()
 }
 
 fn status(bytes: &[u8]) -> Status {
@@ -262,21 +252,9 @@ fn status(bytes: &[u8]) -> Status {
 fn working_directory(process: &Path) -> Known<Directory> {
     let link = process.join("cwd");
     let path = path_bytes(&fs::read_link(&link).map_err(|error| unread(&error))?);
-    let own = fs::metadata(&link).map_err(|error| unread(&error))?;
-    let mounts = (mount(&link)?, mount(&process.join("root"))?);
-    Ok(Directory { path, device: own.dev(), inode: own.ino(), other_mount: mounts.0 != mounts.1 })
-}
-
-/// The number of the mount that a path leads to (`statx(2)`, `STATX_MNT_ID`, Linux 5.8).
-fn mount(path: &Path) -> Known<u64> {
-    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(|_| Unread(libc::EINVAL))?;
-    let mut found = std::mem::MaybeUninit::<libc::statx>::zeroed();
-    // SAFETY: the path ends with NUL, and the kernel writes one statx, which is valid with any bytes.
-    let (result, found) = unsafe {
-        let result = libc::statx(libc::AT_FDCWD, path.as_ptr(), 0, libc::STATX_MNT_ID, found.as_mut_ptr());
-        (result, found.assume_init())
-    };
-    if result == 0 { Ok(found.stx_mnt_id) } else { Err(unread(&io::Error::last_os_error())) }
+    let own = Look::at(&link).map_err(|error| unread(&error))?;
+    let root = Look::at(&process.join("root")).map_err(|error| unread(&error))?;
+    Ok(Directory { path, device: own.device, inode: own.inode, other_mount: own.mount != root.mount })
 }
 
 fn marks(process: &Path) -> Known<Vec<Vec<u8>>> {
@@ -332,7 +310,7 @@ mod tests {
         let (kept, silent) =
             (find(std::os::fd::AsRawFd::as_raw_fd(&file)), find(std::os::fd::AsRawFd::as_raw_fd(&null)));
         assert_eq!((kept.target, kept.access, kept.close_on_exec), (Target::File, Access::ReadWrite, true));
-        assert_eq!(kept.inode, file.metadata().unwrap().ino());
+        assert_eq!(kept.inode, std::os::unix::fs::MetadataExt::ino(&file.metadata().unwrap()));
         assert_eq!((silent.target, silent.access), (Target::Null, Access::Read));
         let status = inspection.status.unwrap();
         assert_eq!(status.uids, [nix::unistd::getuid().as_raw(), nix::unistd::geteuid().as_raw()]);
@@ -356,6 +334,16 @@ mod tests {
         // The list itself is read through a descriptor of this process, and other tests may hold some.
         assert!(descriptors.more > 9, "{}", descriptors.more);
         drop(many);
+    }
+
+    #[test]
+    fn what_was_refused_is_not_taken_for_closed() {
+        let own = || inspect(own(), Moment::Asked).descriptors.unwrap().open.remove(0);
+        let error = |errno| Err(io::Error::from_raw_os_error(errno));
+        let closed = gather([Ok(own()), error(libc::ENOENT)].into_iter());
+        assert_eq!((closed.0.len(), closed.1), (1, None));
+        let refused = gather([error(libc::EACCES), Ok(own()), error(libc::EIO)].into_iter());
+        assert_eq!((refused.0.len(), refused.1), (1, Some(Unread(libc::EACCES))));
     }
 
     #[test]
@@ -395,6 +383,7 @@ mod tests {
         assert_eq!(cgroup(b"1:name=systemd:/a\n0::/b.slice/c.service\n"), b"/b.slice/c.service");
         assert_eq!(cgroup(b"5:memory:/x\n1:name=systemd:/a\n"), b"/a");
         assert_eq!(cgroup(b"\xff"), b"");
-        assert_eq!(fdinfo_flags(b"pos:\t0\nflags:\t02100001\nmnt_id:\t1\n"), Some(0o2_100_001));
+        let info = b"pos:\t0\nflags:\t02100001\nmnt_id:\t1\nino:\t77\n";
+        assert_eq!((fdinfo(info, "flags:", 8), fdinfo(info, "ino:", 10)), (Some(0o2_100_001), Some(77)));
     }
 }

@@ -3,6 +3,7 @@
 //! Runs in the capture process. Must not: know of verbs, or print.
 
 use std::{
+    collections::BTreeSet,
     future::poll_fn,
     io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
@@ -131,6 +132,11 @@ impl Engine {
     /// These are to be inspected soon.
     pub fn inspect_soon(&self, processes: impl IntoIterator<Item = ProcKey>) {
         self.inspector.queue(processes);
+    }
+
+    /// Who was to be inspected, and is not yet: also whoever is about to settle.
+    pub fn to_inspect(&self) -> BTreeSet<ProcKey> {
+        self.inspector.waiting()
     }
 
     fn inspect(&mut self) {

@@ -38,6 +38,9 @@ const MANY: usize = 128;
 /// Readers of what a command wrote that are looked for.
 const READERS: usize = 4;
 
+/// Processes that have an end of a pipe of one whose launchers have ended, that are looked at.
+const HOLDERS: usize = 8;
+
 /// Whose time has come, and will.
 #[derive(Clone, Default)]
 pub struct Inspector(Rc<RefCell<Plan>>);
@@ -135,6 +138,13 @@ impl Inspector {
         self.0.borrow_mut().watching = Some(Watching::default());
     }
 
+    /// Who was to be inspected, and is not yet.
+    pub fn waiting(&self) -> BTreeSet<ProcKey> {
+        let plan = self.0.borrow();
+        let queued = plan.watching.iter().flat_map(|it| &it.queue).copied();
+        plan.since.keys().copied().chain(queued).collect()
+    }
+
     /// These are to be inspected soon.
     pub fn queue(&self, processes: impl IntoIterator<Item = ProcKey>) {
         if let Some(watching) = &mut self.0.borrow_mut().watching {
@@ -168,9 +178,16 @@ impl Inspector {
                 plan.settled.insert(key);
             }
             let launcher = plan.watching.as_mut().and_then(|it| it.launchers.not_inspected(key, model, now));
-            let looks = [launcher.map(|launcher| (launcher, Moment::Asked)), Some((key, moment))];
-            let looks = looks.into_iter().flatten().filter_map(|(key, moment)| look(model, key, moment));
-            items.extend(looks.map(|it| item(it, last())));
+            items.extend(launcher.and_then(|it| look(model, it, Moment::Asked)).map(|it| item(it, last())));
+            let Some(own) = look(model, key, moment) else { continue };
+            let alone = plan.watching.as_ref().is_some_and(|it| it.launchers.is_alone(key, model));
+            let pipes = if alone { own.half_pipes() } else { Vec::new() };
+            if !pipes.is_empty() {
+                let holders = inspect::holders(&pipes, HOLDERS, |_| true).into_iter().filter(|pid| *pid != key.number);
+                let holders = holders.filter_map(|pid| look(model, model.process_by_pid(pid)?.key, Moment::Asked));
+                items.extend(holders.map(|it| item(it, last())));
+            }
+            items.push(item(own, last()));
         }
         items
     }

@@ -48,17 +48,26 @@ impl Launchers {
 
     /// The nearest launcher of a process that lives and adopts nobody, if it was not inspected lately: it is now.
     pub fn not_inspected(&mut self, process: ProcKey, model: &Model, now: BootNs) -> Option<ProcKey> {
-        let starts = |key: &ProcKey| {
-            let process = model.process(*key).filter(|process| process.phase == Phase::Alive);
-            process.is_some_and(|process| key.number.0 > 1 && !process.facts.subreaper)
-        };
-        let above = |key: &ProcKey| self.of.get(key).copied();
-        let launcher = std::iter::successors(above(&process), above).take(ABOVE).find(starts)?;
+        let launcher = self.living(process, model)?;
         let good = self.looked.get(&launcher).is_some_and(|at| now.since(*at) < GOOD_FOR_NS);
         if good {
             return None;
         }
         self.looked.insert(launcher, now);
         Some(launcher)
+    }
+
+    /// Its fork was seen, and none of its launchers lives but who adopts everybody.
+    pub fn is_alone(&self, process: ProcKey, model: &Model) -> bool {
+        self.of.contains_key(&process) && self.living(process, model).is_none()
+    }
+
+    fn living(&self, process: ProcKey, model: &Model) -> Option<ProcKey> {
+        let starts = |key: &ProcKey| {
+            let process = model.process(*key).filter(|process| process.phase == Phase::Alive);
+            process.is_some_and(|process| key.number.0 > 1 && !process.facts.subreaper)
+        };
+        let above = |key: &ProcKey| self.of.get(key).copied();
+        std::iter::successors(above(&process), above).take(ABOVE).find(starts)
     }
 }

@@ -49,6 +49,8 @@ struct FileDescriptors {
     open: Vec<FileDescriptor>,
     #[serde(default, skip_serializing_if = "is_default")]
     more: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unread: Option<i32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -147,9 +149,10 @@ impl From<&Inspection> for FileInspection {
                 Moment::Asked => FileMoment::Asked,
                 Moment::Refused => FileMoment::Refused,
             },
-            fds: FileKnown::of(descriptors, |Descriptors { open, more }| FileDescriptors {
+            fds: FileKnown::of(descriptors, |Descriptors { open, more, unread }| FileDescriptors {
                 open: open.iter().map(FileDescriptor::from).collect(),
                 more: *more,
+                unread: unread.map(|Unread(errno)| errno),
             }),
             status: FileKnown::of(status, |status| (*status).into()),
             cwd: FileKnown::of(directory, |Directory { path, device, inode, other_mount }| FileDirectory {
@@ -177,9 +180,10 @@ impl From<FileInspection> for Inspection {
                 FileMoment::Asked => Moment::Asked,
                 FileMoment::Refused => Moment::Refused,
             },
-            descriptors: fds.known(|FileDescriptors { open, more }| Descriptors {
+            descriptors: fds.known(|FileDescriptors { open, more, unread }| Descriptors {
                 open: open.into_iter().map(Descriptor::from).collect(),
                 more,
+                unread: unread.map(Unread),
             }),
             status: status.known(Status::from),
             directory: cwd.known(|FileDirectory { path, dev, ino, other_mount }| Directory {

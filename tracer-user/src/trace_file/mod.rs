@@ -39,6 +39,7 @@ pub(crate) use names::{call_name, kind_name};
 pub use place::Place;
 pub use reader::{ReadError, Reader};
 pub use rotation::Rotation;
+pub(crate) use task::FileBytes;
 pub use unwritten::Unwritten;
 pub use warning::Warnings;
 pub use writer::{WriteError, Writer};

@@ -11,12 +11,12 @@ use tracer_model::{event::Facts, ids::Signal};
 /// A byte string: `{"text":…}`, or `{"bytes":BASE64}` when it is not UTF-8.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum FileBytes {
+pub(crate) enum FileBytes {
     Text(String),
     Bytes(Base64),
 }
 
-pub(super) struct Base64(Vec<u8>);
+pub(crate) struct Base64(Vec<u8>);
 
 impl Serialize for Base64 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,6 +4,7 @@
 
 mod actor;
 mod docs;
+mod documents;
 #[path = "../support/executable.rs"]
 mod executable;
 mod forms;

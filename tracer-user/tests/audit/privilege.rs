@@ -130,7 +130,7 @@ fn a_command_is_followed_at_every_level() {
         let daemonises = "setsid -f sh -c 'exec sleep 600' </dev/null >/dev/null 2>&1";
         let output = place.audit(level, &["--format", "json", "--", "sh", "-c", daemonises]);
         let rows = rows(&output);
-        let row = rows.iter().find(|row| field(row, "name") == "sleep").unwrap();
+        let row = rows.iter().find(|row| field(&row["name"], "text") == "sleep").unwrap();
         let sleeps = row.get("pid").and_then(Value::as_i64).unwrap() as i32;
         kill(Pid::from_raw(sleeps), Signal::SIGKILL).unwrap();
         assert_eq!((field(row, "verdict"), unseen(row)), ("detached", vec![]), "{level:?}");

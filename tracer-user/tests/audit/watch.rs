@@ -152,6 +152,38 @@ fn what_the_baseline_has_is_not_told_again() {
 }
 
 #[test]
+fn whoever_settles_at_the_end_is_judged_still() {
+    let place = Place::new();
+    let Some(watcher) = Watcher::start(&place, &[], &[]) else { return };
+    let daemon = Actor::daemon();
+    let (_, last, said) = watcher.end_with_all();
+    let told = said.iter().any(|line| line.get("pid").is_some_and(|pid| *pid == daemon.pid));
+    assert!(told, "{last}");
+    assert_eq!(last.get("unjudged").and_then(serde_json::Value::as_u64), Some(0), "{last}");
+}
+
+#[test]
+fn who_is_left_unjudged_is_counted_and_is_no_clean_end() {
+    let place = Place::new();
+    // Whatever else runs here, no rule finds anything.
+    fs::write(place.path("policy"), "name=* supervised JC404\n").unwrap();
+    let policy = place.path("policy").to_string_lossy().into_owned();
+    let Some(watcher) = Watcher::start(&place, &[], &["--policy", &policy]) else { return };
+    // At any time somebody has begun a session just now.
+    let mut busy = Command::new("sh");
+    busy.args(["-c", "while :; do setsid sleep 3 & echo; sleep 0.1; done"]).stdin(Stdio::null());
+    let mut busy = busy.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(busy.stdout.take().unwrap());
+    lines.read_line(&mut String::new()).unwrap();
+    // Asked twice, it does not wait.
+    let (status, last, _) = watcher.end_at_once();
+    busy.kill().unwrap();
+    busy.wait().unwrap();
+    assert!(last.get("unjudged").and_then(serde_json::Value::as_u64).is_some_and(|many| many > 0), "{last}");
+    assert_eq!(status.code(), Some(3), "{last}");
+}
+
+#[test]
 fn a_file_that_is_no_baseline_is_refused_and_left_alone() {
     let place = Place::new();
     fs::write(place.path("precious"), "mine\n").unwrap();
@@ -204,7 +236,9 @@ fn the_end_of_what_was_seen_decides_the_exit_code() {
     let burst =
         Command::new("sh").args(["-c", "i=0; while [ $i -lt 2000 ]; do (:); i=$((i+1)); done"]).status().unwrap();
     assert!(burst.success());
-    let (status, last) = watcher.end();
+    let (status, last, said) = watcher.end_with_all();
+    let gap = said.iter().position(|line| line.get("kind").is_some_and(|kind| kind == "gap"));
+    assert!(gap.is_some_and(|gap| gap + 1 < said.len()), "a loss is told when it happens: {said:?}");
     assert!(last.get("lost").and_then(serde_json::Value::as_u64).is_some_and(|lost| lost > 0), "{last}");
     assert_eq!(status.code(), Some(3), "{last}");
 }

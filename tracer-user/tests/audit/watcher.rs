@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::place::{Place, field};
@@ -75,11 +76,29 @@ impl Watcher {
     }
 
     /// Asks it to end. Its exit status, and its last line.
-    pub fn end(mut self) -> (ExitStatus, Value) {
+    pub fn end(self) -> (ExitStatus, Value) {
+        let (status, last, _) = self.end_with_all();
+        (status, last)
+    }
+
+    /// Asks it to end. Its exit status, its last line, and everything before that.
+    pub fn end_with_all(self) -> (ExitStatus, Value, Vec<Value>) {
+        self.asked(&[Signal::SIGINT])
+    }
+
+    /// Asks it to end, and not to wait for anybody.
+    pub fn end_at_once(self) -> (ExitStatus, Value, Vec<Value>) {
+        self.asked(&[Signal::SIGINT, Signal::SIGTERM])
+    }
+
+    fn asked(mut self, signals: &[Signal]) -> (ExitStatus, Value, Vec<Value>) {
         let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        for signal in signals {
+            nix::sys::signal::kill(pid, *signal).unwrap();
+        }
         while self.next().is_some_and(|line| field(&line, "kind") != "watched") {}
-        (self.child.wait().unwrap(), self.said.pop().unwrap())
+        let last = self.said.pop().unwrap();
+        (self.child.wait().unwrap(), last, std::mem::take(&mut self.said))
     }
 }
 

@@ -65,6 +65,10 @@ fn take(said: &mut Inspection, key: &str, value: &str) -> Result<(), String> {
             let more = number(value)? as u32;
             open(&mut said.descriptors, |it| it.more = more);
         }
+        "unread" => {
+            let errno = number(value)? as i32;
+            open(&mut said.descriptors, |it| it.unread = Some(Unread(errno)));
+        }
         "status" => said.status = known(value, |_| Ok(Status::default()))?,
         "cwd" => said.directory = known(value, directory)?,
         "marks" => {
@@ -153,14 +157,15 @@ fn descriptor(value: &str) -> Result<Descriptor, String> {
 pub(super) fn text(inspection: &Inspection, world: &World) -> String {
     let Inspection { task, moment, descriptors, status, directory, marks, cgroup, program } = inspection;
     let mut words = vec![format!("inspected {} {}", world.task_text(*task), name_of(&MOMENTS, moment))];
-    let unread = |key: &str, Unread(errno): Unread| format!("{key}=!{errno}");
+    let refused = |key: &str, Unread(errno): Unread| format!("{key}=!{errno}");
     match descriptors {
-        Ok(Descriptors { open, more }) => {
+        Ok(Descriptors { open, more, unread }) => {
             words.push("fds=".to_owned());
             words.extend(open.iter().map(descriptor_text));
             words.push(format!("more={more}"));
+            words.extend(unread.map(|Unread(errno)| format!("unread={errno}")));
         }
-        Err(why) => words.push(unread("fds", *why)),
+        Err(why) => words.push(refused("fds", *why)),
     }
     match *status {
         Ok(Status { umask, blocked, ignored, caught, uids, gids, capabilities, inner_pid, state }) => {
@@ -169,26 +174,26 @@ pub(super) fn text(inspection: &Inspection, world: &World) -> String {
             words.push(format!("caps={:#x},{:#x} inner={inner_pid}", capabilities[0], capabilities[1]));
             words.extend((state != 0).then(|| format!("state={}", char::from(state))));
         }
-        Err(why) => words.push(unread("status", why)),
+        Err(why) => words.push(refused("status", why)),
     }
     words.push(match directory {
         Ok(Directory { path, device, inode, other_mount }) => {
             let path = fields::bytes_text(path);
             format!("cwd={path}@{device:#x}:{inode:#x}{}", if *other_mount { "+" } else { "" })
         }
-        Err(why) => unread("cwd", *why),
+        Err(why) => refused("cwd", *why),
     });
     words.push(match marks {
         Ok(marks) => {
             let names: Vec<String> = marks.iter().map(|name| fields::bytes_text(name)).collect();
             format!("marks={}", names.join(","))
         }
-        Err(why) => unread("marks", *why),
+        Err(why) => refused("marks", *why),
     });
     for (key, known) in [("cgroup", cgroup), ("program", program)] {
         words.push(match known {
             Ok(bytes) => format!("{key}={}", fields::bytes_text(bytes)),
-            Err(why) => unread(key, *why),
+            Err(why) => refused(key, *why),
         });
     }
     words.join(" ")

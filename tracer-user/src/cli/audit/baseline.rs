@@ -1,12 +1,14 @@
-//! The file that a baseline is kept in: readable by its owner only, and replaced whole.
+//! The file that a baseline is kept in: readable by its owner only, replaced whole, and read again when somebody else changed
+//! it.
 //!
 //! Must not: know what a judgement is.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    thread::{self, JoinHandle},
 };
 
 use crate::{
@@ -18,53 +20,109 @@ use crate::{
 /// A baseline in its file.
 pub(super) struct Baseline {
     path: PathBuf,
+    /// What was written last, and the file that it made.
+    written: Known,
+    file: Option<Identity>,
+    /// What is being written.
+    writing: Option<(Known, JoinHandle<io::Result<Option<Identity>>>)>,
 }
+
+/// Which file, in which state: device, inode, size, and time of its last change in ns.
+type Identity = (u64, u64, u64, i64, i64);
 
 impl Baseline {
     /// What the file has; nothing, where there is none yet. That it can be written is made sure of at once.
     pub fn open(path: &Path) -> Result<(Self, Known), ExpectedError> {
-        let baseline = Self { path: path.to_owned() };
-        let fault = |what: String, fix: &str| ExpectedError { code: USAGE, ..ExpectedError::usage(what, fix) };
-        let known = match fs::read_to_string(path) {
-            Ok(text) => Known::parse(&text).map_err(|(line, what)| {
-                fault(format!("{}:{line}: {what}", path.display()), "--baseline with another file")
-            })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Known::default(),
-            Err(error) => {
-                let what = format!("cannot read the baseline {}: {}", path.display(), cause(&error));
-                return Err(fault(what, "--baseline with another file"));
-            }
-        };
+        let mut baseline = Self { path: path.to_owned(), written: Known::default(), file: None, writing: None };
+        let known = baseline.read()?.unwrap_or_default();
         baseline.write(&known)?;
         Ok((baseline, known))
     }
 
-    /// Replaces the file. Whoever reads it meanwhile has the old one or the new one, whole.
-    pub fn write(&self, known: &Known) -> Result<(), ExpectedError> {
-        self.replace(known.text().as_bytes()).map_err(|error| ExpectedError {
+    /// What the file has; `None`: there is none.
+    fn read(&self) -> Result<Option<Known>, ExpectedError> {
+        let (path, fix) = (&self.path, "--baseline with another file");
+        let fault = |what: String| ExpectedError { code: USAGE, ..ExpectedError::usage(what, fix) };
+        match fs::read_to_string(path) {
+            Ok(text) => match Known::parse(&text) {
+                Ok(known) => Ok(Some(known)),
+                Err((line, what)) => Err(fault(format!("{}:{line}: {what}", path.display()))),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(fault(format!("cannot read the baseline {}: {}", path.display(), cause(&error)))),
+        }
+    }
+
+    /// What somebody changed since this was written last: before it, and now. An error leaves the file as it is.
+    pub fn changed(&self) -> Result<Option<(Known, Known)>, ExpectedError> {
+        if identity(&self.path) == self.file {
+            return Ok(None);
+        }
+        Ok(Some((self.written.clone(), self.read()?.unwrap_or_default())))
+    }
+
+    /// Replaces the file.
+    pub fn write(&mut self, known: &Known) -> Result<(), ExpectedError> {
+        self.begin(known.clone());
+        self.finish()
+    }
+
+    /// Begins to replace the file: a disk may take its time. Whoever reads it meanwhile, or after the machine has failed, has the
+    /// old one or the new one, whole.
+    pub fn begin(&mut self, known: Known) {
+        let (path, text) = (self.path.clone(), known.text());
+        let written = thread::spawn(move || {
+            replace(&path, text.as_bytes())?;
+            Ok(identity(&path))
+        });
+        self.writing = Some((known, written));
+    }
+
+    /// It is being written, and will be for a while.
+    pub fn is_busy(&self) -> bool {
+        self.writing.as_ref().is_some_and(|(_, written)| !written.is_finished())
+    }
+
+    /// Waits until what was begun is done.
+    pub fn finish(&mut self) -> Result<(), ExpectedError> {
+        let Some((known, written)) = self.writing.take() else { return Ok(()) };
+        let written = written.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")));
+        let file = written.map_err(|error| ExpectedError {
             what: format!("cannot write the baseline {}: {}", self.path.display(), cause(&error)),
             fix: Some(how_to_create(&self.path, &error)),
             code: INTERNAL,
             cause: None,
-        })
+        })?;
+        (self.written, self.file) = (known, file);
+        Ok(())
     }
+}
 
-    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let part = PathBuf::from(name);
-        // What an earlier process of this number left there is in the way, and a link there is nobody's business.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = PathBuf::from(name);
+    // What an earlier process of this number left there is in the way, and a link there is nobody's business.
+    let _ = fs::remove_file(&part);
+    let written = (|| {
+        let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
+        file.write_all(bytes)?;
+        // A name may reach the disk before what it names.
+        file.sync_all()?;
+        fs::rename(&part, path)
+    })();
+    if written.is_err() {
         let _ = fs::remove_file(&part);
-        let written = (|| {
-            let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
-            file.write_all(bytes)?;
-            fs::rename(&part, &self.path)
-        })();
-        if written.is_err() {
-            let _ = fs::remove_file(&part);
-        }
-        written
+        return written;
     }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    // Who may write into a folder may not be allowed to open it.
+    File::open(folder.unwrap_or(Path::new("."))).map_or(Ok(()), |folder| folder.sync_all())
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    let data = fs::metadata(path).ok()?;
+    Some((data.dev(), data.ino(), data.size(), data.mtime(), data.mtime_nsec()))
 }
 
 #[cfg(test)]
@@ -77,7 +135,7 @@ mod tests {
     fn it_is_its_owners_only_and_replaced_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("baseline");
-        let (baseline, known) = Baseline::open(&path).unwrap();
+        let (mut baseline, known) = Baseline::open(&path).unwrap();
         assert!(known.is_empty());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
         let reader = File::open(&path).unwrap();
@@ -99,5 +157,23 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine\n");
         let nowhere = Baseline::open(&folder.path().join("none/baseline")).map(drop).unwrap_err();
         assert!(nowhere.what.contains("ENOENT") || nowhere.what.contains("No such"), "{}", nowhere.what);
+    }
+
+    #[test]
+    fn what_an_editor_did_is_read_and_what_it_broke_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("baseline");
+        let (baseline, _) = Baseline::open(&path).unwrap();
+        assert!(baseline.changed().unwrap().is_none());
+        let text = fs::read_to_string(&path).unwrap();
+        let line = r#"{"program":"/x","name":"x","unit":"","uid":0,"policy":"sysv","verdict":"partial","first":1,"last":1,"times":1,"rules":[]}"#;
+        fs::write(&path, format!("{text}{line}\n")).unwrap();
+        let (before, now) = baseline.changed().unwrap().unwrap();
+        assert_eq!((before.len(), now.len()), (0, 1));
+        fs::write(&path, "").unwrap();
+        let error = baseline.changed().map(drop).unwrap_err();
+        assert!(error.what.contains("baseline:1: it is empty"), "{}", error.what);
+        fs::remove_file(&path).unwrap();
+        assert!(baseline.changed().unwrap().unwrap().1.is_empty(), "who deletes it wants everything told again");
     }
 }

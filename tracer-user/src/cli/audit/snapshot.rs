@@ -10,7 +10,7 @@ use std::{
 
 use nix::{sys::utsname::uname, unistd::gethostname};
 use tracer_model::{
-    event::{Comm, Event, EventKind, PF_KTHREAD, RawTask, State, inspection::Moment},
+    event::{Comm, Event, EventKind, Inspection, PF_KTHREAD, RawTask, State, inspection::Moment},
     ids::{Pid, Seq},
 };
 
@@ -81,10 +81,12 @@ fn is_in(pid: u32, unit: &str) -> bool {
     cgroup.split(|byte| matches!(byte, b'/' | b'\n')).any(|part| part == unit.as_bytes())
 }
 
-/// Of everybody who is judged, and of those above them, with whom they are compared: parents before children.
+/// Of everybody who is judged, of those above them, with whom they are compared, and where it matters who has the other end of a
+/// pipe, of everybody: parents before children.
 fn inspections(whom: &Whom, states: &BTreeMap<u32, &State>) -> Vec<EventKind> {
-    let mut tasks: Vec<&State> = match whom {
-        Whom::All | Whom::Followed => states.values().copied().collect(),
+    let all = || states.values().copied().collect();
+    let tasks: Vec<&State> = match whom {
+        Whom::All | Whom::Followed => all(),
         Whom::These(numbers) => {
             let above = |pid: &u32| {
                 std::iter::successors(states.get(pid).copied(), |state| states.get(&state.parent.pid.0).copied())
@@ -95,12 +97,21 @@ fn inspections(whom: &Whom, states: &BTreeMap<u32, &State>) -> Vec<EventKind> {
             all.into_values().collect()
         }
     };
+    let looks = looks(tasks);
+    let asked = |it: &Inspection| matches!(whom, Whom::These(numbers) if numbers.contains(&it.task.pid.0));
+    // Whose launch was not seen may have a pipe of it: only who has the other end tells.
+    let looks =
+        if looks.iter().any(|it| asked(it) && !it.half_pipes().is_empty()) { self::looks(all()) } else { looks };
+    looks.into_iter().map(|it| EventKind::Inspected(Box::new(it))).collect()
+}
+
+fn looks(mut tasks: Vec<&State>) -> Vec<Inspection> {
     // Whose first thread alone has ended lives.
     let lives = |state: &State| state.exit_state == 0 || !state.facts.single_thread;
     tasks.retain(|state| state.task_flags & PF_KTHREAD == 0 && lives(state) && state.id.pid != Pid(std::process::id()));
     // Whoever was there first is above.
     tasks.sort_by_key(|state| state.id.start);
-    tasks.into_iter().map(|state| EventKind::Inspected(Box::new(inspect::inspect(state.id, Moment::Asked)))).collect()
+    tasks.into_iter().map(|state| inspect::inspect(state.id, Moment::Asked)).collect()
 }
 
 fn header() -> Header {

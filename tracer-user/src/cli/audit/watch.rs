@@ -3,9 +3,12 @@
 //! Must not: know a rule, or keep privilege that it needs no more.
 
 use std::{
+    collections::BTreeSet,
     process::ExitCode,
     time::{Duration, Instant},
 };
+
+use tracer_model::{ids::ProcKey, state::Phase};
 
 use super::{AuditArgs, baseline::Baseline, policy_file};
 use crate::{
@@ -22,6 +25,8 @@ use crate::{
 
 /// How often the probes' buffers are looked at when they are not full: whoever settles is told a second later anyway.
 const TICK: Duration = Duration::from_millis(100);
+/// So long, at most, whoever is about to settle at the end is waited for.
+const DRAIN: Duration = Duration::from_secs(5);
 /// How often the baseline is written, at most, when there is news.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -50,7 +55,7 @@ pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCo
     let mut engine = Engine::begin(capturing, about, outputs)?;
     engine.watch();
     let place = engine.place().to_owned();
-    let mut keeper = Keeper { baseline, kept: Instant::now(), pending: false };
+    let mut keeper = Keeper { baseline, kept: Instant::now(), pending: false, trouble: None };
     let watched = runtime.block_on(until_end(&mut engine, &watch, &mut keeper, end, limit));
     drop(runtime);
     let (source, finished) = engine.finish(watched.is_ok());
@@ -58,7 +63,7 @@ pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCo
     keeper.keep(&watch, true)?;
     let ended = finished.map_err(|error| explain(&place, error))?;
     watched.map_err(|error| explain(&place, error))?;
-    let lost = ended.summary.lost;
+    let (lost, watched) = (ended.summary.lost, watch.watched());
     if let Some(trouble) = complaint(&place, ended) {
         return Err(anyhow::anyhow!(trouble));
     }
@@ -66,7 +71,10 @@ pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCo
         let what = format!("{lost} records were lost: whoever came and went meanwhile was not seen");
         say(lines(&what, Some("--ring-bytes with a larger power of two")).trim_start_matches("sesstrace: "));
     }
-    Ok(args.code(watch.watched().outcome, lost == 0))
+    if watched.unjudged > 0 {
+        say(&format!("{} processes were left unjudged: it was ended before they had settled", watched.unjudged));
+    }
+    Ok(args.code(watched.outcome, lost == 0 && watched.unjudged == 0 && watched.left_out == 0))
 }
 
 async fn until_end(
@@ -81,18 +89,49 @@ async fn until_end(
     engine.catch_up(&mut pacer).await?;
     watch.begin(engine.live().model()).map_err(LiveError::Sink)?;
     loop {
-        engine.inspect_soon(watch.take_wanted());
-        let wake = pacer.wake(engine).await;
-        engine.pump(engine.last_seq())?;
-        watch.tell(engine.live().model(), boot_now()).map_err(LiveError::Sink)?;
-        if let Err(error) = keeper.keep(watch, false) {
-            say(&error.what);
-        }
+        let wake = step(engine, watch, keeper, &mut pacer).await?;
         if wake != Wake::Read || limit.is_some_and(|limit| begun.elapsed() >= limit) {
             engine.catch_up(&mut pacer).await?;
-            return watch.tell(engine.live().model(), boot_now()).map_err(LiveError::Sink);
+            return drain(engine, watch, keeper, &mut pacer).await;
         }
     }
+}
+
+/// Reads once, and tells what is known then.
+async fn step(engine: &mut Engine, watch: &Watch, keeper: &mut Keeper, pacer: &mut Pacer) -> Result<Wake, LiveError> {
+    engine.inspect_soon(watch.take_wanted());
+    let wake = pacer.wake(engine).await;
+    engine.pump(engine.last_seq())?;
+    watch.tell(engine.live().model(), boot_now()).map_err(LiveError::Sink)?;
+    let lost = watch.take_lost();
+    if lost > 0 {
+        say(&format!("{lost} records were lost just now: whoever came and went meanwhile was not seen"));
+    }
+    if let Err(error) = keeper.keep(watch, false) {
+        keeper.complain(error.what);
+    }
+    Ok(wake)
+}
+
+/// Whoever has begun to settle by now is judged still. Who cannot wait for that asks once more; then it is told how many were
+/// not.
+async fn drain(engine: &mut Engine, watch: &Watch, keeper: &mut Keeper, pacer: &mut Pacer) -> Result<(), LiveError> {
+    let waiting = |engine: &Engine| -> BTreeSet<ProcKey> { &engine.to_inspect() | &watch.waiting() };
+    watch.ending();
+    let begun = Instant::now();
+    let mut left = waiting(engine);
+    while !left.is_empty() && begun.elapsed() < DRAIN {
+        let wake = step(engine, watch, keeper, pacer).await?;
+        left = &left & &waiting(engine);
+        if wake != Wake::Read {
+            break;
+        }
+    }
+    // Who has ended meanwhile is nobody to judge.
+    let model = engine.live().model();
+    let lives = |key: &&ProcKey| model.process(**key).is_some_and(|process| process.phase == Phase::Alive);
+    watch.left_unjudged(left.iter().filter(lives).count());
+    watch.tell(model, boot_now()).map_err(LiveError::Sink)
 }
 
 /// Keeps the baseline.
@@ -100,17 +139,35 @@ struct Keeper {
     baseline: Option<Baseline>,
     kept: Instant,
     pending: bool,
+    /// What is wrong with it, as it was told.
+    trouble: Option<String>,
 }
 
 impl Keeper {
-    /// Writes the baseline when there is news, and at the end in any case: also how often something was seen is in it.
+    /// Tells what is wrong, once.
+    fn complain(&mut self, what: String) {
+        if self.trouble.as_ref() != Some(&what) {
+            say(&what);
+            self.trouble = Some(what);
+        }
+    }
+
+    /// Writes the baseline when there is news, and at the end in any case: also how often something was seen is in it. What
+    /// somebody changed in it meanwhile stays changed.
     fn keep(&mut self, watch: &Watch, last: bool) -> Result<(), ExpectedError> {
-        let Some(baseline) = &self.baseline else { return Ok(()) };
+        let Some(baseline) = &mut self.baseline else { return Ok(()) };
         self.pending |= watch.take_changed();
-        if !last && (!self.pending || self.kept.elapsed() < KEEP_EVERY) {
+        let due = self.pending && self.kept.elapsed() >= KEEP_EVERY && !baseline.is_busy();
+        if !last && !due {
             return Ok(());
         }
-        (self.pending, self.kept) = (false, Instant::now());
-        baseline.write(&watch.known())
+        self.kept = Instant::now();
+        baseline.finish()?;
+        if let Some((before, now)) = baseline.changed()? {
+            watch.edited(&before, &now);
+        }
+        self.pending = false;
+        baseline.begin(watch.known());
+        if last { baseline.finish() } else { Ok(()) }
     }
 }

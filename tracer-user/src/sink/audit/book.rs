@@ -8,13 +8,13 @@ use std::{
 };
 
 use tracer_model::{
-    audit::{Comparison, Judgement, Observed, Paths, Policy, Thing, Verdict, compare, judge},
-    delta::{Bounds, Change, Delta},
+    audit::{Comparison, Grounds, Looks, Observed, Paths, Policy, Thing, compare, judge},
+    delta::{Bounds, Change, Delta, LeaderState},
     event::{
         Event, EventKind, Inspection,
         inspection::{Moment, Target, Unread},
     },
-    findings::{Finding, Severity},
+    findings::Finding,
     ids::{BootNs, ProcKey, SessionKey},
     state::{Model, Phase, Process},
 };
@@ -35,22 +35,51 @@ pub(super) struct Launch {
     pub label: String,
 }
 
+/// An inspection, and when it was made.
+type Look = Rc<(BootNs, Inspection)>;
+
 /// The book.
 pub(super) struct Book {
     choose: Choose,
     style: Style,
+    /// This process: it looks, and is nobody to judge.
+    own: u32,
     paths: Paths,
     /// Nearest first, passed on by forks.
     launches: BTreeMap<ProcKey, Vec<Rc<Launch>>>,
     /// The command before its exec: what its launcher handed on.
-    handed_on: BTreeMap<ProcKey, (BootNs, Inspection)>,
-    inspections: BTreeMap<ProcKey, (BootNs, Inspection)>,
+    handed_on: BTreeMap<ProcKey, Look>,
+    inspections: BTreeMap<ProcKey, Look>,
+    /// What an inspection is compared with: also when that one has ended since.
+    origins: BTreeMap<ProcKey, (ProcKey, Look)>,
+}
+
+impl Looks for Book {
+    fn of(&self, process: ProcKey) -> Option<&Inspection> {
+        self.inspection(process)
+    }
+
+    fn looks(&self, process: ProcKey) -> bool {
+        process.number.0 == self.own
+    }
+
+    fn was_forked(&self, process: ProcKey) -> bool {
+        self.launches.contains_key(&process)
+    }
 }
 
 impl Book {
     pub fn new(choose: Choose, style: Style) -> Self {
-        let (paths, launches) = (Paths::default(), BTreeMap::new());
-        Self { choose, style, paths, launches, handed_on: BTreeMap::new(), inspections: BTreeMap::new() }
+        Self {
+            choose,
+            style,
+            own: std::process::id(),
+            paths: Paths::default(),
+            launches: BTreeMap::new(),
+            handed_on: BTreeMap::new(),
+            inspections: BTreeMap::new(),
+            origins: BTreeMap::new(),
+        }
     }
 
     /// Takes an event, what it changed, and the model after it.
@@ -62,7 +91,12 @@ impl Book {
         if let (EventKind::Inspected(inspection), Some(process)) = (&event.kind, delta.subject) {
             let launch = inspection.moment == Moment::Launch;
             let book = if launch { &mut self.handed_on } else { &mut self.inspections };
-            book.insert(process, (event.at, (**inspection).clone()));
+            book.insert(process, Rc::new((event.at, (**inspection).clone())));
+            // That of the launcher that has ended is what there was; whoever is above that is farther away.
+            let kept = self.origins.get(&process).is_some_and(|before| !self.inspections.contains_key(&before.0));
+            if let Some(origin) = self.origin(process, model).filter(|_| !kept) {
+                self.origins.insert(process, origin);
+            }
         }
     }
 
@@ -98,6 +132,7 @@ impl Book {
             Change::Reaped { process, .. } => {
                 self.launches.remove(&process);
                 self.inspections.remove(&process);
+                self.origins.remove(&process);
                 // The command's is what its descendants are compared with when it has ended.
                 if model.followed_root() != Some(process) {
                     self.handed_on.remove(&process);
@@ -124,6 +159,20 @@ impl Book {
         Some(chain.iter().find(lives).or(chain.last())?)
     }
 
+    /// Where a process comes from, as far as that was inspected: the command as its launcher made it, or else the nearest
+    /// launcher; of who was there before, the nearest living parent.
+    fn origin(&self, process: ProcKey, model: &Model) -> Option<(ProcKey, Look)> {
+        let chain = || self.launches.get(&process).into_iter().flatten().map(|launch| launch.by);
+        let mut above = std::iter::once(process).chain(chain());
+        if let Some(found) = above.find_map(|key| Some((key, self.handed_on.get(&key)?.clone()))) {
+            return Some(found);
+        }
+        let parents = std::iter::successors(launching_parent(model, process), |key| launching_parent(model, *key));
+        let seen = self.launches.contains_key(&process);
+        let parents = parents.take(if seen { 0 } else { LAUNCHES });
+        chain().chain(parents).find_map(|key| Some((key, self.inspections.get(&key)?.clone())))
+    }
+
     /// It stands for itself: nobody waits for it, it leads a session, a supervisor watches it, or a pid namespace ends with it.
     pub fn is_long_lived(&self, process: &Process, model: &Model) -> bool {
         let parent = process.parent.and_then(|parent| model.process(parent));
@@ -131,9 +180,8 @@ impl Book {
         let alone = adopted || process.facts.session_leader || process.tty.is_some() && process.facts.hup_ignored;
         // Who ended while everybody was looked at is nobody to judge.
         let there = self.inspection(process.key).filter(|it| is_there(it));
-        let watched =
-            || ["supervised", "container-init"].contains(&Policy::recognise(&observed(process, model, there)).name);
-        process.key.number.0 > 1 && there.is_some() && (alone || watched())
+        let watched = || is_watched(&observed(process, model, there));
+        process.key.number.0 > 1 && !self.looks(process.key) && there.is_some() && (alone || watched())
     }
 
     /// Judges a process. `launch`: by whom it is said to be started, and whose session must not be its own.
@@ -149,6 +197,14 @@ impl Book {
         let program = inspection.and_then(|it| it.program.as_deref().ok()).unwrap_or_default();
         let observed = observed(process, model, inspection);
         let chosen = (self.choose)(&observed, program);
+        let origin = self.origins.get(&key);
+        let grounds = Grounds {
+            own: inspection,
+            launched_in: launch.map(|launch| launch.session),
+            launcher: origin.map(|(launcher, look)| (*launcher, &look.1)),
+            supervised: is_watched(&observed),
+            looks: self,
+        };
         let mut row = Row {
             key,
             name: process.comm.0.to_vec(),
@@ -159,7 +215,7 @@ impl Book {
             session: process.session,
             tty: process.tty.map(|tty| tty.tty.to_string()),
             launched: launch.map(|launch| launch.label.clone()).filter(|it| !it.is_empty()),
-            judgement: Judgement { verdict: Verdict::Unknown, reason: String::new(), unseen: Vec::new() },
+            judgement: judge(model, key, &grounds),
             chosen,
             path: self.paths.of(key).to_vec(),
             comparison: self.comparison(process, launch, model),
@@ -167,30 +223,21 @@ impl Book {
             excused: BTreeSet::new(),
             compared: launch.is_some(),
         };
-        let mut told = BTreeSet::new();
-        for finding in findings.filter(|it| is_of_daemons(it)) {
-            if !row.applies(finding.rule.id) {
+        for finding in findings.filter(|it| is_of_daemons(it) && holds(it, process, model)) {
+            if row.applies(finding.rule.id) {
+                take(&mut row.findings, finding);
+            } else {
                 row.excused.insert(finding.rule.id);
-            } else if told.insert(finding.rule.id) {
-                row.findings.push(finding.clone());
             }
         }
         row.findings.sort_by_key(|finding| finding.rule.id);
-        let holds =
-            row.findings.iter().any(|it| matches!(it.rule.id, "JC404" | "JC504") && it.severity > Severity::Info);
-        row.judgement = judge(model, key, inspection, launch.map(|launch| launch.session), holds);
         row
     }
 
-    /// What it shares with who launched it: the command as its launcher made it, or else the nearest launcher that was
-    /// inspected. `None`: there is nobody to compare with.
+    /// What it shares with who launched it. `None`: there is nobody to compare with.
     fn comparison(&self, process: &Process, launch: Option<&Launch>, model: &Model) -> Option<Comparison> {
-        let (at, own) = self.inspections.get(&process.key)?;
-        let chain = self.launches.get(&process.key).into_iter().flatten().map(|launch| launch.by);
-        let mut above = std::iter::once(process.key).chain(chain.clone());
-        let handed_on = above.find_map(|key| self.handed_on.get(&key));
-        let launcher = handed_on.or_else(|| chain.clone().find_map(|key| self.inspections.get(&key)));
-        let (then, launcher) = launcher?;
+        let (at, own) = &**self.inspections.get(&process.key)?;
+        let (then, launcher) = &*self.origins.get(&process.key)?.1;
         let mut comparison = compare(own, launcher);
         let mut shared = Vec::new();
         let mut shares = |what: &str, is: String| {
@@ -214,9 +261,45 @@ impl Book {
     }
 }
 
+/// The parent of a process, unless that adopts everybody: it forked the process.
+fn launching_parent(model: &Model, process: ProcKey) -> Option<ProcKey> {
+    let process = model.process(process).filter(|it| !it.parent_exited && !it.facts.parent_is_init)?;
+    process.parent.filter(|parent| launches(model, *parent))
+}
+
+/// Who started it watches it, on purpose.
+fn is_watched(observed: &Observed<'_>) -> bool {
+    ["supervised", "container-init"].contains(&Policy::recognise(observed).name)
+}
+
 /// A rule about daemons.
 pub(super) fn is_of_daemons(finding: &Finding) -> bool {
     finding.rule.id.starts_with("JC5") || finding.rule.id == "JC404"
+}
+
+/// Of what a rule said of one process, the latest of the worst; of terminals that were acquired, each.
+pub(super) fn take(findings: &mut Vec<Finding>, finding: &Finding) {
+    let each = finding.rule.id == "JC503";
+    let alike = |it: &&mut Finding| it.rule.id == finding.rule.id && (!each || it.fact == finding.fact);
+    match findings.iter_mut().find(alike) {
+        Some(before) if before.severity > finding.severity => {}
+        Some(before) => *before = finding.clone(),
+        None => findings.push(finding.clone()),
+    }
+}
+
+/// What was said of a state is so no longer when the state is over; what was said of an event stays so.
+fn holds(finding: &Finding, process: &Process, model: &Model) -> bool {
+    let leads = process.facts.session_leader;
+    match finding.rule.id {
+        "JC501" => {
+            let session = process.session.and_then(|session| model.session(session));
+            let led = session.is_some_and(|it| model.session_leader_state(it) == LeaderState::Alive);
+            !leads && (process.tty.is_some() || led)
+        }
+        "JC502" => leads && process.tty.is_none(),
+        _ => true,
+    }
 }
 
 /// It lived when it was looked at: what has begun to exit has a status still, and executes no file any more.

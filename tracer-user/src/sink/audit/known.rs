@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use tracer_model::findings::Finding;
 
 use super::Row;
 
@@ -38,7 +39,7 @@ pub struct Seen {
     pub last: i64,
     /// How often.
     pub times: u64,
-    /// Rules that found something, of all times.
+    /// Rules that found something, of all times, each with the severity: `JC504 warning`.
     pub rules: BTreeSet<String>,
 }
 
@@ -59,7 +60,9 @@ struct Head {
 }
 
 const KIND: &str = "baseline";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Rules stand there without severities: what one found is accepted with any.
+const BEFORE_SEVERITIES: u32 = 1;
 
 /// Everything that was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,6 +85,11 @@ impl Entry {
     }
 }
 
+/// What a finding is remembered as: another severity is news.
+pub(super) fn rule(finding: &Finding) -> String {
+    format!("{} {}", finding.rule.id, finding.severity.name())
+}
+
 /// `worker-17` and `worker-18` are one.
 fn without_numbers(name: &[u8]) -> String {
     let mut out = String::new();
@@ -102,25 +110,43 @@ fn unit(cgroup: &[u8]) -> &[u8] {
 }
 
 impl Known {
-    /// Notes a judgement at a time in seconds since 1970. Says whether it is news: the verdict, or a rule that found something.
-    /// A rule that found nothing this time is none: what it compares with may not have been seen.
-    pub fn note(&mut self, entry: Entry, rules: BTreeSet<String>, now: i64) -> bool {
+    /// Notes a judgement at a time in seconds since 1970. Returns what is news: the rules that found something, and were not
+    /// known to with this verdict; all of them, where the verdict is new. `None`: nothing is. A rule that found nothing this time
+    /// is no news: what it compares with may not have been seen.
+    pub fn note(&mut self, entry: Entry, rules: BTreeSet<String>, now: i64) -> Option<BTreeSet<String>> {
         if let Some(seen) = self.entries.get_mut(&entry) {
             (seen.last, seen.times) = (now, seen.times.saturating_add(1));
-            let before = seen.rules.len();
+            let news: BTreeSet<String> = rules.difference(&seen.rules).cloned().collect();
             seen.rules.extend(rules);
-            let news = seen.rules.len() > before;
-            self.changed |= news;
-            return news;
+            self.changed |= !news.is_empty();
+            return (!news.is_empty()).then_some(news);
         }
         if self.entries.len() >= MOST
             && let Some(oldest) = self.entries.iter().min_by_key(|row| row.1.last).map(|row| row.0.clone())
         {
             self.entries.remove(&oldest);
         }
-        self.entries.insert(entry, Seen { first: now, last: now, times: 1, rules });
+        self.entries.insert(entry, Seen { first: now, last: now, times: 1, rules: rules.clone() });
         self.changed = true;
-        true
+        Some(rules)
+    }
+
+    /// Takes over what somebody changed in the file since it had `before`: what is there no more is news again, and what was put
+    /// there is none.
+    pub fn edited(&mut self, before: &Self, file: &Self) {
+        for entry in before.entries.keys().filter(|entry| !file.entries.contains_key(entry)) {
+            self.entries.remove(entry);
+        }
+        for (entry, seen) in &file.entries {
+            match (before.entries.get(entry), self.entries.get_mut(entry)) {
+                (Some(written), Some(own)) => {
+                    own.rules.retain(|rule| seen.rules.contains(rule) || !written.rules.contains(rule));
+                }
+                (None, Some(own)) => own.rules.extend(seen.rules.iter().cloned()),
+                (Some(_), None) => {}
+                (None, None) => drop(self.entries.insert(entry.clone(), seen.clone())),
+            }
+        }
     }
 
     /// How many there are.
@@ -153,18 +179,31 @@ impl Known {
 
     /// What [`Self::text`] wrote. The error is the number of a line and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, (usize, String)> {
+        if text.is_empty() {
+            return Err((1, "it is empty: delete it to begin with nothing known".to_owned()));
+        }
         let mut lines = (1..).zip(text.lines());
         let head = lines.next().and_then(|(_, line)| serde_json::from_str::<Head>(line).ok());
-        match head {
-            Some(head) if head.sesstrace == KIND && head.version == VERSION => {}
+        let version = match head {
+            Some(head) if head.sesstrace == KIND && (BEFORE_SEVERITIES..=VERSION).contains(&head.version) => {
+                head.version
+            }
             Some(head) if head.sesstrace == KIND => {
-                return Err((1, format!("version {} is not known, only {VERSION}", head.version)));
+                return Err((1, format!("version {} is not known, only those up to {VERSION}", head.version)));
             }
             _ => return Err((1, "this is no baseline of sesstrace".to_owned())),
-        }
+        };
         let mut known = Self::default();
         for (number, line) in lines {
-            let Line { entry, seen } = serde_json::from_str(line).map_err(|error| (number, error.to_string()))?;
+            let torn = number == text.lines().count() && !text.ends_with('\n');
+            let Line { entry, mut seen } = serde_json::from_str(line).map_err(|error| {
+                let torn = if torn { "it is cut off: delete this line".to_owned() } else { error.to_string() };
+                (number, torn)
+            })?;
+            if version == BEFORE_SEVERITIES {
+                let each = |id: &String| ["info", "warning", "error"].map(|severity| format!("{id} {severity}"));
+                seen.rules = seen.rules.iter().flat_map(each).collect();
+            }
             known.entries.insert(entry, seen);
             if known.entries.len() > MOST {
                 return Err((number, format!("there are more than {MOST} lines")));
@@ -196,18 +235,21 @@ mod tests {
     #[test]
     fn the_same_again_is_no_news_and_a_baseline_reads_back() {
         let mut known = Known::default();
-        assert!(known.note(entry("worker-1"), rules(["JC504"]), 10));
+        assert_eq!(known.note(entry("worker-1"), rules(["JC504 warning"]), 10), Some(rules(["JC504 warning"])));
         assert!(known.take_changed());
-        assert!(!known.note(entry("worker-22"), rules([]), 20));
+        assert_eq!(known.note(entry("worker-22"), rules([]), 20), None);
         assert!(!known.take_changed() && known.len() == 1);
-        assert!(known.note(entry("worker-3"), rules(["JC505"]), 25), "another rule is");
-        assert!(known.note(entry("other\u{1b}"), rules([]), 30));
+        let more = known.note(entry("worker-3"), rules(["JC504 warning", "JC505 warning"]), 25);
+        assert_eq!(more, Some(rules(["JC505 warning"])), "another rule is, and only that");
+        let worse = known.note(entry("worker-3"), rules(["JC504 error"]), 26);
+        assert_eq!(worse, Some(rules(["JC504 error"])), "so is another severity");
+        assert_eq!(known.note(entry("other\u{1b}"), rules([]), 30), Some(rules([])));
         known.take_changed();
         let again = Known::parse(&known.text()).unwrap();
         assert_eq!(again, known);
         assert!(
             known.text().contains(r#""name":"worker-#""#)
-                && known.text().contains(r#""times":3,"rules":["JC504","JC505"]"#)
+                && known.text().contains(r#""times":4,"rules":["JC504 error","JC504 warning","JC505 warning"]"#)
         );
     }
 
@@ -215,25 +257,60 @@ mod tests {
     fn it_stays_bounded_and_forgets_what_was_seen_longest_ago() {
         let mut known = Known::default();
         let name = |number: usize| "x".repeat(number % 64) + &"y".repeat(number / 64);
+        let mut note = |name: &str, at| known.note(entry(name), rules([]), at).is_some();
         for number in 0..MOST {
-            assert!(known.note(entry(&name(number)), rules([]), number as i64 + 10));
+            assert!(note(&name(number), number as i64 + 10));
         }
-        assert!(!known.note(entry(&name(0)), rules([]), 1 << 20), "it was seen again, so that another is the oldest");
-        assert!(known.note(entry("new"), rules([]), 1 << 21));
+        assert!(!note(&name(0), 1 << 20), "it was seen again, so that another is the oldest");
+        assert!(note("new", 1 << 21));
+        assert!(!note(&name(0), 1 << 21) && note(&name(1), 1 << 21));
         assert_eq!(known.len(), MOST);
-        assert!(!known.note(entry(&name(0)), rules([]), 1 << 21) && known.note(entry(&name(1)), rules([]), 1 << 21));
     }
 
     #[test]
     fn what_is_no_baseline_is_told_with_its_line() {
-        assert_eq!(Known::parse("").unwrap_err().0, 1);
-        let head = r#"{"sesstrace":"baseline","version":1}"#;
+        assert_eq!(Known::parse("").unwrap_err(), (1, "it is empty: delete it to begin with nothing known".to_owned()));
+        let head = r#"{"sesstrace":"baseline","version":2}"#;
         assert_eq!(Known::parse(&format!("{head}\nx\n")).unwrap_err().0, 2);
         assert_eq!(
-            Known::parse(&head.replace('1', "9")).unwrap_err(),
-            (1, "version 9 is not known, only 1".to_owned())
+            Known::parse(&head.replace('2', "9")).unwrap_err(),
+            (1, "version 9 is not known, only those up to 2".to_owned())
         );
         assert_eq!(Known::parse(&format!("{head}\n")).unwrap(), Known::default());
+        let mut known = Known::default();
+        known.note(entry("a"), rules([]), 1);
+        let text = known.text();
+        let torn = text.get(..text.len() - 9).unwrap();
+        assert_eq!(Known::parse(torn).unwrap_err(), (2, "it is cut off: delete this line".to_owned()));
+    }
+
+    #[test]
+    fn what_was_accepted_before_severities_were_known_is_with_each() {
+        let mut old = Known::default();
+        old.note(entry("a"), rules(["JC504"]), 1);
+        let text = old.text().replace("\"version\":2", "\"version\":1");
+        let mut known = Known::parse(&text).unwrap();
+        assert_eq!(known.note(entry("a"), rules(["JC504 error", "JC504 info"]), 2), None);
+    }
+
+    #[test]
+    fn what_somebody_takes_out_of_the_file_is_news_again() {
+        let mut known = Known::default();
+        for name in ["a", "b"] {
+            known.note(entry(name), rules(["JC504 warning", "JC505 warning"]), 1);
+        }
+        let written = known.clone();
+        known.note(entry("meanwhile"), rules([]), 2);
+        let mut file = written.clone();
+        file.entries.remove(&entry("a"));
+        file.entries.get_mut(&entry("b")).unwrap().rules.remove("JC504 warning");
+        file.note(entry("accepted"), rules([]), 2);
+        known.edited(&written, &file);
+        assert!(known.note(entry("a"), rules([]), 3).is_some());
+        let again = known.note(entry("b"), rules(["JC504 warning", "JC505 warning"]), 3);
+        assert_eq!(again, Some(rules(["JC504 warning"])));
+        assert_eq!(known.note(entry("meanwhile"), rules([]), 3), None, "what was seen since then stays");
+        assert_eq!(known.note(entry("accepted"), rules([]), 3), None);
     }
 
     #[test]

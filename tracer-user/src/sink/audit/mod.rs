@@ -4,7 +4,10 @@
 //! Takes events as every sink does, from a capture, a snapshot or a recording. Must not: judge; `tracer_model::audit` does.
 
 mod book;
+mod document;
 pub mod known;
+#[cfg(test)]
+mod tests;
 mod text;
 pub mod watch;
 mod write;
@@ -174,7 +177,8 @@ impl Sink for Audit {
             unknown: rows.iter().any(|row| row.judgement.verdict == Verdict::Unknown) || summary.lost > 0,
             judged: rows.len(),
         });
-        write::write(&rows, &header, self.format, self.style, &mut *self.out)?;
+        let missing = write::Missing { lost: summary.lost, ..write::Missing::default() };
+        write::write((&rows, missing), &header, self.format, self.style, &mut *self.out)?;
         self.out.flush()
     }
 }

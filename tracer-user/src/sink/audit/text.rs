@@ -97,7 +97,7 @@ pub(super) fn details(row: &Row, base: BootNs, style: Style, out: &mut dyn Write
     if !row.compared {
         writeln!(
             out,
-            "  unseen its launch: what only a comparison with its launcher shows is left out where nobody above it was inspected"
+            "  unseen its launch: the verdict rests on what that cannot change; what only a comparison with its launcher shows is left out where nobody above it was inspected"
         )?;
     }
     Ok(())

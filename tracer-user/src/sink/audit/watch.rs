@@ -5,6 +5,8 @@
 //! events, when the rules have said all that they have to say. Must not: read `/proc`, files or clocks, or remember anything
 //! of a process that has been reaped: it runs for weeks.
 
+mod news;
+
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
@@ -12,24 +14,23 @@ use std::{
     rc::Rc,
 };
 
-use serde_json::json;
 use tracer_model::{
     audit::Verdict,
     delta::{Change, Delta},
     event::{Event, EventKind, inspection::Moment},
     findings::{Finding, Subject},
-    ids::{BootNs, Pid, ProcKey},
+    ids::{BootNs, Pid, ProcKey, SessionKey},
     state::{Model, Phase},
 };
 
+use self::news::News;
 use super::{
-    Choose, Outcome, Row,
-    book::{Book, is_of_daemons, is_there, launches},
-    known::{Entry, Known},
-    text, write,
+    Choose, Outcome,
+    book::{self, Book, is_of_daemons, is_there, launches},
+    known::{self, Entry, Known},
 };
 use crate::{
-    sink::{Sink, Style, Tone, findings::Format, headline::headline, time},
+    sink::{Sink, Style, findings::Format},
     trace_file::{Header, Summary},
 };
 
@@ -37,8 +38,8 @@ use crate::{
 const OF_A_LOOK: [&str; 5] = ["JC504", "JC505", "JC506", "JC507", "JC508"];
 /// Processes that are looked at again at once, at most, because their time has come.
 const AT_ONCE: usize = 16;
-/// Rows that are kept for a document at the end.
-const ROWS: usize = super::known::MOST;
+/// Findings of one process that are kept.
+const FINDINGS: usize = 16;
 
 /// Why a process was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +85,10 @@ pub struct Watched {
     pub outcome: Outcome,
     /// Judgements that were told.
     pub told: u64,
+    /// Processes that were to be judged when it ended, and were not.
+    pub unjudged: usize,
+    /// Judgements that a document at the end has no place for.
+    pub left_out: usize,
 }
 
 /// The sink, and a handle to it.
@@ -91,32 +96,27 @@ pub struct Watched {
 pub struct Watch(Rc<RefCell<State>>);
 
 struct State {
-    out: Box<dyn Write>,
-    style: Style,
-    format: Format,
-    header: Option<Header>,
-    /// Wall clock minus boot clock.
-    clock_offset: i64,
+    news: News,
     book: Book,
     known: Known,
     /// This process: it is nobody to judge.
     own: u32,
     /// So long after a look comes the next.
     again_ns: u64,
-    findings: BTreeMap<ProcKey, BTreeMap<&'static str, Finding>>,
+    findings: BTreeMap<ProcKey, Vec<Finding>>,
     /// To be looked at, and why.
     wanted: BTreeMap<ProcKey, Occasion>,
     /// Those of `wanted` that nobody was told of yet.
     unasked: Vec<ProcKey>,
-    /// Looked at and to be judged.
-    seen: BTreeSet<ProcKey>,
+    /// Looked at and to be judged, and why. What happens after the look makes them wanted again.
+    seen: BTreeMap<ProcKey, Occasion>,
     judged: BTreeMap<ProcKey, Judged>,
     /// `judged` in the order of their last look.
     by_age: BTreeSet<(BootNs, ProcKey)>,
     /// `judged` by their launchers.
     launched: BTreeSet<(ProcKey, ProcKey)>,
-    /// For a document at the end.
-    rows: Vec<Row>,
+    /// Nobody is looked at again just because its time has come.
+    ending: bool,
     watched: Watched,
 }
 
@@ -131,11 +131,7 @@ impl Watch {
         again_ns: u64,
     ) -> Self {
         Self(Rc::new(RefCell::new(State {
-            out,
-            style,
-            format,
-            header: None,
-            clock_offset: 0,
+            news: News::new(out, style, format),
             book: Book::new(choose, style),
             known,
             own,
@@ -143,11 +139,11 @@ impl Watch {
             findings: BTreeMap::new(),
             wanted: BTreeMap::new(),
             unasked: Vec::new(),
-            seen: BTreeSet::new(),
+            seen: BTreeMap::new(),
             judged: BTreeMap::new(),
             by_age: BTreeSet::new(),
             launched: BTreeSet::new(),
-            rows: Vec::new(),
+            ending: false,
             watched: Watched::default(),
         })))
     }
@@ -161,7 +157,7 @@ impl Watch {
         for (_, process) in &there {
             state.want(*process, Occasion::Start);
         }
-        state.head(there.len())
+        state.news.head(there.len(), state.known.len())
     }
 
     /// Who is to be looked at now.
@@ -173,18 +169,57 @@ impl Watch {
     /// Judges who was looked at, tells what is news, and notes whose time has come again.
     pub fn tell(&self, model: &Model, now: BootNs) -> io::Result<()> {
         let state = &mut *self.0.borrow_mut();
-        let mut told = false;
-        while let Some(process) = state.seen.pop_first() {
-            told |= state.judge(process, model, now)?;
+        // Who holds the other end of a pipe is known when everybody who was there was looked at.
+        let begun = !state.wanted.values().any(|occasion| *occasion == Occasion::Start);
+        while begun && let Some((process, occasion)) = state.seen.pop_first() {
+            state.judge(process, occasion, model, now)?;
         }
-        state.overdue(now);
-        if told { state.out.flush() } else { Ok(()) }
+        if !state.ending {
+            state.overdue(now);
+        }
+        state.news.flush()
+    }
+
+    /// Who is to be judged and was not yet: also whoever is to be looked at first.
+    #[must_use]
+    pub fn waiting(&self) -> BTreeSet<ProcKey> {
+        let state = self.0.borrow();
+        state.wanted.keys().chain(state.seen.keys()).copied().collect()
+    }
+
+    /// From now on only who waits is judged.
+    pub fn ending(&self) {
+        self.0.borrow_mut().ending = true;
+    }
+
+    /// So many were to be judged when it ended, and were not.
+    pub fn left_unjudged(&self, many: usize) {
+        let state = &mut *self.0.borrow_mut();
+        state.watched.unjudged = many;
+    }
+
+    /// What the rules said of a process.
+    #[cfg(test)]
+    pub(super) fn findings(&self, pid: Pid) -> Vec<Finding> {
+        let (first, last) = ProcKey::lives(pid);
+        self.0.borrow().findings.range(first..=last).flat_map(|row| row.1.iter().cloned()).collect()
+    }
+
+    /// Records that were lost since this was last asked.
+    #[must_use]
+    pub fn take_lost(&self) -> u64 {
+        self.0.borrow_mut().news.take_lost()
     }
 
     /// What is known by now.
     #[must_use]
     pub fn known(&self) -> Known {
         self.0.borrow().known.clone()
+    }
+
+    /// Takes over what somebody changed in the baseline.
+    pub fn edited(&self, before: &Known, file: &Known) {
+        self.0.borrow_mut().known.edited(before, file);
     }
 
     /// Whether there is news since this was last asked.
@@ -233,24 +268,35 @@ impl State {
     }
 
     fn forget(&mut self, process: ProcKey) {
+        self.forget_judgement(process);
+        self.wanted.remove(&process);
+        self.seen.remove(&process);
+    }
+
+    fn forget_judgement(&mut self, process: ProcKey) {
         if let Some(judged) = self.judged.remove(&process) {
             self.by_age.remove(&(judged.at, process));
             if let Some(launcher) = judged.launcher {
                 self.launched.remove(&(launcher, process));
             }
         }
-        self.wanted.remove(&process);
-        self.seen.remove(&process);
+    }
+
+    /// Its terminal is that of everybody in it.
+    fn terminal_changed(&mut self, session: SessionKey, model: &Model) {
+        let groups = model.session(session).into_iter().flat_map(|session| &session.groups);
+        let groups = groups.filter_map(|group| model.group(*group));
+        let members: Vec<ProcKey> = groups.flat_map(|group| group.members.iter().copied()).collect();
+        for member in members.into_iter().filter(|member| self.judged.contains_key(member)).collect::<Vec<_>>() {
+            self.want(member, Occasion::Terminal);
+        }
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the changes after which somebody is looked at again")]
     fn heard(&mut self, change: &Change, model: &Model) {
         match *change {
             Change::TtyGained { session, .. } | Change::TtyLost { session, .. } => {
-                let leader = model.session(session).and_then(|session| session.leader);
-                if let Some(leader) = leader.filter(|leader| self.judged.contains_key(leader)) {
-                    self.want(leader, Occasion::Terminal);
-                }
+                self.terminal_changed(session, model);
             }
             Change::Executed { process } | Change::GroupBorn { leader: Some(process), .. }
                 if self.judged.contains_key(&process) =>
@@ -278,152 +324,76 @@ impl State {
         }
     }
 
-    /// Judges one. Says whether it was told.
-    fn judge(&mut self, key: ProcKey, model: &Model, now: BootNs) -> io::Result<bool> {
+    /// Judges one, and tells it if it is news.
+    fn judge(&mut self, key: ProcKey, occasion: Occasion, model: &Model, now: BootNs) -> io::Result<()> {
         // Who ended while it was looked at is nobody to judge.
         let there = self.book.inspection(key).filter(|it| is_there(it));
         let moment = there.map(|it| it.moment);
-        let occasion = self.wanted.remove(&key).unwrap_or(Occasion::Settled);
         let process = model.process(key).filter(|it| it.phase == Phase::Alive && it.key.number.0 != self.own);
         let judged = process.filter(|process| {
             moment == Some(Moment::Settled)
                 || moment.is_some() && (self.judged.contains_key(&key) || self.book.is_long_lived(process, model))
         });
         let Some(process) = judged else {
-            return Ok(false);
+            return Ok(());
         };
         let launch = self.book.living_launch(key, model);
         let launcher = launch.map(|launch| launch.by).filter(|by| launches(model, *by));
-        let has_tty = process.tty.is_some();
-        let findings = self.findings.get(&key).into_iter().flatten().map(|row| row.1);
-        // Who has no terminal now has not got one back.
-        let row = self.book.row(process, model, launch, findings.filter(|it| has_tty || it.rule.id != "JC503"));
+        let row = self.book.row(process, model, launch, self.findings.get(&key).into_iter().flatten());
+        // That it once had a terminal is told once.
+        if let Some(findings) = self.findings.get_mut(&key).filter(|_| process.tty.is_none()) {
+            findings.retain(|it| it.rule.id != "JC503");
+        }
         let entry = Entry::of(&row);
         self.watched.outcome.unknown |= row.judgement.verdict == Verdict::Unknown;
         if !self.judged.contains_key(&key) {
             self.watched.outcome.judged += 1;
         }
-        self.forget(key);
+        self.forget_judgement(key);
         self.by_age.insert((now, key));
         self.launched.extend(launcher.map(|launcher| (launcher, key)));
         self.judged.insert(key, Judged { at: now, launcher });
-        let rules = row.findings.iter().map(|finding| finding.rule.id.to_owned()).collect();
-        if !self.known.note(entry, rules, self.unix(now).div_euclid(1_000_000_000)) {
-            return Ok(false);
-        }
+        let rules = row.findings.iter().map(known::rule).collect();
+        let Some(new) = self.known.note(entry, rules, self.news.unix(now).div_euclid(1_000_000_000)) else {
+            return Ok(());
+        };
         self.watched.told += 1;
-        self.watched.outcome.worst =
-            self.watched.outcome.worst.max(row.findings.iter().map(|finding| finding.severity).max());
-        self.news(row, occasion, now)?;
-        Ok(true)
-    }
-
-    fn unix(&self, at: BootNs) -> i64 {
-        self.clock_offset.saturating_add(at.0.cast_signed())
-    }
-
-    fn base(&self) -> BootNs {
-        self.header.as_ref().map_or(BootNs(0), |header| header.boot_ns)
-    }
-
-    fn head(&mut self, there: usize) -> io::Result<()> {
-        let Some(header) = &self.header else { return Ok(()) };
-        match self.format {
-            Format::Text => writeln!(
-                self.out,
-                "{}\nwatching {there} processes; {} judgements are known",
-                headline(header, self.style),
-                self.known.len()
-            )?,
-            Format::Json => writeln!(
-                self.out,
-                "{}",
-                json!({"kind": "watching", "processes": there, "known": self.known.len(), "backend": header.backend})
-            )?,
-            Format::Markdown | Format::Sarif | Format::Junit => return Ok(()),
-        }
-        self.out.flush()
-    }
-
-    fn news(&mut self, row: Row, occasion: Occasion, now: BootNs) -> io::Result<()> {
-        let (base, wall) = (self.base(), time::wall(self.unix(now)));
-        match self.format {
-            Format::Text => {
-                let tone = text::tone(row.judgement.verdict);
-                let name = self.style.clean(&row.name).into_owned();
-                let by = row.launched.as_ref().map(|by| format!(", launched by {by}")).unwrap_or_default();
-                let verdict = row.judgement.verdict.name();
-                let line = format!(
-                    "{wall}  {verdict:8}  {} {name}{by}: {} ({})",
-                    row.key.number,
-                    row.judgement.reason,
-                    occasion.name()
-                );
-                writeln!(self.out, "{}", self.style.paint(tone, &line))?;
-                text::details(&row, base, self.style, &mut *self.out)
-            }
-            Format::Json => {
-                write::object(&row, base, json!({"occasion": occasion.name(), "time": wall}), &mut *self.out)
-            }
-            Format::Markdown | Format::Sarif | Format::Junit => {
-                if self.rows.len() < ROWS {
-                    self.rows.push(row);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn foot(&mut self, summary: &Summary) -> io::Result<()> {
-        let Watched { outcome, told } = self.watched;
-        let (judged, lost) = (outcome.judged, summary.lost);
-        let incomplete = if lost > 0 { format!("{lost} records lost") } else { "none lost".to_owned() };
-        let unknown = if outcome.unknown { ", some of whom could not be looked at whole" } else { "" };
-        match self.format {
-            Format::Text => {
-                let line = format!(
-                    "judged {judged} processes{unknown}; {told} judgements were news; {} events, {incomplete}",
-                    summary.events
-                );
-                writeln!(self.out, "{}", self.style.paint(Tone::Heading, &line))
-            }
-            Format::Json => writeln!(
-                self.out,
-                "{}",
-                json!({"kind": "watched", "judged": judged, "news": told, "unknown": outcome.unknown, "events": summary.events, "lost": lost})
-            ),
-            Format::Markdown | Format::Sarif | Format::Junit => {
-                let Some(header) = &self.header else { return Ok(()) };
-                write::write(&self.rows, header, self.format, self.style, &mut *self.out)
-            }
-        }
+        // What was accepted is told beside what is new, and does not count.
+        let new = row.findings.iter().filter(|finding| new.contains(&known::rule(finding)));
+        self.watched.outcome.worst = self.watched.outcome.worst.max(new.map(|finding| finding.severity).max());
+        self.news.tell(row, occasion, now)
     }
 }
 
 impl Sink for Watch {
     fn begin(&mut self, header: &Header) -> io::Result<()> {
         let state = &mut *self.0.borrow_mut();
-        state.clock_offset = header.unix_ns.saturating_sub(header.boot_ns.0.cast_signed());
-        state.header = Some(header.clone());
+        state.news.begin(header);
         Ok(())
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the events that are told, and the time")]
     fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()> {
         let state = &mut *self.0.borrow_mut();
         state.book.observe(event, delta, model);
         for change in &delta.changes {
             state.heard(change, model);
         }
-        if let EventKind::ClockAnchor { unix_ns } = event.kind {
-            state.clock_offset = unix_ns.saturating_sub(event.at.0.cast_signed());
+        match &event.kind {
+            EventKind::ClockAnchor { unix_ns } => state.news.clock(event.at, *unix_ns),
+            // Whoever came and went then was not seen: that is not left for the end.
+            EventKind::Gap(gap) => state.news.gap(gap)?,
+            _ => {}
         }
         if let (EventKind::Inspected(inspection), Some(process)) = (&event.kind, delta.subject)
             && matches!(inspection.moment, Moment::Settled | Moment::Asked)
         {
             if let Some(findings) = state.findings.get_mut(&process) {
-                findings.retain(|rule, _| !OF_A_LOOK.contains(rule));
+                findings.retain(|it| !OF_A_LOOK.contains(&it.rule.id));
             }
-            state.seen.insert(process);
+            let occasion = state.wanted.remove(&process).unwrap_or(Occasion::Settled);
+            let before = state.seen.get(&process).copied();
+            state.seen.insert(process, before.map_or(occasion, |before| before.max(occasion)));
         }
         Ok(())
     }
@@ -433,7 +403,11 @@ impl Sink for Watch {
         if let Subject::Process(process, _) = finding.subject
             && is_of_daemons(finding)
         {
-            state.findings.entry(process).or_default().insert(finding.rule.id, finding.clone());
+            let findings = state.findings.entry(process).or_default();
+            book::take(findings, finding);
+            if findings.len() > FINDINGS {
+                findings.remove(0);
+            }
             if finding.rule.id == "JC503" {
                 state.want(process, Occasion::Terminal);
             }
@@ -443,8 +417,8 @@ impl Sink for Watch {
 
     fn end(&mut self, _: &Model, summary: &Summary) -> io::Result<()> {
         let state = &mut *self.0.borrow_mut();
-        state.watched.outcome.unknown |= summary.lost > 0;
-        state.foot(summary)?;
-        state.out.flush()
+        state.watched.left_out = state.news.left_out();
+        let watched = state.watched;
+        state.news.foot(watched, summary)
     }
 }

@@ -3,34 +3,53 @@
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
-use tracer_model::{
-    audit::Thing,
-    findings::{Finding, Races},
-    ids::BootNs,
-};
+use tracer_model::{audit::Thing, ids::BootNs};
 
-use super::{Format, Row, Style, text};
+use super::{Format, Row, Style, document, text};
 use crate::{
     sink::findings::{self, sentence},
-    trace_file::{Header, finding_line},
+    trace_file::{FileBytes, Header, finding_line},
 };
+
+/// What a document is without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Missing {
+    /// Processes that were to be judged, and were not.
+    pub unjudged: usize,
+    /// Judgements that it has no place for.
+    pub left_out: usize,
+    /// Records that were lost.
+    pub lost: u64,
+}
+
+impl Missing {
+    /// In words; nothing is empty.
+    pub fn say(self) -> Vec<String> {
+        let Self { unjudged, left_out, lost } = self;
+        let all = [
+            (lost, "records were lost: whoever came and went meanwhile was not seen"),
+            (unjudged as u64, "processes were left unjudged at the end"),
+            (left_out as u64, "more judgements have no place here: --format json has all"),
+        ];
+        all.into_iter().filter(|(many, _)| *many > 0).map(|(many, what)| format!("{many} {what}")).collect()
+    }
+}
 
 /// Writes the rows.
 pub(super) fn write(
-    rows: &[Row],
+    (rows, missing): (&[Row], Missing),
     header: &Header,
     format: Format,
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let base = header.boot_ns;
-    let all = || rows.iter().flat_map(|row| row.findings.iter().cloned()).collect::<Vec<Finding>>();
     match format {
         Format::Text => text::write(rows, base, style, out),
-        Format::Markdown => markdown(rows, base, out),
+        Format::Markdown => markdown(rows, missing, base, out),
         Format::Json => json_lines(rows, base, out),
-        Format::Sarif => findings::sarif(&all(), &[], &Races::default(), header, out),
-        Format::Junit => findings::junit(&all(), &[], &Races::default(), header, out),
+        Format::Sarif => document::sarif(rows, missing, header, out),
+        Format::Junit => document::junit(rows, missing, header, out),
     }
 }
 
@@ -48,8 +67,9 @@ pub(super) fn object(row: &Row, base: BootNs, more: Value, out: &mut dyn Write) 
     let unseen: Vec<_> =
         row.judgement.unseen.iter().map(|(what, errno)| json!({"what": what, "errno": errno})).collect();
     let things = |things: &[Thing]| {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let all = things.iter().map(|it| json!({"what": it.what, "was": text(&it.was), "is": text(&it.is)}));
+        let all = things
+            .iter()
+            .map(|it| json!({"what": it.what, "was": FileBytes::from(&it.was), "is": FileBytes::from(&it.is)}));
         all.collect::<Vec<_>>()
     };
     let relative = |at: BootNs| at.0.wrapping_sub(base.0).cast_signed();
@@ -64,7 +84,8 @@ pub(super) fn object(row: &Row, base: BootNs, more: Value, out: &mut dyn Write) 
         "reason": row.judgement.reason,
         "pid": row.key.number.0,
         "start": row.start.to_string(),
-        "name": String::from_utf8_lossy(&row.name),
+        "name": FileBytes::from(&row.name),
+        "program": (!row.program.is_empty()).then(|| FileBytes::from(&row.program)),
         "uid": row.uid,
         "session": row.session.map(|session| session.number.0),
         "tty": row.tty,
@@ -89,10 +110,11 @@ pub(super) fn object(row: &Row, base: BootNs, more: Value, out: &mut dyn Write) 
     out.write_all(&lines)
 }
 
-fn markdown(rows: &[Row], base: BootNs, out: &mut dyn Write) -> io::Result<()> {
+fn markdown(rows: &[Row], missing: Missing, base: BootNs, out: &mut dyn Write) -> io::Result<()> {
+    let missing: String = missing.say().into_iter().flat_map(|what| [what, "\n\n".to_owned()]).collect();
     writeln!(
         out,
-        "# Audit\n\n| verdict | pid | daemon | policy | path | why | rules |\n|---|---|---|---|---|---|---|"
+        "# Audit\n\n{missing}| verdict | pid | daemon | policy | path | why | rules |\n|---|---|---|---|---|---|---|"
     )?;
     for row in rows {
         let rules: Vec<&str> = row.findings.iter().map(|finding| finding.rule.id).collect();

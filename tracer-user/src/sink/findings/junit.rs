@@ -55,7 +55,8 @@ pub(in crate::sink) fn write(
     writeln!(out, "</testsuite>\n</testsuites>")
 }
 
-fn body(finding: &Finding, header: &Header) -> String {
+/// A finding in several lines.
+pub(in crate::sink) fn body(finding: &Finding, header: &Header) -> String {
     let say = |words: &_| sentence(words, header.boot_ns, Style::PLAIN);
     let mut text = format!("{}\n  why  {}\n  fix  {}\n", say(&finding.fact), say(&finding.cause), say(&finding.fix));
     for it in &finding.evidence {
@@ -66,7 +67,7 @@ fn body(finding: &Finding, header: &Header) -> String {
 }
 
 /// Text for an element or a quoted attribute. Control characters are escaped already, as everywhere.
-fn escape(text: &str) -> String {
+pub(in crate::sink) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

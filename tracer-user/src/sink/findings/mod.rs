@@ -20,12 +20,12 @@ use tracer_model::{
     ids::BootNs,
 };
 
-pub(super) use junit::write as junit;
+pub(super) use junit::{body, escape};
 pub(super) use markdown::code;
 pub use markdown::manual;
 pub use races::RaceReport;
 pub use report::{Format, Report};
-pub(super) use sarif::write as sarif;
+pub(super) use sarif::{document, result};
 
 use super::{Style, Tone, layout::wrap, phrase, time};
 

@@ -29,7 +29,7 @@ const SHELL: &str = "
 
 /// Bytes that a sink wrote.
 #[derive(Clone, Default)]
-struct Page(Rc<RefCell<Vec<u8>>>);
+pub(super) struct Page(pub Rc<RefCell<Vec<u8>>>);
 
 impl io::Write for Page {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -41,7 +41,7 @@ impl io::Write for Page {
     }
 }
 
-fn header() -> Header {
+pub(super) fn header() -> Header {
     Header {
         tool: "0.1.0".to_owned(),
         host: b"build7".to_vec(),

@@ -242,7 +242,12 @@ fn descriptor() -> impl Strategy<Value = Descriptor> {
 }
 
 fn inspection() -> impl Strategy<Value = Inspection> {
-    let descriptors = (vec(descriptor(), 0..4), number(|n| n)).prop_map(|(open, more)| Descriptors { open, more });
+    let unread = proptest::option::of(number(|n| Unread(n.cast_signed())));
+    let descriptors = (vec(descriptor(), 0..4), number(|n| n), unread).prop_map(|(open, more, unread)| Descriptors {
+        open,
+        more,
+        unread,
+    });
     let status = (any::<[u32; 6]>(), any::<[u64; 5]>(), any::<u8>()).prop_map(|(small, wide, state)| Status {
         umask: small[0],
         blocked: wide[0],

@@ -1,0 +1,236 @@
+//! Watching, step by step: events, and in between it is asked what is news.
+
+use serde_json::Value;
+use tracer_model::{
+    audit::{Observed, Policy},
+    dsl,
+    event::Event,
+    findings::Severity,
+    ids::{BootNs, Pid},
+};
+
+use super::{Chosen, known::Known, watch::Watch};
+use crate::{
+    pipeline::Pipeline,
+    sink::{
+        Style,
+        findings::Format,
+        tests::{Page, header},
+    },
+    trace_file::Scope,
+};
+
+/// A shell without a terminal that lives, and a daemon 12 that a program 11 of it made.
+const DAEMON: &str = "
+    snapshot 1 init {+init_parent pp=0}
+    snapshot 10 bash {pg=10 sid=10 +leader}
+    snapshot-end
+    10: fork 11
+    11: exec logger
+    11: fork 12
+    12: setsid() = 12 {tty=-}
+    11: exit 0
+    11: dead
+    12: takes SIGWINCH 0 handler
+    @1500000000 12: takes SIGWINCH 0 handler
+";
+/// A look at it in which nothing is wrong.
+const CLEAN: &str = "inspected 12 settled fds= umask=18 cwd=/@1:1 marks= cgroup=/ program=/bin/logger\n";
+
+struct Watching {
+    page: Page,
+    watch: Watch,
+    pipeline: Pipeline,
+    text: String,
+    passed: usize,
+}
+
+impl Watching {
+    fn new(format: Format) -> Self {
+        let page = Page::default();
+        let choose =
+            |observed: &Observed<'_>, _: &[u8]| Chosen { policy: Policy::recognise(observed), rules: None, line: None };
+        let out = (Box::new(page.clone()) as Box<_>, Style::PLAIN, format);
+        let watch = Watch::new(out, Box::new(choose), Known::default(), 0, u64::MAX);
+        let header = crate::trace_file::Header { scope: Scope::All, ..header() };
+        let pipeline = Pipeline::begin(&header, None, vec![Box::new(watch.clone())]).unwrap();
+        Self { page, watch, pipeline, text: String::new(), passed: 0 }
+    }
+
+    /// These happen.
+    fn happens(&mut self, text: &str) {
+        self.text += text;
+        let events: Vec<Event> = dsl::parse(&self.text).unwrap_or_else(|error| panic!("{error}"));
+        for event in events.iter().skip(self.passed) {
+            self.pipeline.event(event).unwrap();
+            self.pipeline.advance(event.at);
+        }
+        self.passed = events.len();
+    }
+
+    /// What was said since this was last asked.
+    fn said(&mut self) -> Vec<Value> {
+        self.watch.tell(self.pipeline.model(), BootNs(2_000_000_000)).unwrap();
+        let bytes = self.page.0.take();
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Verdict and rules that are news.
+    fn rows(&mut self) -> Vec<(u64, String, Vec<String>)> {
+        let said = self.said();
+        let rows = said.iter().filter(|line| line["kind"] == "audit");
+        let rules =
+            |row: &Value| row["rules"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect();
+        rows.map(|row| (row["pid"].as_u64().unwrap(), row["verdict"].as_str().unwrap().to_owned(), rules(row)))
+            .collect()
+    }
+
+    fn wanted(&self) -> Vec<u32> {
+        self.watch.take_wanted().iter().map(|key| key.number.0).collect()
+    }
+}
+
+fn row(pid: u64, verdict: &str, rules: &[&str]) -> (u64, String, Vec<String>) {
+    (pid, verdict.to_owned(), rules.iter().map(|id| (*id).to_owned()).collect())
+}
+
+#[test]
+fn what_changes_between_the_look_and_the_judgement_is_looked_at_again() {
+    let mut it = Watching::new(Format::Json);
+    it.happens(&format!("{DAEMON}{CLEAN}"));
+    assert_eq!(it.rows(), [row(12, "detached", &["JC502"])]);
+    it.happens("12: exec other\n");
+    assert_eq!(it.wanted(), [12]);
+    it.happens(CLEAN);
+    it.happens("12: open() = 3 {tty=pts/7 fg=12 ttysid=12}\n");
+    assert_eq!(it.rows().len(), 1);
+    assert_eq!(it.wanted(), [12], "what happened after the look was not in it");
+    assert_eq!(it.watch.waiting().len(), 1);
+}
+
+#[test]
+fn a_terminal_that_was_acquired_and_lost_before_anybody_looked_is_told_once() {
+    let mut it = Watching::new(Format::Json);
+    it.happens(&format!("{DAEMON}{CLEAN}"));
+    it.rows();
+    it.happens("12: open() = 3 {tty=pts/7 fg=12 ttysid=12}\n12: takes SIGWINCH 0 handler {tty=-}\n");
+    it.happens(CLEAN);
+    assert_eq!(it.rows(), [row(12, "detached", &["JC502", "JC503"])]);
+    // By another name it would be news again if it were still said.
+    it.happens("12: exec other\n");
+    it.happens(CLEAN);
+    assert_eq!(it.rows(), [row(12, "detached", &["JC502"])]);
+}
+
+#[test]
+fn one_terminal_does_not_hide_another() {
+    let mut it = Watching::new(Format::Json);
+    it.happens(DAEMON);
+    for tty in ["7", "8"] {
+        it.happens(&format!("12: open() = 3 {{tty=pts/{tty} fg=12 ttysid=12}}\n"));
+    }
+    it.happens(CLEAN);
+    let said = it.said();
+    let facts: Vec<&str> =
+        said.iter().filter(|line| line["rule"] == "JC503").filter_map(|line| line["fact"].as_str()).collect();
+    assert_eq!(facts.len(), 2, "{said:?}");
+    assert!(facts[0].ends_with("pts/7") && facts[1].ends_with("pts/8"), "{facts:?}");
+}
+
+#[test]
+fn a_job_that_begins_a_session_is_no_job_any_more() {
+    let job = "
+        snapshot 1 init {+init_parent pp=0}
+        snapshot 10 bash {pg=10 sid=10 +leader tty=pts/0 fg=10}
+        snapshot 12 server {pp=1 pg=12 sid=10 tty=pts/0 fg=10}
+        snapshot-end
+        inspected 12 asked fds= umask=18 cwd=/@1:1 marks= cgroup=/ program=/bin/server
+    ";
+    let mut it = Watching::new(Format::Json);
+    it.happens(job);
+    assert_eq!(it.rows(), [row(12, "attached", &["JC501"])]);
+    it.happens("12: fork 13\n13: setsid() = 13 {tty=-}\n12: exit 0\n12: dead\n13: takes SIGWINCH 0 handler\n");
+    it.happens("inspected 13 asked fds= umask=18 cwd=/@1:1 marks= cgroup=/ program=/bin/server\n");
+    let rows = it.rows();
+    assert!(rows.iter().all(|row| !row.2.contains(&"JC501".to_owned())), "{rows:?}");
+}
+
+#[test]
+fn a_terminal_is_that_of_everybody_in_the_session() {
+    let mut it = Watching::new(Format::Json);
+    it.happens(&format!("{DAEMON}12: fork 13\n{CLEAN}"));
+    it.happens("inspected 13 settled fds= umask=18 cwd=/@1:1 marks= cgroup=/ program=/bin/logger\n");
+    assert_eq!(it.rows().len(), 2);
+    it.happens("12: open() = 3 {tty=pts/7 fg=12 ttysid=12}\n");
+    let mut wanted = it.wanted();
+    wanted.sort_unstable();
+    assert_eq!(wanted, [12, 13]);
+}
+
+#[test]
+fn a_gap_is_told_when_it_happens() {
+    let mut it = Watching::new(Format::Json);
+    it.happens(&format!("{DAEMON}gap 7 sequence 10 20\n"));
+    let said = it.said();
+    let gap = said.iter().find(|line| line["kind"] == "gap").unwrap();
+    assert_eq!(gap["lost"], 7);
+    let mut document = Watching::new(Format::Junit);
+    document.happens(&format!("{DAEMON}gap 7 sequence 10 20\n"));
+    assert_eq!((document.watch.take_lost(), document.watch.take_lost()), (7, 0));
+}
+
+#[test]
+fn what_was_accepted_does_not_count_beside_what_is_new() {
+    let holds = CLEAN.replace("fds=", "fd=0:136,0,7:9:3:rw:/dev/pts/0");
+    let mut it = Watching::new(Format::Json);
+    it.happens(&format!("{DAEMON}{holds}"));
+    assert_eq!(it.rows(), [row(12, "partial", &["JC502", "JC504"])]);
+    assert_eq!(it.watch.watched().outcome.worst, Some(Severity::Warning));
+    // Whoever begins with that has it accepted.
+    let mut again = Watching::new(Format::Json);
+    again.watch.edited(&Known::default(), &it.watch.known());
+    again.happens(&format!("{DAEMON}{}", holds.replace("marks=", "marks=TERM")));
+    assert_eq!(again.rows(), [row(12, "partial", &["JC502", "JC504", "JC506"])]);
+    assert_eq!(again.watch.watched().outcome.worst, Some(Severity::Info));
+}
+
+#[test]
+fn every_format_has_whoever_was_judged_and_what_is_missing() {
+    let unread = "inspected 12 settled fds=!13 umask=18 cwd=/@1:1 marks= cgroup=/ program=/bin/logger\n";
+    for (format, verdict, missing) in [
+        (
+            Format::Junit,
+            "<error type=\"unknown\"",
+            "<error type=\"incomplete\" message=\"3 processes were left unjudged",
+        ),
+        (Format::Sarif, "\"kind\": \"open\"", "3 processes were left unjudged at the end"),
+        (Format::Markdown, "| unknown | 12 |", "3 processes were left unjudged at the end"),
+        (Format::Text, "unknown   12 logger", "3 left unjudged"),
+        (Format::Json, "\"verdict\":\"unknown\"", "\"unjudged\":3"),
+    ] {
+        let mut it = Watching::new(format);
+        it.happens(&format!("{DAEMON}{unread}"));
+        it.watch.tell(it.pipeline.model(), BootNs(2_000_000_000)).unwrap();
+        it.watch.left_unjudged(3);
+        it.pipeline.end(true).unwrap();
+        let text = String::from_utf8(it.page.0.take()).unwrap();
+        assert!(text.contains(verdict) && text.contains(missing), "{text}");
+    }
+}
+
+#[test]
+fn of_one_rule_the_worst_is_told() {
+    let [mut findings, said] = [Vec::new(), {
+        let mut it = Watching::new(Format::Json);
+        it.happens(&format!("{DAEMON}{}", CLEAN.replace("fds=", "fd=0:136,0,7:9:3:rw:/dev/pts/0")));
+        it.rows();
+        it.watch.findings(Pid(12))
+    }];
+    let warning = said.iter().find(|it| it.rule.id == "JC504").unwrap();
+    let info = tracer_model::findings::Finding { severity: Severity::Info, ..warning.clone() };
+    for finding in [&info, warning, &info] {
+        super::book::take(&mut findings, finding);
+    }
+    assert_eq!(findings.iter().map(|it| it.severity).collect::<Vec<_>>(), [Severity::Warning]);
+}

@@ -1,0 +1,56 @@
+//! Documents of an audit: SARIF and `JUnit` have every process that was judged, with its verdict, and JSON every byte.
+
+use std::{fs, path::Path, process::Command};
+
+use serde_json::Value;
+
+use crate::place::{Place, Sleeper, rows};
+
+/// What an audit of a golden recording prints.
+fn of_recording(place: &Place, format: &str, case: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let recording = root.join("tests/golden").join(case).join("recording.jsonl");
+    let output = place.audit(&[], &["--format", format, &recording.to_string_lossy()]);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn who_could_not_be_judged_is_an_open_result_and_an_error() {
+    let place = Place::new();
+    let sarif: Value = serde_json::from_str(&of_recording(&place, "sarif", "daemon-left-behind")).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let verdict = results.iter().find(|result| result["ruleId"] == "verdict").unwrap();
+    assert_eq!((&verdict["kind"], &verdict["level"]), (&"open".into(), &"none".into()));
+    assert_eq!(verdict["properties"]["verdict"], "unknown");
+    let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+    assert!(rules.iter().any(|rule| rule["id"] == "verdict"), "every rule of a result is one of the driver's");
+    let junit = of_recording(&place, "junit", "daemon-left-behind");
+    assert!(junit.contains("tests=\"1\" failures=\"0\" errors=\"1\""), "{junit}");
+    assert!(junit.contains("<error type=\"unknown\" message=\"its descriptors were not looked at\">"), "{junit}");
+}
+
+#[test]
+fn who_is_attached_is_a_result_beside_the_findings() {
+    let place = Place::new();
+    let sarif: Value = serde_json::from_str(&of_recording(&place, "sarif", "left-holds-pipe")).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let of = |rule: &str| results.iter().filter(|result| result["ruleId"] == rule).count();
+    assert_eq!((of("verdict"), of("JC404"), of("JC501")), (1, 1, 1), "{results:?}");
+    let junit = of_recording(&place, "junit", "left-holds-pipe");
+    assert!(junit.contains("tests=\"1\" failures=\"1\" errors=\"0\""), "{junit}");
+    assert!(junit.contains("<property name=\"verdict\" value=\"attached\"/>"), "{junit}");
+}
+
+#[test]
+fn a_name_that_is_no_text_is_told_byte_by_byte() {
+    let place = Place::new();
+    let script = "open('/proc/self/comm','wb').write(b'a\\xff\\x1b'); print(flush=True); input()";
+    let mut sleeper = Command::new("python3");
+    sleeper.args(["-c", script]);
+    let sleeper = Sleeper::talking(&mut sleeper);
+    let name = || fs::read(format!("/proc/{}/comm", sleeper.pid())).unwrap();
+    assert_eq!(name(), b"a\xff\x1b\n");
+    let output = place.audit(&[], &["--format", "json", "-p", &sleeper.pid()]);
+    let rows = rows(&output);
+    assert_eq!(rows[0]["name"]["bytes"], "Yf8b", "{rows:?}");
+}
