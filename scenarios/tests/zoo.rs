@@ -30,4 +30,7 @@ fn verdicts_and_rules_are_those_of_the_truth_in_every_form() {
     let animals = text.lines().filter(|line| !line.starts_with([' ', 'S'])).count();
     assert!(animals >= HERE.len() - 1, "{text}");
     assert_eq!(text.lines().filter(|line| line.starts_with("  -- CMD")).count(), animals);
+    let watched = text.lines().filter(|line| line.starts_with("  --watch")).count();
+    let required = std::env::var("SESSTRACE_REQUIRE").is_ok_and(|required| required.contains("ebpf"));
+    assert!(watched == animals || !required && text.contains("SKIPPED --watch"), "{text}");
 }

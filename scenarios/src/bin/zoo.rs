@@ -1,10 +1,10 @@
-//! `cargo xtask zoo`: every animal in all four forms, as a table; fails when one is not as it must be.
+//! `cargo xtask zoo`: every animal in all four forms and watched, as a table; fails when one is not as it must be.
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 
 use std::{path::PathBuf, sync::Mutex, thread};
 
 use anyhow::{Context as _, Result, bail};
-use scenarios::zoo::{Looks, animals, is_here, look};
+use scenarios::zoo::{Looks, Watcher, animals, is_here, look};
 
 /// Animals at once: most of the time they are waited for.
 const AT_ONCE: usize = 4;
@@ -21,6 +21,10 @@ fn main() -> Result<()> {
     let left = Mutex::new(left);
     let seen = Mutex::new(Vec::new());
     let scratch = PathBuf::from(format!("/tmp/zoo.{}", std::process::id()));
+    let watcher = Watcher::start(&sesstrace)?;
+    if watcher.is_none() {
+        println!("SKIPPED --watch: only eBPF sees every process");
+    }
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
@@ -28,7 +32,7 @@ fn main() -> Result<()> {
                     let looks = if is_here(animal) {
                         Some(look(
                             animal,
-                            &sesstrace,
+                            (&sesstrace, watcher.as_ref()),
                             &scratch.join(number.to_string()),
                             &format!("{}-{number}", std::process::id()),
                         ))

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::{
-    Animal, Ground,
+    Animal, Ground, Watcher,
     stage::{Stage, until},
 };
 
@@ -41,8 +41,14 @@ pub fn is_here(animal: &Animal) -> bool {
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Starts the animal, once under an audit and once under a recording, and looks at it in each form.
-pub fn look(animal: &Animal, sesstrace: &Path, scratch: &Path, id: &str) -> Result<Looks> {
+/// Starts the animal, once under an audit, once under a recording, and once where the machine is watched, and looks at it in each
+/// form.
+pub fn look(
+    animal: &Animal,
+    (sesstrace, watcher): (&Path, Option<&Watcher>),
+    scratch: &Path,
+    id: &str,
+) -> Result<Looks> {
     let mut looks = Looks { ground: String::new(), said: Vec::new(), faults: Vec::new() };
     let bin = sesstrace.parent().unwrap_or(sesstrace);
     let audited = directory(animal, bin, scratch, "command")?;
@@ -77,6 +83,17 @@ pub fn look(animal: &Animal, sesstrace: &Path, scratch: &Path, id: &str) -> Resu
     stage.done()?;
     looks.take("FILE", &ask(&[&recorded.join("rec.jsonl").to_string_lossy()])?, survivor);
     drop(stage);
+
+    if let Some(watcher) = watcher {
+        let watched = directory(animal, bin, scratch, "watch")?;
+        let stage = Stage::open(&watched, &format!("{id}-watch"), "bash $ZOO_DIR/start", PATH)?;
+        stage.done()?;
+        stage.survivor(animal.survivor)?;
+        // It settles a second after whatever it did last.
+        thread::sleep(Duration::from_millis(2500));
+        let survivor = stage.survivor(animal.survivor)?;
+        looks.take("--watch", &watcher.said(survivor)?, survivor);
+    }
     looks.judge(animal);
     Ok(looks)
 }

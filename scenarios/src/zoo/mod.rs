@@ -1,5 +1,5 @@
 //! The daemon zoo: programs that nobody here wrote, started in the same careless way, with what `/proc` shows of each afterwards
-//! and what an audit must say of it in each of its four forms.
+//! and what an audit must say of it in each of its four forms, and when it watches.
 //!
 //! Every one is started from a shell on a pseudo-terminal, in a scratch directory, with umask 027, descriptor 7 open without
 //! close-on-exec, SIGUSR2 ignored, SIGWINCH blocked and nothing but PATH in the environment.
@@ -9,10 +9,12 @@ mod ground;
 mod look;
 mod more;
 mod stage;
+mod watcher;
 
 pub use animals::Animal;
 pub use ground::Ground;
 pub use look::{Looks, is_here, look};
+pub use watcher::Watcher;
 
 /// Everyone.
 #[must_use]

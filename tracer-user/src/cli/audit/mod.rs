@@ -37,6 +37,7 @@ use crate::{
 };
 
 /// Arguments of `audit`.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("whom").required(true).multiple(false)))]
 pub struct AuditArgs {
@@ -64,6 +65,9 @@ pub struct AuditArgs {
     /// With --watch: look at everybody again so long after the last look
     #[arg(long, value_name = "TIME", default_value = "60s", requires = "watch")]
     again: At,
+    /// With --watch: tell every judgement, also what was seen before
+    #[arg(long, requires = "watch")]
+    repeat: bool,
     /// With --watch: end by itself after so long, instead of at SIGINT or SIGTERM
     #[arg(long = "for", value_name = "TIME", requires = "watch")]
     limit: Option<At>,

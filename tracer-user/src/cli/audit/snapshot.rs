@@ -10,7 +10,7 @@ use std::{
 
 use nix::{sys::utsname::uname, unistd::gethostname};
 use tracer_model::{
-    event::{Comm, Event, EventKind, Inspection, PF_KTHREAD, RawTask, State, inspection::Moment},
+    event::{Comm, Coverage, Event, EventKind, Inspection, PF_KTHREAD, RawTask, State, inspection::Moment},
     ids::{Pid, Seq},
 };
 
@@ -29,7 +29,14 @@ use crate::{
 
 /// Audits the processes that are meant.
 pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
-    let events = procfs::snapshot(true);
+    let mut events = procfs::snapshot(true);
+    // Whoever sees pid 1 sees every process of the namespace (hidepid hides that of others first of all): who is not there has ended.
+    let sees_all = events.iter().filter_map(|event| event.subject.as_ref()).any(|state| state.id.pid == Pid(1));
+    if let Some(EventKind::SnapshotEnd { coverage, .. }) = events.last_mut().map(|event| &mut event.kind)
+        && sees_all
+    {
+        *coverage = Coverage::All;
+    }
     let states: BTreeMap<u32, &State> =
         events.iter().filter_map(|event| event.subject.as_ref()).map(|state| (state.id.pid.0, state)).collect();
     let whom = whom(args, &states)?;

@@ -48,7 +48,7 @@ pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCo
         None => (None, Known::default()),
     };
     let (out, style) = args.out(color)?;
-    let watch = Watch::new((out, style, args.format()), choose, known, std::process::id(), again_ns);
+    let watch = Watch::new((out, style, args.format()), choose, known, (std::process::id(), again_ns, args.repeat));
     capturing.pace.tick = TICK;
     let about = About { scope: Scope::All, command: Vec::new(), user: None, begun: Clocks::now() };
     let outputs = Outputs { recording: None, sinks: vec![Box::new(watch.clone())], place: "the audit".to_owned() };

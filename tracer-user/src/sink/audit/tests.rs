@@ -51,7 +51,7 @@ impl Watching {
         let choose =
             |observed: &Observed<'_>, _: &[u8]| Chosen { policy: Policy::recognise(observed), rules: None, line: None };
         let out = (Box::new(page.clone()) as Box<_>, Style::PLAIN, format);
-        let watch = Watch::new(out, Box::new(choose), Known::default(), 0, u64::MAX);
+        let watch = Watch::new(out, Box::new(choose), Known::default(), (0, u64::MAX, false));
         let header = crate::trace_file::Header { scope: Scope::All, ..header() };
         let pipeline = Pipeline::begin(&header, None, vec![Box::new(watch.clone())]).unwrap();
         Self { page, watch, pipeline, text: String::new(), passed: 0 }

@@ -103,6 +103,8 @@ struct State {
     own: u32,
     /// So long after a look comes the next.
     again_ns: u64,
+    /// What was seen before is told, too.
+    repeat: bool,
     findings: BTreeMap<ProcKey, Vec<Finding>>,
     /// To be looked at, and why.
     wanted: BTreeMap<ProcKey, Occasion>,
@@ -121,14 +123,14 @@ struct State {
 }
 
 impl Watch {
-    /// Writes to `out`. `own`: the number of this process; `again_ns`: how long after a look everybody is looked at again.
+    /// Writes to `out`. `own`: the number of this process; `again_ns`: how long after a look everybody is looked at again;
+    /// `repeat`: what was seen before is told, too.
     #[must_use]
     pub fn new(
         (out, style, format): (Box<dyn Write>, Style, Format),
         choose: Choose,
         known: Known,
-        own: u32,
-        again_ns: u64,
+        (own, again_ns, repeat): (u32, u64, bool),
     ) -> Self {
         Self(Rc::new(RefCell::new(State {
             news: News::new(out, style, format),
@@ -136,6 +138,7 @@ impl Watch {
             known,
             own,
             again_ns,
+            repeat,
             findings: BTreeMap::new(),
             wanted: BTreeMap::new(),
             unasked: Vec::new(),
@@ -354,9 +357,8 @@ impl State {
         self.launched.extend(launcher.map(|launcher| (launcher, key)));
         self.judged.insert(key, Judged { at: now, launcher });
         let rules = row.findings.iter().map(known::rule).collect();
-        let Some(new) = self.known.note(entry, rules, self.news.unix(now).div_euclid(1_000_000_000)) else {
-            return Ok(());
-        };
+        let new = self.known.note(entry, rules, self.news.unix(now).div_euclid(1_000_000_000));
+        let Some(new) = new.or_else(|| self.repeat.then(BTreeSet::new)) else { return Ok(()) };
         self.watched.told += 1;
         // What was accepted is told beside what is new, and does not count.
         let new = row.findings.iter().filter(|finding| new.contains(&known::rule(finding)));

@@ -1,0 +1,68 @@
+//! An audit that watches the machine while the animals live.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use anyhow::{Context as _, Result};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::stage::until;
+
+/// It, and what it said.
+pub struct Watcher {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Watcher {
+    /// Starts it, and waits until it watches. `None`: it may not.
+    pub fn start(sesstrace: &Path) -> Result<Option<Self>> {
+        let mut command = Command::new(sesstrace);
+        command.args(["audit", "--watch", "--repeat", "--format", "json"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("sesstrace")?;
+        let mut out = BufReader::new(child.stdout.take().context("its output")?).lines();
+        if !out.next().and_then(Result::ok).is_some_and(|line| line.contains("\"watching\"")) {
+            child.wait().context("sesstrace")?;
+            return Ok(None);
+        }
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let all = lines.clone();
+        thread::spawn(move || {
+            for line in out.map_while(Result::ok) {
+                if let Ok(mut all) = all.lock() {
+                    all.push(line);
+                }
+            }
+        });
+        Ok(Some(Self { child, lines }))
+    }
+
+    /// What it said of a process last, with everything behind that. Waits until there is something.
+    pub(super) fn said(&self, pid: u32) -> Result<String> {
+        let mut said = String::new();
+        until(&format!("{pid} is judged"), || {
+            let lines = self.lines.lock().ok().context("a thread panicked")?;
+            let number = format!("\"pid\":{pid},");
+            let is_row = |line: &String| line.contains("\"kind\":\"audit\"") && line.contains(&number);
+            let row = lines.iter().rposition(is_row);
+            said = row.map(|row| lines.get(row..).unwrap_or_default().join("\n")).unwrap_or_default();
+            Ok(row.is_some())
+        })?;
+        Ok(said)
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
+        let _ = self.child.wait();
+    }
+}
