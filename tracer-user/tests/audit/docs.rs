@@ -2,9 +2,12 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader},
     path::Path,
     process::{Command, Stdio},
 };
+
+use crate::place::Place;
 
 /// The text with what each command prints, run from the root of the repository.
 fn run(text: &str, root: &Path) -> String {
@@ -21,6 +24,51 @@ fn run(text: &str, root: &Path) -> String {
         out.extend([end, "\n"]);
     }
     out
+}
+
+/// What a line says, whatever the numbers are.
+fn shape(line: &str) -> String {
+    let line = line.trim();
+    let chunks = line.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+    let chunks = chunks.map(|chunk| {
+        if chunk.first().is_some_and(u8::is_ascii_digit) { "0".into() } else { String::from_utf8_lossy(chunk) }
+    });
+    chunks.collect()
+}
+
+#[test]
+fn what_watching_is_shown_to_say_it_says() {
+    let place = Place::new();
+    let mut command = Command::new(place.path("sesstrace"));
+    command.args(["audit", "--watch", "--repeat"]).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    let mut watcher = command.stdin(Stdio::null()).stdout(Stdio::piped()).current_dir("/").spawn().unwrap();
+    let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines().map_while(Result::ok);
+    if !lines.any(|line| line.starts_with("watching ")) {
+        let required = std::env::var("SESSTRACE_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|word| word == "ebpf"), "SESSTRACE_REQUIRE=ebpf, but it does not watch");
+        assert!(!watcher.wait().unwrap().success());
+        return eprintln!("SKIPPED: no eBPF here");
+    }
+    // The launcher lives until its input ends.
+    let mut bash = Command::new("bash");
+    bash.args(["-c", "setsid -f sleep 60 </dev/null >/dev/null 2>&1; read"]).current_dir("/");
+    let mut bash = bash.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mine = format!(", launched by {} bash: ", bash.id());
+    let told = lines.find(|line| line.contains(&mine)).unwrap();
+    let pid = nix::unistd::Pid::from_raw(watcher.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    let last = lines.last().unwrap();
+    watcher.wait().unwrap();
+    let sleeps = told.split_whitespace().nth(2).and_then(|pid| pid.parse().ok()).unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(sleeps), nix::sys::signal::Signal::SIGKILL).unwrap();
+    drop(bash.stdin.take());
+    bash.wait().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = fs::read_to_string(root.join("docs/AUDIT.md")).unwrap();
+    let shapes: Vec<String> = text.lines().filter(|line| line.starts_with("    ")).map(shape).collect();
+    for line in [told, last.replace(", some of whom could not be looked at whole", "")] {
+        assert!(shapes.contains(&shape(&line)), "docs/AUDIT.md shows nothing like {line}");
+    }
 }
 
 #[test]

@@ -175,6 +175,18 @@ fn a_gap_is_told_when_it_happens() {
     let said = it.said();
     let gap = said.iter().find(|line| line["kind"] == "gap").unwrap();
     assert_eq!(gap["lost"], 7);
+    let mut text = Watching::new(Format::Text);
+    text.happens(&format!("{DAEMON}gap 7 sequence 10 20\n"));
+    let shape = |line: &str| -> String {
+        let chunks = line.trim().as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+        chunks
+            .map(|chunk| if chunk[0].is_ascii_digit() { "0".into() } else { String::from_utf8_lossy(chunk) })
+            .collect()
+    };
+    let said = String::from_utf8(text.page.0.take()).unwrap();
+    let docs = include_str!("../../../../docs/AUDIT.md");
+    let line = said.lines().find(|line| line.contains("lost")).unwrap();
+    assert!(docs.lines().any(|shown| shape(shown) == shape(line)), "docs/AUDIT.md shows nothing like {line}");
     let mut document = Watching::new(Format::Junit);
     document.happens(&format!("{DAEMON}gap 7 sequence 10 20\n"));
     assert_eq!((document.watch.take_lost(), document.watch.take_lost()), (7, 0));
