@@ -2,6 +2,8 @@
 //!
 //! Must not: print, or know which source it is.
 
+mod unattended;
+
 use std::{io, time::Duration};
 
 use nix::time::{ClockId, clock_gettime};
@@ -18,6 +20,8 @@ use crate::{
     redaction::Redaction,
     trace_file::{Header, cause, how_to_write},
 };
+
+use self::unattended::Unattended;
 
 /// Wall time may move by this much against the boot clock (slewing by NTP) before a new anchor is recorded.
 const CLOCK_STEP_NS: i64 = 10_000_000;
@@ -74,6 +78,7 @@ pub struct Live {
     healed_at: BootNs,
     /// When the source was last asked for its losses.
     counted_at: BootNs,
+    unattended: Unattended,
 }
 
 impl Live {
@@ -92,6 +97,7 @@ impl Live {
             loss_unhealed: false,
             healed_at: BootNs(0),
             counted_at: BootNs(0),
+            unattended: Unattended::default(),
         }
     }
 
@@ -150,6 +156,7 @@ impl Live {
         self.reorder.release(now, self.source.last_seq(), &mut self.events);
         self.pass_on(false)?;
         self.observe(now)?;
+        self.unattended.ask_sometimes(now, &*self.source, self.pipeline.model());
         Ok(self.reorder.next() > until)
     }
 
@@ -167,6 +174,8 @@ impl Live {
         }
         self.feed(items.drain(..));
         self.items = items;
+        // What was seen to be no more is so in the model before the next look.
+        self.unattended.ask(now, &*self.source, self.pipeline.model());
         Ok(observed.map(drop).and(caught_up)?)
     }
 
@@ -212,12 +221,15 @@ impl Live {
         self.name_holes(&mut events);
         events.extend(others.into_iter().map(|loss| self.numberless_gap(loss)));
         for event in &mut events {
+            self.tell_released(event.seq)?;
+            self.unattended.note(event);
             self.redaction.event(event);
             self.loss_unhealed |= matches!(event.kind, EventKind::Gap(_));
             self.pipeline.event(event).map_err(LiveError::Sink)?;
         }
         events.clear();
         self.events = events;
+        self.tell_released(self.reorder.next())?;
         // Everything that was numbered is through: nothing older than the reorder window will come.
         if !last && self.reorder.next() > self.source.last_seq() {
             self.pipeline.advance(BootNs(now.0.saturating_sub(WINDOW_NS)));
@@ -225,6 +237,14 @@ impl Live {
         self.pipeline.reached(self.reorder.next());
         self.pipeline.flush();
         if last { Ok(()) } else { self.heal() }
+    }
+
+    /// Passes on the reaps of which nothing tells, all events before `next` being known.
+    fn tell_released(&mut self, next: Seq) -> Result<(), LiveError> {
+        while let Some(event) = self.unattended.released(next, self.pipeline.model()) {
+            self.pipeline.event(&event).map_err(LiveError::Sink)?;
+        }
+        Ok(())
     }
 
     /// Which probes lost the records of a hole. The counters do not say which hole a loss made: the last of these gaps gets

@@ -26,6 +26,8 @@ struct Script {
     description: Description,
     events: Rc<RefCell<Vec<Event>>>,
     last: Seq,
+    /// Numbers that nobody has.
+    free: Vec<Pid>,
 }
 
 impl Source for Script {
@@ -47,6 +49,9 @@ impl Source for Script {
     }
     fn resynchronise(&mut self, _: &mut Vec<Item>) -> Result<(), CaptureError> {
         Ok(())
+    }
+    fn is_free(&self, pid: Pid) -> bool {
+        self.free.contains(&pid)
     }
     fn stop(&mut self) -> Result<(), CaptureError> {
         Ok(())
@@ -111,7 +116,7 @@ impl Stage {
         let (events, found) = (Rc::default(), Rc::default());
         let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Found(Rc::clone(&found)))];
         let pipeline = Pipeline::begin(&header, None, sinks).unwrap();
-        let source = Script { description, events: Rc::clone(&events), last: Seq(0) };
+        let source = Script { description, events: Rc::clone(&events), last: Seq(0), free: vec![Pid(10), Pid(11)] };
         Self { live: Live::new(Box::new(source), pipeline, &header), events, found, history }
     }
 
@@ -179,4 +184,36 @@ fn what_a_rule_waits_for_wakes_the_engine_when_it_is_due() {
         assert!(late.found.borrow().contains(&"JC201"), "{backend}: {:?}", late.found.borrow());
         assert!(late.live.due().is_none_or(|due| due > Duration::ZERO));
     }
+}
+
+/// A shell that ends as a child of init, and a job of it: both have been reaped when they are asked after.
+const UNSEEN_REAPS: &str = "
+    snapshot 1 init {+init_parent pp=0}
+    snapshot 10 bash {pg=10 sid=10 +leader pp=1}
+    snapshot-end
+    10: fork 11
+    11: exit 0
+    11: dead
+    10: exit 0
+    10: dead
+";
+
+fn play_at_once(history: &str) -> Stage {
+    let mut stage = Stage::new("ebpf", history, Duration::ZERO);
+    stage.events.borrow_mut().append(&mut stage.history);
+    for _ in 0..2 {
+        stage.live.pump(Seq(u64::MAX)).unwrap();
+    }
+    stage
+}
+
+#[test]
+fn a_reap_of_which_nothing_tells_is_asked_for() {
+    let there = |history: &str| {
+        let stage = play_at_once(history);
+        [10, 11].map(|pid| stage.live.model().process_by_pid(Pid(pid)).is_some())
+    };
+    assert_eq!(there(UNSEEN_REAPS), [false, false], "no call of init was seen, which is the parent of both by now");
+    // Its calls are seen: that of a wait will come.
+    assert_eq!(there(&format!("{UNSEEN_REAPS}\n1: wait4(-1,0) = -10")), [true, true]);
 }

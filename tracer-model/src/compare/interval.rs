@@ -19,8 +19,20 @@ pub enum Interval {
     Exit(ProcKey),
     /// A stop, from the signal to the switch away.
     Stop(ProcKey),
-    /// A release by a process whose calls are not seen, until its memory goes.
+    /// A reap by a process whose calls are not seen, until the kernel was asked after it.
     Release(ProcKey),
+}
+
+/// Whether something has begun and not ended that can change what is compared: on a busy machine that goes on without an event,
+/// for longer than any event takes.
+#[must_use]
+pub fn is_open(model: &Model) -> bool {
+    model.processes().any(|process| {
+        exiting(model, Some(process.key)).is_some()
+            || process.book.calls.values().any(|open| is_change(open.call))
+            || model.is_unattended(process)
+            || process.is_zombie() && process.parent.and_then(|parent| model.process(parent)).is_some_and(waits)
+    })
 }
 
 /// An open interval that explains a difference of a process.
@@ -44,19 +56,13 @@ pub fn explanation(model: &Model, kernel: &State, fact: Fact) -> Option<Interval
 /// An open interval that explains why the kernel has a process no more.
 #[must_use]
 pub fn explanation_of_absence(model: &Model, known: &Process) -> Option<Interval> {
-    let waits = |process: &&Process| {
-        process.book.calls.values().any(|open| matches!(open.call, Call::Wait4 { .. } | Call::Waitid { .. }))
-    };
     let parent = known.parent.filter(|_| !known.parent_exited).and_then(|parent| model.process(parent));
     let waiter = match parent {
-        Some(parent) => Some(parent).filter(waits),
+        Some(parent) => Some(parent).filter(|parent| waits(parent)),
         // Whoever adopted it.
-        None => model.processes().find(waits),
+        None => model.processes().find(|process| waits(process)),
     };
-    let hidden = || {
-        let parent = parent.filter(|parent| known.phase >= Phase::Zombie && !parent.book.called);
-        parent.map(|parent| Interval::Release(parent.key))
-    };
+    let hidden = || parent.filter(|_| model.is_unattended(known)).map(|parent| Interval::Release(parent.key));
     exiting(model, Some(known.key)).or_else(|| waiter.map(|waiter| Interval::Call(waiter.key))).or_else(hidden)
 }
 
@@ -70,6 +76,11 @@ pub(super) fn of_membership(model: &Model, known: &Process, fact: Fact) -> Optio
         .or_else(|| exiting(model, Some(known.key)))
         .or_else(|| parent.and_then(|parent| moving(model, parent).or_else(|| exiting(model, Some(parent.key)))))
         .or_else(terminal)
+}
+
+/// Whether a process is in a call that may reap.
+fn waits(process: &Process) -> bool {
+    process.book.calls.values().any(|open| matches!(open.call, Call::Wait4 { .. } | Call::Waitid { .. }))
 }
 
 /// The exit of a process, from EXIT until what DEAD tells is complete.
@@ -98,21 +109,38 @@ fn stopping(model: &Model, process: &Process) -> Option<Interval> {
     if process.book.last_stop.is_some() {
         return Some(Interval::Stop(process.key));
     }
-    let sends = |sender: &&Process| {
-        sender.book.calls.values().any(|open| {
-            matches!(
-                open.call,
-                Call::Kill { .. }
-                    | Call::Tkill { .. }
-                    | Call::Tgkill { .. }
-                    | Call::Sigqueue { .. }
-                    | Call::Tgsigqueue { .. }
-                    | Call::PidfdSendSignal { .. }
-            )
-        })
-    };
+    let sends = |sender: &&Process| sender.book.calls.values().any(|open| is_kill(open.call));
     let sender = model.processes().find(sends).map(|sender| Interval::Call(sender.key));
     sender.or_else(|| model.processes().find_map(|sender| exiting(model, Some(sender.key))))
+}
+
+fn is_kill(call: Call) -> bool {
+    matches!(
+        call,
+        Call::Kill { .. }
+            | Call::Tkill { .. }
+            | Call::Tgkill { .. }
+            | Call::Sigqueue { .. }
+            | Call::Tgsigqueue { .. }
+            | Call::PidfdSendSignal { .. }
+    )
+}
+
+/// A call that changes a group, a session or a terminal, or that stops or continues.
+fn is_change(call: Call) -> bool {
+    let of_terminal = |request| {
+        matches!(
+            request,
+            TtyRequest::SetForeground
+                | TtyRequest::SetControlling
+                | TtyRequest::Hangup
+                | TtyRequest::GiveUp
+                | TtyRequest::OpenPeer
+        )
+    };
+    is_kill(call)
+        || matches!(call, Call::Setpgid { .. } | Call::Setsid | Call::Vhangup)
+        || matches!(call, Call::TtyIoctl { request, .. } if of_terminal(request))
 }
 
 /// A call or an exit that changes the terminal of a process's session.

@@ -205,6 +205,14 @@ impl Model {
         Some(Bounds { after: first.after.max(seen.at), until: self.now.at })
     }
 
+    /// Whether nothing tells of the reap of this zombie but the release of its memory: its parent is there, and no call of it was
+    /// ever seen. Some kernels hide those of a process.
+    #[must_use]
+    pub fn is_unattended(&self, process: &Process) -> bool {
+        let parent = process.parent.filter(|_| process.is_zombie() && !process.parent_exited);
+        parent.and_then(|parent| self.processes.get(&parent)).is_some_and(|parent| !parent.book.called)
+    }
+
     /// Records were lost, and no complete snapshot was seen since.
     #[must_use]
     pub fn has_open_gap(&self) -> bool {

@@ -167,6 +167,12 @@ impl Process {
         self.phase <= Phase::Exiting && !self.book.exit_notified
     }
 
+    /// Its exit is complete and it has not been reaped.
+    #[must_use]
+    pub fn is_zombie(&self) -> bool {
+        matches!(self.phase, Phase::Zombie | Phase::Released)
+    }
+
     /// Its children are released by their own exit: it is known to ignore SIGCHLD or to have set `SA_NOCLDWAIT`.
     pub(crate) fn wants_no_zombies(&self) -> bool {
         self.knowledge == Knowledge::Seen && self.facts.auto_reaps_children

@@ -23,7 +23,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use tracer_model::{
     event::{Event, GapCause, State},
-    ids::{BootNs, Seq},
+    ids::{BootNs, Pid, Seq},
 };
 
 /// Where events come from: the probes, or ptrace. A recording is replayed without one.
@@ -70,6 +70,11 @@ pub trait Source {
     /// come before they show.
     fn catch_up(&mut self) -> Result<(), CaptureError> {
         Ok(())
+    }
+
+    /// Whether nobody has this number, so that the zombie that had it was reaped. As given: not said, for that is recorded.
+    fn is_free(&self, _pid: Pid) -> bool {
+        false
     }
 
     /// Makes no more records: [`Self::last_seq`] and what is lost are final when this returns.

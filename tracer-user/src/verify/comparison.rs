@@ -216,15 +216,13 @@ impl Comparison {
         if let Some(pending) = before {
             let age = at.since(pending.since);
             let limit = pending.excuse.limit();
-            if age > limit && !pending.reported {
+            if (quiet || age > limit) && !pending.reported {
                 self.diverge(whom.0, difference, (seq, at, quiet), Some((pending.excuse, age)));
                 self.pending.insert(key, Pending { reported: true, ..pending });
             }
             return;
         }
-        // What nothing announces is no less open at a quiet point.
-        let unannounced = |excuse: &Excuse| matches!(excuse, Excuse::Release | Excuse::Loss);
-        let Some(excuse) = excuse.filter(|excuse| !quiet || unannounced(excuse)) else {
+        let Some(excuse) = excuse.filter(|_| !quiet) else {
             self.diverge(whom.0, difference, (seq, at, quiet), excuse.map(|excuse| (excuse, 0)));
             self.pending.insert(key, Pending { difference, excuse: Excuse::Call, since: at, seq, reported: true });
             return;

@@ -33,10 +33,6 @@ use crate::{
 pub const SETTLE_NS: u64 = 100_000_000;
 /// A difference after a loss must be gone by then: the model is resynchronised.
 pub const HEAL_NS: u64 = 1_000_000_000;
-/// So must one that only the release of memory tells of. The kernel has no limit for that: it waits for an RCU grace period, and
-/// behind every other process whose memory is to be released, a few at a time (kernel/rcu/tree.c, `rcu_do_batch`). After a fork
-/// storm on a busy machine it took more than 21 s; whoever is not gone by then has been reaped unseen.
-const RELEASE_NS: u64 = 300_000_000_000;
 
 /// Whose state is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +54,7 @@ pub enum Excuse {
     Stop,
     /// The kernel made the change before the probe that records it ran: a fork, an open, a hangup.
     Record,
-    /// It was reaped by a process whose calls are not seen, and its memory is not free yet.
+    /// It was reaped by a process whose calls are not seen, and the kernel has not been asked after it yet.
     Release,
     /// Records were lost and the model has not been resynchronised yet.
     Loss,
@@ -68,9 +64,8 @@ impl Excuse {
     /// How long it holds, ns.
     fn limit(self) -> u64 {
         match self {
-            Self::Call | Self::Exit | Self::Stop | Self::Record => SETTLE_NS,
+            Self::Call | Self::Exit | Self::Stop | Self::Record | Self::Release => SETTLE_NS,
             Self::Loss => HEAL_NS,
-            Self::Release => RELEASE_NS,
         }
     }
 }

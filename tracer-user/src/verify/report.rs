@@ -55,7 +55,7 @@ fn excuses(counts: &Counts) -> String {
         Excuse::Exit => "in an exit",
         Excuse::Stop => "before a stop",
         Excuse::Record => "before its record",
-        Excuse::Release => "between reap and release of memory, the reaper being hidden",
+        Excuse::Release => "after a reap, the reaper being hidden",
         Excuse::Loss => "after a loss",
     };
     let parts: Vec<String> =
@@ -81,7 +81,7 @@ fn one(text: &mut String, divergence: &Divergence) {
             Excuse::Exit => "an exit was not complete",
             Excuse::Stop => "a stop signal had been sent",
             Excuse::Record => "its record was awaited",
-            Excuse::Release => "it was being released",
+            Excuse::Release => "its reaper is hidden",
             Excuse::Loss => "records had been lost",
         };
         let _ = writeln!(

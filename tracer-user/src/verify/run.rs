@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use tracer_model::{
-    compare::Census,
+    compare::{self, Census},
     ids::{BootNs, Pid, ProcKey, Seq},
     state::{Knowledge, Model, Phase},
 };
@@ -23,7 +23,7 @@ pub(super) struct Run {
     until: Seq,
     /// No number was given out for anything else while it was made.
     undisturbed: bool,
-    /// Nothing happened while it was made, nor just before, and no exit was under way.
+    /// Nothing happened while it was made, nor just before, and nothing was under way.
     pub quiet: bool,
     /// Processes that the model had when it began.
     expected: BTreeSet<ProcKey>,
@@ -54,9 +54,8 @@ impl Run {
     /// The model has got to where this run begins.
     pub fn begin(&mut self, model: &Model, whose: Whose, last_event_at: BootNs, quiet_ns: u64) {
         let begun = self.observations.first().map_or(BootNs(0), |observation| observation.at);
-        // An exit that has begun and is not complete goes on without an event, on a busy machine for longer than any event.
-        let exits = model.processes().any(|process| process.phase == Phase::Exiting);
-        self.quiet = self.undisturbed && !exits && begun.since(last_event_at) >= quiet_ns;
+        let settled = !compare::is_open(model) && !model.has_open_gap();
+        self.quiet = self.undisturbed && settled && begun.since(last_event_at) >= quiet_ns;
         let is_expected = |process: &&tracer_model::state::Process| {
             process.knowledge == Knowledge::Seen
                 && process.phase != Phase::Reaped

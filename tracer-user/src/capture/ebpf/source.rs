@@ -8,10 +8,11 @@ use std::{
 };
 
 use aya::maps::{Map, RingBuf};
+use nix::{errno::Errno, unistd::getpgid};
 use tracer_common::control::{SCOPE_ALL, SCOPE_NONE};
 use tracer_model::{
     event::{Event, EventKind, GapCause},
-    ids::Seq,
+    ids::{Pid, Seq},
 };
 
 use super::{
@@ -198,6 +199,11 @@ impl Source for EbpfSource {
         let observations = self.run_oracle()?;
         self.poll(out)?;
         Ok(observations)
+    }
+
+    /// The probes are only loaded where numbers are those of the initial pid namespace.
+    fn is_free(&self, pid: Pid) -> bool {
+        getpgid(Some(nix::unistd::Pid::from_raw(pid.0 as i32))) == Err(Errno::ESRCH)
     }
 
     fn stop(&mut self) -> Result<(), CaptureError> {
