@@ -7,7 +7,8 @@ use tracer_user::trace_file::Reader;
 
 const HEADER: &[u8] = br#"{"kind":"header","sesstrace":"1.1","tool":"0","boot_ns":"1000","unix_ns":"1","scope":"all"}"#;
 
-/// Runs the target. Each message is a length in one byte, or in two with the first above 0x7f, and so many bytes.
+/// Runs the target. Each message is a length in one byte, or in two with the first above 0x7f, and so many bytes; one of length
+/// 0 begins another frame.
 pub fn run(bytes: &[u8]) {
     let recording = recording(&messages(bytes));
     if let Ok(reader) = Reader::new(Path::new("fuzz"), &recording[..]) {
@@ -15,7 +16,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// A recording of these messages.
+/// A recording of these messages, with a frame for those between two empty ones.
 #[must_use]
 pub fn recording(messages: &[&[u8]]) -> Vec<u8> {
     let mut recording = b"\x50\x2a\x4d\x18\x0d\0\0\0sesstrace\x01\0\x01\0".to_vec();
@@ -23,7 +24,9 @@ pub fn recording(messages: &[&[u8]]) -> Vec<u8> {
     length(HEADER.len(), &mut header);
     header.extend(HEADER);
     recording.extend(frame(&[&header]));
-    recording.extend(frame(messages));
+    for messages in messages.split(|message| message.is_empty()) {
+        recording.extend(frame(messages));
+    }
     recording
 }
 

@@ -162,20 +162,19 @@ impl Live {
 
     /// Lets the source look at every process when there is a check that wants it.
     fn observe(&mut self, now: BootNs) -> Result<(), LiveError> {
-        let Some(check) = self.pipeline.check() else { return Ok(()) };
-        if !check.is_due(now) {
+        if !self.pipeline.check().is_some_and(|check| check.is_due(now)) {
             return Ok(());
         }
+        // Who is asked after before a look is no more in the model when what is seen is compared with it.
+        self.unattended.ask(now, &*self.source, self.pipeline.model());
         let (since, mut items) = (self.source.last_seq(), std::mem::take(&mut self.items));
         let mut observed = self.source.observe(&mut items);
         let caught_up = self.source.catch_up();
-        if let Ok(observations) = &mut observed {
+        if let (Some(check), Ok(observations)) = (self.pipeline.check(), &mut observed) {
             check.observed(since, self.source.last_seq(), std::mem::take(observations));
         }
         self.feed(items.drain(..));
         self.items = items;
-        // What was seen to be no more is so in the model before the next look.
-        self.unattended.ask(now, &*self.source, self.pipeline.model());
         Ok(observed.map(drop).and(caught_up)?)
     }
 

@@ -32,6 +32,15 @@ pub fn spawn_silent(role: &str, body: impl FnOnce() -> Result<()>) -> nix::Resul
     spawn_as(&nothing(), role, body)
 }
 
+/// Forks a child and waits in the kernel until it has ended or executes a program (`CLONE_VFORK`): the calling thread takes no
+/// signal meanwhile.
+pub fn spawn_and_wait(role: &str, body: impl FnOnce() -> Result<()>) -> nix::Result<Child> {
+    let mut args = nothing();
+    args.exit_signal = libc::SIGCHLD as u64;
+    args.flags = libc::CLONE_VFORK as u64;
+    spawn_as(&args, role, body)
+}
+
 fn nothing() -> libc::clone_args {
     // SAFETY: all zeroes is a valid clone_args.
     unsafe { std::mem::zeroed() }

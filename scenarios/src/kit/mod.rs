@@ -5,6 +5,7 @@ pub mod check;
 pub mod clone3;
 pub mod follow;
 pub mod gate;
+pub mod i386;
 pub mod prelude;
 pub mod proc;
 pub mod process;

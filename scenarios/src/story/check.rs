@@ -10,7 +10,7 @@ use super::{
     state,
 };
 
-/// What no recording of a scenario may say.
+/// What no recording of a scenario may say, but for what its expectation names.
 const NEVER: [&str; 4] = ["gap of *", "anomaly *", "unseen change of *", "* unexplained"];
 
 /// A fact, and the event that it is told of.
@@ -57,7 +57,14 @@ pub fn check(expectation: &str, recorded: &Recorded) -> Result<Vec<String>> {
             Line::Some(_) | Line::Once(_) | Line::Then(_) | Line::With(..) => {}
         }
     }
-    failures.extend(NEVER.iter().filter_map(|pattern| forbidden(pattern, &told)));
+    failures.extend(NEVER.iter().filter_map(|pattern| {
+        let is_named = |fact: &str| {
+            let names = |line: &Line<'_>| matches!(line, Line::Then(it) | Line::Some(it) | Line::Once(it) if fits(pattern, it) && fits(it, fact));
+            lines.iter().any(names)
+        };
+        let unnamed: Vec<Told> = told.iter().filter(|told| !is_named(&told.fact)).cloned().collect();
+        forbidden(pattern, &unnamed)
+    }));
     Ok(failures)
 }
 

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! `*` stands for any text. [`facts`] has the facts, [`state`] the items. That nothing was lost, and nothing contradicts the
-//! state, is required of every recording. Must not look at what sesstrace prints.
+//! state, is required of every recording, but for what its expectation names. Must not look at what sesstrace prints.
 
 use tracer_model::{event::Event, ids::Pid, state::Model};
 

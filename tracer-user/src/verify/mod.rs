@@ -8,6 +8,8 @@ mod comparison;
 mod mutate;
 mod report;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub use mutate::Mutation;
 pub use report::{report, too_many_in_flight};

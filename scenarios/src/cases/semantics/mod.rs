@@ -4,7 +4,9 @@
 use crate::Scenario;
 
 mod clones;
+mod compat;
 mod numbers;
+mod overtaken;
 mod signals;
 mod terminals;
 mod threads;
@@ -29,6 +31,9 @@ pub const ALL: &[&Scenario] = &[
     &signals::CONTINUED,
     &signals::LATE,
     &signals::PARTIAL,
+    &compat::PROGRAM,
+    &overtaken::STOP,
+    &overtaken::FORK,
     &terminals::STOLEN,
     &terminals::OPENED,
     &terminals::LEAVER,
