@@ -204,7 +204,7 @@ impl<K: Key, V> Table<K, V> {
     }
 
     fn grow(&mut self) {
-        self.index = vec![0; (4 * self.index.len()).max(8)];
+        self.index = vec![0; (2 * self.index.len()).max(8)];
         for place in 1..=self.slots.len() as u32 {
             if let Some((key, _)) = self.entry(place) {
                 self.point(*key, place);

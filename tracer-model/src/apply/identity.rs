@@ -15,8 +15,8 @@ const REFERENCED: usize = 4096;
 
 /// How an identity compares with the current life of its number.
 enum Match {
-    /// The same process.
-    Same(ProcKey),
+    /// The same process, and whether something of the identity was not known.
+    Same(ProcKey, bool),
     /// A later process: the known one is gone.
     Newer(ProcKey),
     /// An earlier one.
@@ -30,7 +30,7 @@ impl Model {
     fn match_identity(&self, pid: Pid, start: BootNs, ino: u64) -> Match {
         let Some(known) = self.process_by_pid(pid) else { return Match::Free };
         if same_start(known.start, start) && same_ino(known.ino, ino) {
-            return Match::Same(known.key);
+            return Match::Same(known.key, known.start < start || ino != 0 && ino != known.ino);
         }
         // `pid->ino` counts up; without it the start time tells.
         let (old, new) =
@@ -41,7 +41,7 @@ impl Model {
     /// The process that is meant, if it is known and not reaped.
     pub(super) fn lookup(&self, task: RawTask) -> Option<ProcKey> {
         match self.match_identity(task.pid, task.start, 0) {
-            Match::Same(key) => Some(key),
+            Match::Same(key, _) => Some(key),
             Match::Newer(_) | Match::Older | Match::Free => None,
         }
     }
@@ -52,8 +52,10 @@ impl Model {
             return None;
         }
         match self.match_identity(task.pid, task.start, 0) {
-            Match::Same(key) => {
-                self.learn_identity(key, task.start, 0);
+            Match::Same(key, new) => {
+                if new {
+                    self.learn_identity(key, task.start, 0);
+                }
                 return Some(key);
             }
             Match::Older => return None,
@@ -75,8 +77,10 @@ impl Model {
         }
         let released = state.exit_state == EXIT_DEAD;
         match self.match_identity(pid, start, state.ino) {
-            Match::Same(key) => {
-                self.learn_identity(key, start, state.ino);
+            Match::Same(key, new) => {
+                if new {
+                    self.learn_identity(key, start, state.ino);
+                }
                 return Some(key);
             }
             Match::Older => return None,

@@ -107,10 +107,12 @@ impl NotReturned {
 fn to_strangers(now: &Now<'_>, tty: TtyKey, to: Option<ForegroundGroup>, by: Option<ProcKey>) -> Option<Draft> {
     let (to, by) = (to?, by?);
     let known = to.group?;
+    if now.living(known).next().is_some() {
+        return None;
+    }
     let mut once = now.memory.once_in(known).peekable();
     once.peek()?;
-    let strangers = once.all(|life| life.key != by && life.launcher != Some(by) && now.has_ended(life.key));
-    if !strangers || now.living(known).next().is_some() {
+    if !once.all(|life| life.key != by && life.launcher != Some(by) && now.has_ended(life.key)) {
         return None;
     }
     let fact = say![now.name(by), " gave ", tty, " to group ", to.number.0, ", of which nobody lives"];

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use tracer_model::event::{EventKind, GapCause};
 
 use super::*;
+use crate::trace_file::LONGEST_NAME;
 
 /// Lines of a recording, each with its newline.
 fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
@@ -65,6 +66,22 @@ fn damaged_lines_become_one_gap_at_their_place() {
         warnings.lines(),
         ["line 3 is damaged, and 1 line more: expected value at column 1; skipped, and counted as lost"]
     );
+}
+
+/// The compact form does not read it either: what cannot be written as the other form is lost from the start, and said.
+#[test]
+fn a_name_that_no_process_can_have_is_damage() {
+    let named = |length: usize| {
+        let mut events = events();
+        if let Some(state) = &mut events[2].subject {
+            state.comm = Comm(vec![b'x'; length].into());
+        }
+        let (read_events, summary, warnings) = read(&recording(&events));
+        (read_events == events, summary.lost, warnings.lines())
+    };
+    assert_eq!(named(LONGEST_NAME), (true, 0, vec![]));
+    let why = "line 4 is damaged: the name of a process in it is too long; skipped, and counted as lost";
+    assert_eq!(named(LONGEST_NAME + 1), (false, 1, vec![why.to_owned()]));
 }
 
 #[test]
