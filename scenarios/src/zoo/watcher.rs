@@ -13,6 +13,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use serde_json::Value;
 
 use super::stage::until;
 
@@ -50,8 +51,10 @@ impl Watcher {
         let mut said = String::new();
         until(&format!("{pid} is judged"), || {
             let lines = self.lines.lock().ok().context("a thread panicked")?;
-            let number = format!("\"pid\":{pid},");
-            let is_row = |line: &String| line.contains("\"kind\":\"audit\"") && line.contains(&number);
+            let is_row = |line: &String| {
+                let line: Value = serde_json::from_str(line).unwrap_or_default();
+                line["kind"] == "audit" && line["pid"] == pid
+            };
             let row = lines.iter().rposition(is_row);
             said = row.map(|row| lines.get(row..).unwrap_or_default().join("\n")).unwrap_or_default();
             Ok(row.is_some())

@@ -44,6 +44,42 @@ fn usage_is_told() {
     assert_eq!(not_found.status.code(), Some(127));
 }
 
+/// A control group that is removed with the test.
+struct Unit(std::path::PathBuf);
+
+impl Unit {
+    /// Below the hierarchy that an audit reads: version 2, or where there is none the named one of systemd.
+    fn new(name: &str) -> Option<Self> {
+        let there = |path: &str| std::path::Path::new(path).join("cgroup.procs").exists();
+        let root =
+            ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"].into_iter().find(|it| there(it))?;
+        let path = std::path::Path::new(root).join(name);
+        fs::create_dir(&path).ok().map(|()| Self(path))
+    }
+}
+
+impl Drop for Unit {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_unit_is_every_process_in_its_control_group() {
+    let place = Place::new();
+    let name = format!("sesstrace-test-{}.service", std::process::id());
+    let nobody = place.audit(&[], &["--unit", &name]);
+    assert_eq!(nobody.status.code(), Some(2), "nobody is in it yet");
+    let Some(unit) = Unit::new(&name) else { return eprintln!("SKIPPED: no control group can be made here") };
+    let sleepers = [0, 1].map(|_| Sleeper::new(Command::new("setsid").args(["-w", "sleep", "60"])));
+    for sleeper in &sleepers {
+        fs::write(unit.0.join("cgroup.procs"), sleeper.pid()).unwrap();
+    }
+    let judged = rows(&place.audit(&[], &["--format", "json", "--unit", &name]));
+    drop(sleepers);
+    assert_eq!(judged.len(), 2, "{judged:?}");
+}
+
 #[test]
 fn the_policy_file_overrides_what_is_recognised() {
     let place = Place::new();

@@ -139,6 +139,19 @@ fn one_terminal_does_not_hide_another() {
 }
 
 #[test]
+fn who_could_not_be_read_at_any_attempt_is_unknown_and_who_has_ended_is_nobody() {
+    let unread = |errno: i32| {
+        let mut it = Watching::new(Format::Json);
+        let all = ["fds", "status", "cwd", "marks", "cgroup", "program"].map(|fact| format!("{fact}=!{errno}"));
+        it.happens(&format!("{DAEMON}inspected 12 settled {}\n", all.join(" ")));
+        it.rows()
+    };
+    assert_eq!(unread(libc::EAGAIN), [row(12, "unknown", &["JC502"])]);
+    assert_eq!(unread(libc::EACCES), [row(12, "unknown", &["JC502"])]);
+    assert_eq!(unread(libc::ESRCH), []);
+}
+
+#[test]
 fn a_job_that_begins_a_session_is_no_job_any_more() {
     let job = "
         snapshot 1 init {+init_parent pp=0}
