@@ -53,7 +53,7 @@ impl Watcher {
             let lines = self.lines.lock().ok().context("a thread panicked")?;
             let is_row = |line: &String| {
                 let line: Value = serde_json::from_str(line).unwrap_or_default();
-                line["kind"] == "audit" && line["pid"] == pid
+                line.get("kind").is_some_and(|kind| kind == "audit") && line.get("pid").is_some_and(|it| *it == pid)
             };
             let row = lines.iter().rposition(is_row);
             said = row.map(|row| lines.get(row..).unwrap_or_default().join("\n")).unwrap_or_default();

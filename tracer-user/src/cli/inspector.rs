@@ -72,6 +72,8 @@ struct Watching {
     begun: bool,
     /// Who was asked for.
     queue: VecDeque<ProcKey>,
+    /// Who was looked at; what was seen is not through yet.
+    looked: BTreeSet<ProcKey>,
 }
 
 impl Plan {
@@ -138,10 +140,10 @@ impl Inspector {
         self.0.borrow_mut().watching = Some(Watching::default());
     }
 
-    /// Who was to be inspected, and is not yet.
+    /// Who was to be inspected, and is not yet, as far as a sink has heard.
     pub fn waiting(&self) -> BTreeSet<ProcKey> {
         let plan = self.0.borrow();
-        let queued = plan.watching.iter().flat_map(|it| &it.queue).copied();
+        let queued = plan.watching.iter().flat_map(|it| it.queue.iter().chain(&it.looked)).copied();
         plan.since.keys().copied().chain(queued).collect()
     }
 
@@ -186,6 +188,9 @@ impl Inspector {
                 let holders = inspect::holders(&pipes, HOLDERS, |_| true).into_iter().filter(|pid| *pid != key.number);
                 let holders = holders.filter_map(|pid| look(model, model.process_by_pid(pid)?.key, Moment::Asked));
                 items.extend(holders.map(|it| item(it, last())));
+            }
+            if let Some(watching) = &mut plan.watching {
+                watching.looked.insert(key);
             }
             items.push(item(own, last()));
         }
@@ -243,6 +248,11 @@ impl Sink for Inspector {
 
     fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()> {
         let mut plan = self.0.borrow_mut();
+        if let (EventKind::Inspected(_), Some(process), Some(watching)) =
+            (&event.kind, delta.subject, &mut plan.watching)
+        {
+            watching.looked.remove(&process);
+        }
         let followed = |key: ProcKey| model.process(key).is_some_and(|process| process.followed);
         for change in &delta.changes {
             let news = matches!(*change,
@@ -265,6 +275,9 @@ impl Sink for Inspector {
             } else if let Change::Exited { process, .. } = *change {
                 plan.forget(process);
                 plan.settled.remove(&process);
+                if let Some(watching) = &mut plan.watching {
+                    watching.looked.remove(&process);
+                }
                 plan.refused_before.remove(&process);
                 plan.root_ended |= model.followed_root() == Some(process);
             }

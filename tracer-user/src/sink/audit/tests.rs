@@ -184,11 +184,20 @@ fn a_terminal_is_that_of_everybody_in_the_session() {
 #[test]
 fn a_gap_is_told_when_it_happens() {
     let mut it = Watching::new(Format::Json);
-    it.happens(&format!("{DAEMON}gap 7 sequence 10 20\n"));
+    it.happens(&format!("{DAEMON}gap 3 sequence 5 6\n"));
+    it.watch.begin(it.pipeline.model()).unwrap();
+    let said = it.said();
+    assert_eq!(
+        (&said[0]["kind"], &said[1]["lost"]),
+        (&"watching".into(), &3.into()),
+        "what was lost before it watched is told then"
+    );
+    it.happens("gap 7 sequence 10 20\n");
     let said = it.said();
     let gap = said.iter().find(|line| line["kind"] == "gap").unwrap();
     assert_eq!(gap["lost"], 7);
     let mut text = Watching::new(Format::Text);
+    text.watch.begin(text.pipeline.model()).unwrap();
     text.happens(&format!("{DAEMON}gap 7 sequence 10 20\n"));
     let shape = |line: &str| -> String {
         let chunks = line.trim().as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
@@ -201,6 +210,7 @@ fn a_gap_is_told_when_it_happens() {
     let line = said.lines().find(|line| line.contains("lost")).unwrap();
     assert!(docs.lines().any(|shown| shape(shown) == shape(line)), "docs/AUDIT.md shows nothing like {line}");
     let mut document = Watching::new(Format::Junit);
+    document.watch.begin(document.pipeline.model()).unwrap();
     document.happens(&format!("{DAEMON}gap 7 sequence 10 20\n"));
     assert_eq!((document.watch.take_lost(), document.watch.take_lost()), (7, 0));
 }

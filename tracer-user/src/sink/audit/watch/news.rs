@@ -34,6 +34,8 @@ pub(super) struct News {
     told: bool,
     /// Records that were lost and that nobody was told of.
     lost: u64,
+    /// Losses from before it was said that it watches; `None`: it was.
+    early: Option<Vec<Gap>>,
     /// For a document at the end, and how many it has no place for.
     rows: Vec<Row>,
     left_out: usize,
@@ -41,7 +43,18 @@ pub(super) struct News {
 
 impl News {
     pub fn new(out: Box<dyn Write>, style: Style, format: Format) -> Self {
-        Self { out, style, format, header: None, clock_offset: 0, told: false, lost: 0, rows: Vec::new(), left_out: 0 }
+        Self {
+            out,
+            style,
+            format,
+            header: None,
+            clock_offset: 0,
+            told: false,
+            lost: 0,
+            early: Some(Vec::new()),
+            rows: Vec::new(),
+            left_out: 0,
+        }
     }
 
     pub fn begin(&mut self, header: &Header) {
@@ -90,8 +103,10 @@ impl News {
                 "{}",
                 json!({"kind": "watching", "processes": there, "known": known, "backend": header.backend})
             )?,
-            Format::Markdown | Format::Sarif | Format::Junit => return Ok(()),
+            Format::Markdown | Format::Sarif | Format::Junit => {}
         }
+        let early = self.early.take().unwrap_or_default();
+        early.iter().try_for_each(|gap| self.gap(gap))?;
         self.out.flush()
     }
 
@@ -129,6 +144,10 @@ impl News {
 
     /// Records were lost. In a document that has no place for it before its end, whoever runs this tells it.
     pub fn gap(&mut self, gap: &Gap) -> io::Result<()> {
+        if let Some(early) = &mut self.early {
+            early.push(gap.clone());
+            return Ok(());
+        }
         self.told = true;
         let Gap { from, until, lost, cause, .. } = gap;
         let [from, until] = [from, until].map(|at| time::wall(self.unix(*at)));
