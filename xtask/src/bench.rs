@@ -41,7 +41,7 @@ enum What {
     Recording(recording::Recording),
     /// An hour of daemons that come and go, in minutes, under `audit --watch`: its memory and processor time.
     Churn(churn::Churn),
-    /// Bytes for each live process, and whether time and memory grow with history.
+    /// Whether time and memory grow with the history: 10^8 events through model, rules and lifetimes.
     Soak(soak::Soak),
     /// The jobs that are traced: a fork, a group, an exit, a wait, so many times.
     #[command(hide = true)]
