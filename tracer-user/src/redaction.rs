@@ -17,7 +17,7 @@ pub enum Redaction {
     Nothing,
     /// Those that match one of these.
     Matching(Vec<Glob>),
-    /// All but the first, the program's name.
+    /// All but the program's name: of the first one that is what [`keep_name`] keeps.
     AllButNames,
 }
 
@@ -33,6 +33,9 @@ impl Redaction {
 
     /// Removes them from the arguments of one program.
     pub fn arguments(&self, arguments: &mut [Vec<u8>]) {
+        if let (Self::AllButNames, Some(first)) = (self, arguments.first_mut()) {
+            keep_name(first);
+        }
         for (place, argument) in arguments.iter_mut().enumerate() {
             let private = match self {
                 Self::Nothing => false,
@@ -54,6 +57,14 @@ impl Redaction {
     }
 }
 
+/// Keeps of a first argument the name of the program: no path, which tells of users and projects, and none of what some daemons
+/// write behind their name, as `postgres: alice payroll`.
+pub fn keep_name(argument: &mut Vec<u8>) {
+    let word = argument.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    let name = word.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    *argument = name.to_vec();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +82,7 @@ mod tests {
         assert_eq!(kept(&Redaction::matching(&patterns), &mysql), ["mysql", "[removed]", "--user=me", "[removed]"]);
         assert_eq!(kept(&Redaction::matching(&[]), &mysql), mysql);
         assert_eq!(kept(&Redaction::AllButNames, &mysql), ["mysql", "[removed]", "[removed]", "[removed]"]);
+        assert_eq!(kept(&Redaction::AllButNames, &["/home/alice/merger/tool", "x"]), ["tool", "[removed]"]);
+        assert_eq!(kept(&Redaction::AllButNames, &["postgres: alice payroll 10.1.2.3(5544) SELECT"]), ["postgres:"]);
     }
 }

@@ -327,7 +327,7 @@ fn a_full_disk_ends_the_recording_and_not_the_command() {
     let (before, after) = said.split_once("Its first ").unwrap();
     expect![[r"
         sesstrace: the recording DIR/disk/r.jsonl ends early: ENOSPC: No space left on device. Its first N events are there and can be replayed
-          fix    -w FILE (record: -o FILE) on a file system with more space
+          fix    write to a file system with more space: df -h shows it
         exit status: 7
     "]].assert_eq(&format!("{before}Its first N{}", after.trim_start_matches(digits)));
     assert!(place.path("done").exists(), "the command went on to its end");

@@ -11,7 +11,7 @@ use std::{
 };
 
 use tracer_model::event::Event;
-use tracer_user::trace_file::{Reader, Unwritten};
+use tracer_user::trace_file::{Reader, Unwritten, WriteError};
 
 /// The child that writes is this program, told where to by this.
 const PLACE: &str = "SESSTRACE_TEST_WRITES_TO";
@@ -65,7 +65,8 @@ fn what_a_killed_writer_has_flushed_is_read() {
         assert!(read.len() >= flushes * FLUSHED, "{} of {}", read.len(), flushes * FLUSHED);
         assert!(read.iter().eq(events.iter().cycle().take(read.len())), "what was written, in order");
         assert!(!reader.summary().complete && !reader.warnings().lines().is_empty(), "the missing end is told");
-        // The next one takes the name: the lock is gone with its holder.
-        assert!(fs::metadata(&part).expect("a file").len() > 0);
+        // The lock is gone with its holder; what was recorded is not, until somebody takes it away.
+        assert!(matches!(Unwritten::open(&path), Err(WriteError::Remains { .. })));
+        fs::remove_file(&part).expect("a file");
     }
 }

@@ -75,6 +75,19 @@ pub enum CaptureError {
     /// A process was named by a number of another pid namespace than the probes'.
     #[error("cannot follow a process from inside a pid namespace: the probes know the numbers of the initial one")]
     InnerPidNamespace,
+    /// `/proc` numbers processes as another pid namespace does, so that what it says of a number is of somebody else.
+    #[error(
+        "cannot trace with ptrace: /proc is of another pid namespace than this process, and its numbers are of other processes"
+    )]
+    ForeignProc,
+    /// A thread was named that does not lead its process.
+    #[error("{thread} is a thread of process {process}, and processes are what is followed")]
+    Thread {
+        /// As given.
+        thread: u32,
+        /// The process.
+        process: u32,
+    },
     /// ptrace is refused.
     #[error("cannot {what}: {why}")]
     PtraceRefused {
@@ -138,6 +151,8 @@ impl CaptureError {
             Self::InnerPidNamespace => {
                 Some("run sesstrace outside of the container, with -p PID as numbered there".to_owned())
             }
+            Self::ForeignProc => Some("mount -t proc proc /proc    (or unshare --mount-proc)".to_owned()),
+            Self::Thread { process, .. } => Some(format!("-p {process}")),
             Self::PtraceRefused { fix, .. } => fix.clone(),
             Self::NoSuchProcess(_) => Some("sesstrace ps -e    lists the processes that are there".to_owned()),
             Self::BadBtf(_) | Self::System { .. } => None,

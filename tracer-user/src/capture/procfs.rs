@@ -117,6 +117,20 @@ pub fn is_in_trace_stop(pid: Pid) -> bool {
     close.and_then(|close| stat.get(close + 2)) == Some(&b't')
 }
 
+/// Whether `/proc` has other numbers than this process knows others by: those of the pid namespace that it was mounted for.
+#[must_use]
+pub fn is_foreign() -> bool {
+    fs::read_link("/proc/self").is_ok_and(|own| own.to_str() != Some(&std::process::id().to_string()))
+}
+
+/// The process of a thread, from `/proc/TID/status`. `None` when there is none of this number.
+#[must_use]
+pub fn process_of(tid: Tid) -> Option<Pid> {
+    let text = whole(format!("/proc/{tid}/status")).ok()?;
+    let lines = text.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    lines.filter_map(|line| line.strip_prefix("Tgid:")).find_map(|pid| pid.trim().parse().ok().map(Pid))
+}
+
 /// Whether the children that a process forks are in its own pid namespace.
 pub(super) fn keeps_children(pid: Pid) -> bool {
     let link = |name: &str| fs::read_link(format!("/proc/{pid}/ns/{name}")).ok();

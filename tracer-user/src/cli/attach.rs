@@ -10,7 +10,10 @@ use std::{
 };
 
 use nix::sys::signal::{SigHandler, Signal, signal};
-use tracer_model::{ids::Pid, state::Phase};
+use tracer_model::{
+    ids::{Pid, Tid},
+    state::Phase,
+};
 
 use super::{
     backend::Capturing,
@@ -19,7 +22,7 @@ use super::{
     target::CaptureArgs,
 };
 use crate::{
-    capture::{CaptureError, ebpf::Mode},
+    capture::{CaptureError, ebpf::Mode, procfs},
     live::LiveError,
     trace_file::{Scope, Unwritten},
 };
@@ -34,8 +37,14 @@ pub fn trace(
     outputs: Outputs,
     limit: Option<Duration>,
 ) -> anyhow::Result<ExitCode> {
-    if let Some(pid) = pid.filter(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
-        return Err(ExpectedError::from(CaptureError::NoSuchProcess(pid.0)).into());
+    // `/proc` has threads too, though it does not list them.
+    let process = |pid: Pid| match procfs::process_of(Tid(pid.0)) {
+        None => Err(CaptureError::NoSuchProcess(pid.0)),
+        Some(process) if process != pid => Err(CaptureError::Thread { thread: pid.0, process: process.0 }),
+        Some(_) => Ok(()),
+    };
+    if let Some(Err(error)) = pid.map(process) {
+        return Err(ExpectedError::from(error).into());
     }
     let waiting = |error| ExpectedError::from(LiveError::Waiting(error));
     let runtime = runtime().map_err(waiting)?;

@@ -227,6 +227,8 @@ fn not_allowed(error: &CaptureError) -> Option<String> {
         | CaptureError::Object(_)
         | CaptureError::Probe { .. }
         | CaptureError::NoSuchProcess(_)
+        | CaptureError::ForeignProc
+        | CaptureError::Thread { .. }
         | CaptureError::PtraceRefused { .. }
         | CaptureError::System { .. } => None,
     }

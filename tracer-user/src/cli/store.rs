@@ -11,7 +11,7 @@ use std::{
 use super::exit::ExpectedError;
 use crate::{
     live::unix_now,
-    trace_file::{Unwritten, cause},
+    trace_file::{Unwritten, cause, is_being_written},
 };
 
 /// How many unnamed recordings are kept, the new one included.
@@ -29,7 +29,7 @@ fn directory(state_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathB
 }
 
 /// A path for a new recording in `directory`, which is created (0700) if need be. Older recordings beyond the kept number
-/// are removed; what cannot be removed stays.
+/// are removed; what cannot be removed stays, and so does what is still recorded to.
 ///
 /// The name begins with `unix_seconds` in a fixed width, so that the order of names is the order of time.
 fn next(directory: &Path, unix_seconds: u64, pid: u32) -> io::Result<PathBuf> {
@@ -40,7 +40,7 @@ fn next(directory: &Path, unix_seconds: u64, pid: u32) -> io::Result<PathBuf> {
         .collect();
     old.sort();
     let excess = (old.len() + 1).saturating_sub(KEPT);
-    for path in old.iter().take(excess) {
+    for path in old.iter().filter(|path| !is_being_written(path)).take(excess) {
         let _ = fs::remove_file(path);
     }
     Ok(directory.join(format!("{unix_seconds:012}-{pid}{SUFFIX}")))
@@ -116,5 +116,17 @@ mod tests {
         assert_eq!(names[0], "000000000005-42.sesstrace");
         assert_eq!(names[10], "notes.sesstrace");
         assert_eq!(last(&state).unwrap(), Some(state.join("000000000014-42.sesstrace")));
+    }
+
+    #[test]
+    fn what_is_still_recorded_to_is_kept() {
+        let state = tempfile::tempdir().unwrap();
+        let goes_on = Unwritten::open(&next(state.path(), 0, 42).unwrap()).unwrap();
+        for second in 1..15 {
+            fs::write(next(state.path(), second, 42).unwrap(), "x").unwrap();
+        }
+        assert!(state.path().join("000000000000-42.sesstrace.part").exists());
+        assert_eq!(fs::read_dir(state.path()).unwrap().count(), KEPT);
+        goes_on.discard();
     }
 }

@@ -6,7 +6,10 @@ use clap::Args;
 use tracer_model::{event::Event, state::Model};
 
 use super::at::{At, Limit};
-use crate::{live::unix_now, trace_file::Reader};
+use crate::{
+    live::unix_now,
+    trace_file::{Place, Reader},
+};
 
 /// The part.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -34,6 +37,7 @@ pub enum Part {
 pub struct Span {
     from: Option<Limit>,
     to: Option<Limit>,
+    before: Place,
 }
 
 impl Window {
@@ -46,12 +50,14 @@ impl Window {
     pub fn open(&self, reader: &mut Reader) -> (Span, Model) {
         let now = unix_now();
         let limit = |at: At| Limit::new(at.resolve(now), reader.header());
-        let mut span = Span { from: self.from.map(limit), to: self.to.map(limit) };
+        let before = Place::start(reader.header());
+        let mut span = Span { from: self.from.map(limit), to: self.to.map(limit), before };
         let mut model = reader.header().model();
         if let Some(from) = span.from
             && let Some((state, place)) = reader.begin_at(|place| !from.has_come(place))
         {
             model = state;
+            span.before = place;
             for limit in [&mut span.from, &mut span.to].into_iter().flatten() {
                 limit.go_to(&place);
             }
@@ -69,11 +75,21 @@ impl Span {
         if let Some(from) = &mut self.from {
             from.is_before(event);
             if !from.is_reached(event) {
+                self.before.pass(event);
                 return Part::Before;
             }
             // Times go back by a little: what follows is inside all the same.
             self.from = None;
         }
         Part::Inside
+    }
+    /// Wall clock minus boot clock where the part begins, ns.
+    pub fn clock_offset(&self) -> i64 {
+        self.before.clock_offset
+    }
+
+    /// Whether its begin was reached.
+    pub fn has_begun(&self) -> bool {
+        self.from.is_none()
     }
 }

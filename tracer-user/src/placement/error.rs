@@ -15,6 +15,10 @@ pub enum LaunchError {
         /// From execve.
         errno: Errno,
     },
+    /// When the first process of a pid namespace ends, everybody in it is killed, the capture process too
+    /// (`kernel/pid_namespace.c`, `zap_pid_ns_processes`).
+    #[error("cannot run in place: this is process 1, with whose end everything ends, the capture too")]
+    FirstProcess,
     /// `-u` names nobody.
     #[error("cannot run as user '{}': there is no such user", name.escape_debug())]
     UnknownUser {
@@ -79,7 +83,8 @@ impl LaunchError {
             Self::CannotRun { errno: Errno::ENOENT, .. } => 127,
             Self::CannotRun { .. } => 126,
             Self::Capture { code, .. } => *code,
-            Self::UnknownUser { .. }
+            Self::FirstProcess
+            | Self::UnknownUser { .. }
             | Self::UserNeedsRoot { .. }
             | Self::CannotBecomeUser { .. }
             | Self::CannotFilter { .. }
@@ -94,6 +99,7 @@ impl LaunchError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::CannotRun { command, errno } => cannot_run_hint(command, *errno),
+            Self::FirstProcess => Some("without --in-place".to_owned()),
             Self::UnknownUser { .. } => Some("getent passwd lists the users".to_owned()),
             Self::UserNeedsRoot { name } => Some(format!("sudo sesstrace run -u {} -- …", name.escape_debug())),
             Self::CannotFilter { .. } => Some("--no-seccomp, which needs no filter and is slower".to_owned()),

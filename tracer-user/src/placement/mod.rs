@@ -88,6 +88,9 @@ pub fn launch<F: FnOnce(CaptureSide)>(launch: &Launch, capture: F) -> Result<Com
         // A command that gets altered signals would be observed as what it is not.
         return Err(LaunchError::System { what: "tell which signals were ignored at the start", errno: Errno::ENOSYS });
     }
+    if launch.placement == Placement::InPlace && getpid().as_raw() == 1 {
+        return Err(LaunchError::FirstProcess);
+    }
     let program = exec::Program::new(launch)?;
     let failed = |errno| LaunchError::System { what: "start the capture process", errno };
     let (ours, theirs) = Channel::pair().map_err(failed)?;

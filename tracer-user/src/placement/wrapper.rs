@@ -167,6 +167,7 @@ impl Waiter {
 
     /// Does what the command does: stops with it, and returns its status word when it ended.
     fn follow_state(&mut self) -> Result<Option<i32>, LaunchError> {
+        self.reap_orphans();
         let mut resumed = false;
         loop {
             let Some(word) = self.next_state()? else {
@@ -185,11 +186,30 @@ impl Waiter {
                     self.stop_too(signal.0 as i32);
                     resumed = true;
                 }
-                WaitStatus::Continued => {}
+                // With its group, by somebody else: it is not in the stop any more that it was put into for this process.
+                WaitStatus::Continued => self.stopped_for_us = false,
                 WaitStatus::Exited(_) | WaitStatus::Killed { .. } | WaitStatus::Unknown { .. } => {
                     return Ok(Some(word));
                 }
             }
+        }
+    }
+
+    /// Reaps whoever was orphaned and ended: the first process of a pid namespace is who adopts them. The command is left.
+    fn reap_orphans(&self) {
+        while getpid().as_raw() == 1 {
+            // SAFETY: all zeroes is a valid siginfo_t.
+            let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+            let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+            // SAFETY: the kernel writes one siginfo_t to `info`.
+            let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) };
+            // SAFETY: waitid fills in si_pid, or leaves it 0 when there is nothing.
+            let pid = unsafe { info.si_pid() };
+            if result != 0 || pid == 0 || pid == self.command.as_raw() {
+                return;
+            }
+            // SAFETY: no status is asked for.
+            unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
         }
     }
 

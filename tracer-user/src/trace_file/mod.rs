@@ -41,6 +41,7 @@ pub use reader::{ReadError, Reader};
 pub use rotation::Rotation;
 pub(crate) use task::FileBytes;
 pub use unwritten::Unwritten;
+pub(crate) use unwritten::{is_being_written, unfinished};
 pub use warning::Warnings;
 pub use writer::{WriteError, Writer};
 pub(crate) use writer::{how_to_create, how_to_write};

@@ -11,7 +11,7 @@ use std::{
 
 use tracer_model::{ids::BootNs, state::Model};
 
-use super::{Header, Unwritten, WriteError, Writer};
+use super::{Header, Unwritten, WriteError, Writer, is_being_written, unfinished};
 
 /// When a segment ends, and how many are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,11 +64,10 @@ impl Segments {
 
     fn number_of(&self, name: &OsString) -> Option<u64> {
         let rest = name.to_str()?.strip_prefix(self.base.file_stem()?.to_str()?)?.strip_prefix('.')?;
-        let number = rest.get(..6)?.parse().ok()?;
-        let whole = self.path_of(number).file_name()?.to_owned();
-        let mut part = whole.clone();
-        part.push(".part");
-        (*name == whole || *name == part).then_some(number)
+        let number = rest.split('.').next()?.parse().ok()?;
+        let whole = self.path_of(number);
+        let names = [unfinished(&whole), whole];
+        names.iter().any(|it| it.file_name() == Some(name)).then_some(number)
     }
 
     /// Whether a segment of so many bytes that began then is to end.
@@ -90,7 +89,11 @@ impl Segments {
             let old = self.there().into_iter().filter(|number| number.saturating_add(kept.max(1)) <= self.number);
             for number in old {
                 // What cannot be removed stays; the next one is tried all the same.
-                let _ = fs::remove_file(self.path_of(number));
+                let path = self.path_of(number);
+                let left = Some(unfinished(&path)).filter(|part| !is_being_written(part));
+                for path in left.into_iter().chain([path]) {
+                    let _ = fs::remove_file(path);
+                }
             }
         }
         Ok(writer)

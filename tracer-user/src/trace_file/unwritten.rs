@@ -4,11 +4,13 @@
 //! is whole until then. Must not: write.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions, TryLockError},
+    fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError},
     io,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
+
+use nix::unistd::geteuid;
 
 use super::{
     Header, WriteError, Writer,
@@ -30,7 +32,9 @@ pub struct Unwritten {
 }
 
 impl Unwritten {
-    /// Opens `path`, readable by its owner only, and locks it. What is in a file that is there stays until [`Self::begin`].
+    /// Opens `path`, readable by its owner only, and locks it. What is in a file that is there stays until [`Self::begin`]. A file
+    /// of another user is refused, who would read what is recorded; and so is one under the other name that holds what a capture
+    /// recorded before it was killed.
     pub fn open(path: &Path) -> Result<Self, WriteError> {
         let there = fs::symlink_metadata(path).ok();
         if there.as_ref().is_some_and(fs::Metadata::is_symlink) {
@@ -38,23 +42,36 @@ impl Unwritten {
         }
         // What is no regular file (a pipe, /dev/null) is written as it is, and so are lines: others follow those as they come.
         let replaced = is_compact(path) && there.is_none_or(|there| there.is_file());
-        let temporary = replaced.then(|| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(".part");
-            PathBuf::from(name)
-        });
-        let (file, new) = open(temporary.as_deref().unwrap_or(path)).map_err(|source| {
+        let temporary = replaced.then(|| unfinished(path));
+        let name = temporary.as_deref().unwrap_or(path);
+        let failed = |source: io::Error| {
             let path = path.to_owned();
             if source.raw_os_error() == Some(libc::ELOOP) {
                 WriteError::Link { path }
             } else {
                 WriteError::Create { path, source }
             }
-        })?;
+        };
+        // Nobody waits for a reader of a pipe that somebody put there.
+        let flags = if temporary.is_some() { libc::O_NONBLOCK } else { 0 };
+        let (file, new) = open(name, flags).map_err(failed)?;
+        let opened = file.metadata().map_err(failed)?;
         // On a file system without locks nobody can be told apart, and a pipe or /dev/null is everybody's.
-        let regular = file.metadata().is_ok_and(|file| file.is_file());
-        if regular && matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        if opened.is_file() && matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
             return Err(WriteError::Busy { path: path.to_owned() });
+        }
+        if !new && (opened.is_file() || temporary.is_some()) {
+            // Whoever had the lock before may have finished, and given it its own name.
+            if !fs::symlink_metadata(name).is_ok_and(|there| (there.dev(), there.ino()) == (opened.dev(), opened.ino()))
+            {
+                return Err(WriteError::Busy { path: path.to_owned() });
+            }
+            if !is_own(&opened) {
+                return Err(WriteError::Foreign { path: name.to_owned() });
+            }
+            if temporary.is_some() && opened.len() > 0 {
+                return Err(WriteError::Remains { path: path.to_owned(), remains: name.to_owned() });
+            }
         }
         Ok(Self { path: path.to_owned(), file, temporary, new, segments: None })
     }
@@ -72,9 +89,9 @@ impl Unwritten {
         let Self { path, file, temporary, segments, .. } = self;
         let error = |source| WriteError::Create { path: path.clone(), source };
         if file.metadata().map_err(error)?.is_file() {
-            file.set_len(0).map_err(error)?;
             // A file that was there keeps its mode at open: arguments of other people's commands are not for all to read.
             file.set_permissions(Permissions::from_mode(0o600)).map_err(error)?;
+            file.set_len(0).map_err(error)?;
         }
         let segments = segments.map(|segments| (segments, header.clone()));
         Ok(Writer::new(&path, file, header)?.with_names(temporary, segments))
@@ -89,10 +106,27 @@ impl Unwritten {
     }
 }
 
+/// The name that a compact recording has until it is finished.
+pub(crate) fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    PathBuf::from(name)
+}
+
+/// Whether somebody is recording to this file.
+pub(crate) fn is_being_written(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
+/// Whether nobody else can read what is written to a file that was there: its owner could, and by another name anybody.
+fn is_own(file: &Metadata) -> bool {
+    file.is_file() && file.uid() == geteuid().as_raw() && file.nlink() <= 1
+}
+
 /// The file, and whether it was not there before.
-fn open(path: &Path) -> io::Result<(File, bool)> {
+fn open(path: &Path, flags: i32) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
-    options.write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    options.write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | flags);
     match options.clone().create_new(true).open(path) {
         Ok(file) => Ok((file, true)),
         Err(there) if there.kind() == io::ErrorKind::AlreadyExists => Ok((options.open(path)?, false)),

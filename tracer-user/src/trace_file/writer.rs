@@ -4,13 +4,17 @@
 //! synced to the disk: "written" means handed to the kernel.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use nix::errno::Errno;
-use tracer_model::{event::Event, ids::BootNs, state::Model};
+use tracer_model::{
+    event::{Event, EventKind},
+    ids::BootNs,
+    state::Model,
+};
 
 use super::{
     cause, compact,
@@ -36,6 +40,23 @@ pub enum WriteError {
     Busy {
         /// The path.
         path: PathBuf,
+    },
+    /// What has the name, or would have it until the recording is finished, is no file of this user alone.
+    #[error("cannot record to {}: it is another user's, has another name too, or is no file", path.display())]
+    Foreign {
+        /// The path.
+        path: PathBuf,
+    },
+    /// What a killed capture recorded would be lost.
+    #[error(
+        "cannot record to {}: {} holds what was recorded by a capture that was killed",
+        path.display(), remains.display()
+    )]
+    Remains {
+        /// The path.
+        path: PathBuf,
+        /// What is left.
+        remains: PathBuf,
     },
     /// It could not be created.
     #[error("cannot record to {}: {}", path.display(), cause(source))]
@@ -64,7 +85,7 @@ pub enum WriteError {
         path.display(), cause(source)
     )]
     CutOff {
-        /// The path.
+        /// The path that it has.
         path: PathBuf,
         /// Events that are in it.
         kept: u64,
@@ -79,10 +100,14 @@ impl WriteError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Link { .. } => Some("name the file itself".to_owned()),
-            Self::Busy { .. } => Some("name another file".to_owned()),
+            Self::Busy { .. } | Self::Foreign { .. } => Some("name another file".to_owned()),
+            Self::Remains { path, remains } => {
+                let kept = path.with_extension("killed.sesstrace");
+                Some(format!("mv {} {}", remains.display(), kept.display()))
+            }
             Self::Create { path, source } => Some(how_to_create(path, source)),
             Self::Rename { path, temporary, .. } => Some(format!("mv {} {}", temporary.display(), path.display())),
-            Self::CutOff { .. } => Some("-w FILE (record: -o FILE) on a file system with more space".to_owned()),
+            Self::CutOff { source, .. } => how_to_write(source),
         }
     }
 }
@@ -183,6 +208,12 @@ impl<W: Write> Writer<W> {
         }
         self.summary.count(event);
         self.begun.get_or_insert(event.at);
+        if let EventKind::ClockAnchor { unix_ns } = event.kind
+            && let Some((_, header)) = self.segments.as_deref_mut()
+        {
+            // What comes after this segment does not have the event.
+            header.unix_ns = unix_ns.saturating_sub(event.at.0.cast_signed()).saturating_add_unsigned(header.boot_ns.0);
+        }
         match &mut self.form {
             Form::Lines(base) => event_line(event, *base, &mut self.batch).map_err(|source| self.cut(source))?,
             Form::Compact(form) => {
@@ -237,7 +268,7 @@ impl<W: Write> Writer<W> {
         self.summary.complete = complete && !self.cut_off;
         let ended = if self.cut_off { Ok(()) } else { self.write_end() };
         if let Some(temporary) = self.temporary.take() {
-            let renamed = std::fs::rename(&temporary, &self.path);
+            let renamed = fs::rename(&temporary, &self.path);
             renamed.map_err(|source| WriteError::Rename { path: self.path.clone(), temporary, source })?;
         }
         ended.map(|()| self.summary)
@@ -264,7 +295,12 @@ impl<W: Write> Writer<W> {
     fn cut(&mut self, source: io::Error) -> WriteError {
         self.cut_off = true;
         self.batch = Vec::new();
-        WriteError::CutOff { path: self.path.clone(), kept: self.kept, source }
+        // A whole recording that has the name keeps it.
+        let keeps = |temporary: &PathBuf| {
+            fs::symlink_metadata(&self.path).is_ok() || fs::rename(temporary, &self.path).is_err()
+        };
+        let path = self.temporary.take().filter(keeps).unwrap_or_else(|| self.path.clone());
+        WriteError::CutOff { path, kept: self.kept, source }
     }
 }
 

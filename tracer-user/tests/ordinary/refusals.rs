@@ -167,3 +167,49 @@ fn everybody_is_more_than_ptrace_sees() {
     assert!(said.contains("\n  fix    sudo setcap cap_bpf,"), "{said}");
     assert_eq!(output.status.code(), Some(4), "{said}");
 }
+
+#[test]
+fn numbers_of_another_pid_namespace_in_proc_are_not_believed() {
+    let Some(place) = Place::for_root() else { return };
+    let mut command = place.through(&["unshare", "--pid", "--fork"]);
+    let said = place.said(&command.args(["run", "-b", "ptrace", "--", "touch", "ran"]).output().unwrap());
+    assert_eq!(
+        said,
+        "sesstrace: cannot trace with ptrace: /proc is of another pid namespace than this process, and its numbers are of \
+         other processes\n  fix    mount -t proc proc /proc    (or unshare --mount-proc)\nexit status: 125\n"
+    );
+    assert!(!place.path("ran").exists());
+}
+
+#[test]
+fn in_place_there_would_be_nobody_to_report_of_process_1() {
+    let Some(place) = Place::for_root() else { return };
+    let mut command = place.through(&["unshare", "--pid", "--fork", "--mount-proc"]);
+    let words = ["run", "-b", "ptrace", "--in-place", "-o", "report", "--", "touch", "ran"];
+    let said = place.said(&command.args(words).output().unwrap());
+    assert!(said.contains("cannot run in place: this is process 1") && said.ends_with("125\n"), "{said}");
+    assert!(!place.path("ran").exists());
+    // The wrapper reaps whom it adopts as process 1.
+    let script = "(sleep 0.1 &); while ps -o ppid=,comm= -A | grep -q ' 1 sleep'; do :; done; ps -o stat= --ppid 1";
+    let mut command = place.through(&["unshare", "--pid", "--fork", "--mount-proc"]);
+    let output = command.args(["record", "-b", "ptrace", "-o", "r", "--", "sh", "-c", script]).output().unwrap();
+    let stats = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && !stats.is_empty() && !stats.contains('Z'), "{stats} {}", place.said(&output));
+}
+
+#[test]
+fn a_thread_is_not_followed_as_a_process() {
+    let place = Place::new();
+    let (tell, told) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        tell.send(nix::unistd::gettid()).unwrap();
+        std::thread::park();
+    });
+    let tid = told.recv().unwrap();
+    let said = place.said(&place.through(&[]).args(["live", "-b", "ptrace", "-p", &tid.to_string()]).output().unwrap());
+    thread.thread().unpark();
+    thread.join().unwrap();
+    let own = std::process::id();
+    assert!(said.contains(&format!("{tid} is a thread of process {own}")), "{said}");
+    assert!(said.contains(&format!("fix    -p {own}")), "{said}");
+}

@@ -104,6 +104,27 @@ fn a_waiter_that_is_stopped_alone_stops_and_continues_the_command() {
 }
 
 #[test]
+fn what_was_stopped_for_the_waiter_and_continued_with_its_group_stops_again() {
+    let mut run =
+        Setup::new().fifo("orders").start(Mode::Wrapper, &script("touch ready; while :; do sleep 0.01; done"));
+    eventually("the command", || exists(&run.path("ready")));
+    let command = run.log.root();
+    send(run.pid(), libc::SIGSTOP);
+    assert_eq!(wait_stopped(run.pid()), libc::SIGSTOP);
+    run.order("alone 19");
+    wait_for_state(command, 'T');
+    send(-run.pid(), libc::SIGCONT);
+    eventually("the command to go on", || Stat::of(command).filter(|stat| stat.state != 'T'));
+    send(-run.pid(), libc::SIGTSTP);
+    assert_eq!(wait_stopped(run.pid()), libc::SIGTSTP, "the waiter stops with the command");
+    wait_for_state(command, 'T');
+    send(-run.pid(), libc::SIGCONT);
+    run.order("alone 18");
+    send(command, libc::SIGTERM);
+    assert_eq!(describe(run.wait()), "signal 15");
+}
+
+#[test]
 fn a_waiter_that_stopped_with_the_command_continues_it_when_it_is_continued_alone() {
     for stop in [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN] {
         let mut run =

@@ -227,13 +227,6 @@ fn describe(
     }
 }
 
-/// The process of a thread, from `/proc/TID/status`.
-pub(super) fn process_of(tid: Tid) -> Option<Pid> {
-    let text = procfs::whole(format!("/proc/{tid}/status")).ok()?;
-    let lines = text.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-    lines.filter_map(|line| line.strip_prefix("Tgid:")).find_map(|pid| pid.trim().parse().ok().map(Pid))
-}
-
 /// What a process does with its signals, from `/proc/PID/status`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Dispositions {

@@ -8,7 +8,6 @@ use tracer_model::{
 };
 
 use super::{
-    bundle,
     decode::{self, Begun, Quiet, Returned},
     process::{Open, ShownBy, Subject},
     sys::{self, SyscallStop},
@@ -47,7 +46,7 @@ impl Tracer {
             Ok(SyscallStop::Entry { arch, number, args }) => {
                 if let Some(quiet) = Quiet::of(arch, number, args) {
                     self.quietly(tid, quiet);
-                } else if let Some(begun) = decode::begun(arch, number, args, tid) {
+                } else if let Some(begun) = self.watched(arch, number, args, tid) {
                     self.entered(tid, begun);
                 } else {
                     self.run_on(tid, 0);
@@ -119,6 +118,12 @@ impl Tracer {
         self.table.open_call(tid, Open { begun, entered, emitted: true, subject, shown_by });
     }
 
+    /// The call, if it is one that is watched: without the filter every call stops.
+    fn watched(&self, arch: u32, number: u64, args: [u64; 6], tid: Tid) -> Option<Begun> {
+        let begun = decode::begun(arch, number, args, tid);
+        begun.filter(|begun| self.options.tty_io || !decode::is_transfer(&begun.call))
+    }
+
     /// Lets a thread make the call that it is at the entry to.
     fn enter(&mut self, tid: Tid, shown_by: ShownBy) {
         if shown_by == ShownBy::Stop { self.run_to_return(tid) } else { self.run_on(tid, 0) }
@@ -129,6 +134,8 @@ impl Tracer {
         if !self.is_background(pid, tid) {
             return self.run_on(tid, 0);
         }
+        // Whether it is refused or stops depends on what is ignored and blocked.
+        self.table.read_status(pid, self.around, tid);
         let (entered, shown_by) = ((self.queue.last(), self.now), ShownBy::Stop);
         self.table.open_call(tid, Open { begun, entered, emitted: false, subject: Subject::Caller, shown_by });
         self.run_to_return(tid);
@@ -216,7 +223,7 @@ impl Tracer {
     /// A process that is not traced.
     fn outsider(&mut self, pid: Pid) -> Option<State> {
         // The number can be that of a thread.
-        let mut state = procfs::read(bundle::process_of(Tid(pid.0)).filter(|process| *process == pid)?)?;
+        let mut state = procfs::read(procfs::process_of(Tid(pid.0)).filter(|process| *process == pid)?)?;
         self.complete(&mut state);
         Some(state)
     }

@@ -72,7 +72,7 @@ impl Tracer {
             Some((Some(flags), pid)) if flags & CLONE_THREAD != 0 => pid,
             Some((None, pid)) if sys::is_thread_of(pid, child) => pid,
             Some(_) => Pid(child.0),
-            None => bundle::process_of(child).unwrap_or(Pid(child.0)),
+            None => procfs::process_of(child).unwrap_or(Pid(child.0)),
         };
         let stops_at_exit = fork.is_none_or(|fork| fork.stops_at_exit);
         self.table.threads.insert(child, Thread { stops_at_exit, ..Thread::new(pid) });

@@ -85,6 +85,9 @@ pub fn works() -> Result<(), CaptureError> {
 /// Fails if ptrace, or with a filter the filter, is known not to work. Where nothing speaks against it, nothing is tried: that
 /// takes two processes, and the kernel says no soon enough.
 pub(super) fn foresee(options: Options) -> Result<(), CaptureError> {
+    if procfs::is_foreign() {
+        return Err(CaptureError::ForeignProc);
+    }
     let here = Circumstances::here();
     // Yama has other rules, and another remedy, for what runs already; then the process itself is asked for.
     let by_yama = !options.running && here.yama.is_some_and(|scope| scope >= 2);

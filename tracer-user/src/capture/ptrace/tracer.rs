@@ -201,6 +201,8 @@ impl Tracer {
                 self.ask_after_zombies(true);
             }
             Request::Stop => {
+                // What has happened is told, also what was not fetched yet.
+                self.handle_batch(None, usize::MAX);
                 self.ask_after_zombies(true);
                 self.release_held(true);
                 self.resume_postponed(true);

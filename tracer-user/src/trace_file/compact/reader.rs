@@ -25,7 +25,7 @@ use crate::trace_file::{
 };
 
 /// Bytes of an index that is taken: that of 10^8 events in small frames.
-const LONGEST_INDEX: usize = 256 * 1024 * 1024;
+pub(super) const LONGEST_INDEX: usize = 256 * 1024 * 1024;
 
 /// A recording being read.
 pub(in super::super) struct Reader<'a> {

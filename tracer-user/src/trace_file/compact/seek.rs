@@ -11,7 +11,7 @@ use tracer_model::{MODEL_ID, state::Model};
 use super::{
     decode::Decoded,
     frame::{self, FOOTER, Index, MARK_LENGTH, Mark, SKIPPABLE_HEADER},
-    reader::Reader,
+    reader::{LONGEST_INDEX, Reader},
 };
 use crate::trace_file::place::Place;
 
@@ -56,6 +56,9 @@ impl Reader<'_> {
         let last_entry = table + SKIPPABLE_HEADER as u64 + entries.saturating_sub(1) * 8;
         self.tape.read_at(last_entry, &mut last)?;
         let size = u32::from_le_bytes(last);
+        if size as usize > LONGEST_INDEX {
+            return Err(none());
+        }
         let begin = table.checked_sub(u64::from(size)).ok_or_else(none)?;
         let mut bytes = vec![0; size as usize];
         self.tape.read_at(begin, &mut bytes)?;

@@ -41,6 +41,8 @@ pub(in super::super) struct Reader<R: BufRead> {
     /// An event that waits behind the gap before it.
     held: Option<Event>,
     ended: bool,
+    /// By a later release than this, of a newer minor version.
+    newer: bool,
 }
 
 /// Where the last event stood.
@@ -68,6 +70,7 @@ impl<R: BufRead> Reader<R> {
             line: 1,
             buffer,
             summary: Summary::default(),
+            newer: newer_minor.is_some(),
             warnings: Warnings::of_lines(newer_minor),
             last: None,
             damaged: 0,
@@ -140,6 +143,9 @@ impl<R: BufRead> Reader<R> {
             if kind != finding::KIND {
                 self.warnings.unknown_kind(kind, self.line);
             }
+        } else if let Some(kind) = kind_of(&self.buffer).filter(|_| self.newer) {
+            // Whole, and of a kind that is known: what is new is in it.
+            self.warnings.unknown_kind(format!("{kind} with something new"), self.line);
         } else if !torn {
             self.bad_line(&describe(&error));
         }
@@ -226,12 +232,16 @@ pub(in super::super) fn recorder(line: &[u8]) -> String {
 
 /// The kind of a line that is whole, and is of a kind that this release does not know.
 fn unknown_kind(line: &[u8]) -> Option<String> {
+    kind_of(line).filter(|kind| !KINDS.contains(&kind.as_str()) && kind != "end" && kind != "header")
+}
+
+/// The kind of a line that is whole.
+fn kind_of(line: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Kind {
         kind: String,
     }
-    let Kind { kind } = serde_json::from_slice(line).ok()?;
-    (!KINDS.contains(&kind.as_str()) && kind != "end" && kind != "header").then_some(kind)
+    serde_json::from_slice(line).ok().map(|Kind { kind }| kind)
 }
 
 /// What `serde_json` says, with the column only: every message here names the line of the file.

@@ -117,3 +117,37 @@ fn old_segments_are_removed_and_numbers_go_on() {
     assert!(second[0] > first[2], "{first:?} {second:?}");
     assert!(stranger.exists());
 }
+
+#[test]
+fn numbers_go_on_beyond_their_digits_and_what_was_not_finished_is_removed_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let there = |name: &str| folder.path().join(name);
+    for name in ["rec.000001.sesstrace.part", "rec.999999.sesstrace", "rec.1000000.sesstrace"] {
+        std::fs::write(there(name), "x").expect("a file");
+    }
+    let rotation = Rotation { bytes: Some(1500), kept: Some(3), ..Rotation::default() };
+    record(&there("rec.sesstrace"), rotation);
+    let names = files(folder.path());
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(names.iter().all(|it| it.to_string_lossy().contains("/rec.10000")), "{names:?}");
+}
+
+#[test]
+fn a_segment_has_the_clock_as_it_was_set_last() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rotation = Rotation { bytes: Some(1), ..Rotation::default() };
+    let base = folder.path().join("rec.sesstrace");
+    let mut writer = Unwritten::open_segment(&base, rotation).expect("a file").begin(&header()).expect("a header");
+    let later = 3_600_000_000_000;
+    let at = BootNs(header().boot_ns.0 + 5);
+    let unix_ns = header().unix_ns + 5 + later;
+    let event = tracer_model::event::Event { at, kind: EventKind::ClockAnchor { unix_ns }, ..history().remove(0) };
+    writer.write(&event).expect("an event");
+    writer.note_state(&model()).expect("a state");
+    writer.finish(true).expect("an end");
+    let headers: Vec<_> = files(folder.path())
+        .iter()
+        .map(|path| Reader::open(path).expect("a recording").header().unix_ns - header().unix_ns)
+        .collect();
+    assert_eq!(headers, [0, later]);
+}

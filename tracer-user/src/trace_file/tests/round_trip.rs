@@ -139,6 +139,41 @@ fn a_recording_is_for_its_owner_only_and_is_not_written_through_a_link() {
 }
 
 #[test]
+fn what_a_killed_capture_recorded_is_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("rec.sesstrace");
+    let remains = folder.path().join("rec.sesstrace.part");
+    std::fs::write(&remains, "events").expect("a file");
+    let error = Unwritten::open(&path).expect_err("refused");
+    let fix = format!("mv {} {}", remains.display(), folder.path().join("rec.killed.sesstrace").display());
+    assert_eq!((error.to_string().contains("a capture that was killed"), error.hint()), (true, Some(fix)));
+    assert_eq!(std::fs::read(&remains).expect("a file"), b"events");
+    std::fs::write(&remains, "").expect("a file");
+    Unwritten::open(&path).expect("nothing was recorded").discard();
+}
+
+#[test]
+fn what_others_could_read_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let there = |name: &str| folder.path().join(name);
+    for name in ["one.jsonl", "two.sesstrace.part"] {
+        std::fs::write(there(name), "").expect("a file");
+        std::fs::hard_link(there(name), there("by another name")).expect("a link");
+        let error = Unwritten::open(&there(name.trim_end_matches(".part"))).expect_err("refused").to_string();
+        assert!(error.contains("another user's, has another name too"), "{error}");
+        std::fs::remove_file(there("by another name")).expect("a link");
+    }
+    nix::unistd::mkfifo(&there("three.sesstrace.part"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let error = Unwritten::open(&there("three.sesstrace")).expect_err("nobody reads it").to_string();
+    assert!(error.contains("ENXIO"), "{error}");
+    let reader =
+        std::fs::OpenOptions::new().read(true).write(true).open(there("three.sesstrace.part")).expect("a pipe");
+    let error = Unwritten::open(&there("three.sesstrace")).expect_err("somebody reads it").to_string();
+    assert!(error.contains("or is no file"), "{error}");
+    drop(reader);
+}
+
+#[test]
 fn a_recording_has_one_writer_and_what_is_no_file_has_any_number() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("r.jsonl");
