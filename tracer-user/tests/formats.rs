@@ -234,6 +234,7 @@ fn shown(bytes: &serde_json::Value) -> &str {
 #[test]
 fn a_reader_in_another_language_reads_the_same() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/read_sesstrace.py");
+    assert!(fs::read_to_string(&script).expect("the script").lines().count() <= 60, "the format takes no more to read");
     for case in ["bash-pipeline", "daemon"] {
         let both = Both::new(case);
         let output = Command::new("python3").arg(&script).arg(&both.compact).output().expect("python3");
