@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use scenarios::{
     find,
     golden::{read, recording},
-    pairs::PAIRS,
+    pairs::{PAIRS, Pair},
     story::{Recorded, finds},
 };
 use tracer_model::{
@@ -62,7 +62,7 @@ fn places(whole: &Recorded) -> std::ops::Range<usize> {
 fn a_hole_makes_no_rule_assert_what_is_not_so() {
     let mut faults = Vec::new();
     let (mut holes, mut undecided) = (0, BTreeSet::new());
-    for (rule, fires, well) in PAIRS {
+    for Pair { rule, fires, well, .. } in PAIRS {
         for scenario in [fires, well] {
             let whole = golden(scenario);
             let so = asserted(&finds::find(&whole), rule, Severity::Info);

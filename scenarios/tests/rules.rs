@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use scenarios::{
     cases, find,
     golden::{read, recording},
-    pairs::{PAIRS, PATHS, cites, document},
+    pairs::{CAUSES, PAIRS, PATHS, Pair, cites, document},
     story::{Recorded, finds, fits},
 };
 use tracer_model::findings::RULES;
@@ -24,9 +24,9 @@ fn found(scenario: &str) -> Vec<&'static str> {
 #[test]
 fn every_rule_has_a_scenario_in_which_it_fires_and_a_neighbour_in_which_it_does_not() {
     let ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
-    assert_eq!(PAIRS.iter().map(|row| row.0).collect::<Vec<_>>(), ids);
+    assert_eq!(PAIRS.iter().map(|row| row.rule).collect::<Vec<_>>(), ids);
     let mut faults = Vec::new();
-    for (rule, fires, well) in PAIRS {
+    for Pair { rule, fires, well, .. } in PAIRS {
         if !found(fires).contains(rule) {
             faults.push(format!("{rule} finds nothing in {fires}"));
         }
@@ -39,11 +39,20 @@ fn every_rule_has_a_scenario_in_which_it_fires_and_a_neighbour_in_which_it_does_
 
 #[test]
 fn every_path_of_a_signal_is_told() {
+    says(PATHS.iter().map(|(_, scenario, says)| ("JC309", *scenario, *says)));
+}
+
+#[test]
+fn causes_that_only_a_look_shows_are_told() {
+    says(CAUSES.iter().copied());
+}
+
+fn says<'a>(rows: impl Iterator<Item = (&'a str, &'a str, &'a str)>) {
     let mut faults = Vec::new();
-    for (path, scenario, says) in PATHS {
-        let said = finds::said("JC309", &golden(scenario));
+    for (rule, scenario, says) in rows {
+        let said = finds::said(rule, &golden(scenario));
         if !said.iter().any(|said| fits(says, said)) {
-            faults.push(format!("{path}: in {scenario} nothing fits `{says}`:\n  {}", said.join("\n  ")));
+            faults.push(format!("{rule}: in {scenario} nothing fits `{says}`:\n  {}", said.join("\n  ")));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));

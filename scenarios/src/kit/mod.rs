@@ -1,6 +1,7 @@
 //! What scenarios are written with: processes with roles, gates between them, terminals, shells, and checks of what the
 //! kernel did. Must not decide what a scenario means, and must never sleep to synchronise.
 
+pub mod cgroup;
 pub mod check;
 pub mod clone3;
 pub mod follow;

@@ -23,16 +23,15 @@ impl<K: Key, V, const MOST: usize> Default for Lately<K, V, MOST> {
 }
 
 impl<K: Key, V, const MOST: usize> Lately<K, V, MOST> {
-    /// Puts an entry, in place of one of the same key.
-    pub fn put(&mut self, key: K, value: V) {
+    /// Puts an entry, in place of one of the same key; returns the one that is forgotten for it.
+    pub fn put(&mut self, key: K, value: V) -> Option<V> {
         self.count += 1;
         self.entries.insert(key, (self.count, value));
         self.order.push_back((self.count, key));
         if self.entries.len() > MOST {
             while let Some((count, oldest)) = self.order.pop_front() {
                 if self.is(count, oldest) {
-                    self.entries.remove(&oldest);
-                    break;
+                    return self.entries.remove(&oldest).map(|(_, value)| value);
                 }
             }
         } else if self.order.len() > 2 * MOST {
@@ -40,6 +39,12 @@ impl<K: Key, V, const MOST: usize> Lately<K, V, MOST> {
             order.retain(|(count, key)| self.is(*count, *key));
             self.order = order;
         }
+        None
+    }
+
+    /// The entries.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.values().map(|(_, value)| value)
     }
 
     fn is(&self, count: u64, key: K) -> bool {

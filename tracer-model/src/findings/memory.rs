@@ -8,7 +8,10 @@ use std::collections::VecDeque;
 use super::{Evidence, Now, intents::Intents, memberships::Memberships, races::Races};
 use crate::{
     delta::{Change, Delta, SignalPath},
-    event::{Call, Comm, Event, Inspection, SignalGenerated, WaitStatus, inspection::Moment},
+    event::{
+        Call, Comm, Event, Inspection, SignalGenerated, WaitStatus,
+        inspection::{Moment, Status},
+    },
     ids::{BootNs, PgrpKey, Pid, ProcKey, SessionKey, TtyKey},
     state::{Model, Process},
     table::Table,
@@ -78,6 +81,12 @@ pub(crate) struct Life {
 }
 
 impl Life {
+    /// When it was looked at last, it was in a call that takes no signal.
+    pub fn is_uninterruptible(&self) -> bool {
+        let last = self.inspections.last().and_then(|it| it.status.as_ref().ok());
+        last.is_some_and(Status::is_uninterruptible)
+    }
+
     /// What it shared and held at that moment.
     pub fn inspected(&self, moment: Moment) -> Option<&Inspection> {
         self.inspections.iter().find(|it| it.moment == moment)

@@ -133,7 +133,7 @@ impl Margins {
     fn add(&mut self, closest: Closest) {
         self.count += 1;
         *self.by_power.entry(closest.margin.checked_ilog2().unwrap_or(0)).or_default() += 1;
-        if self.closest.is_none_or(|known| known.margin > closest.margin) {
+        if self.closest.is_none_or(|known| (known.margin, known.seq) > (closest.margin, closest.seq)) {
             self.closest = Some(closest);
         }
     }
@@ -162,8 +162,12 @@ pub struct Races {
     outcomes: BTreeMap<Race, Outcomes>,
     /// The last join of groups whose leader is not reaped: when.
     joined: Lately<Pgid, (PgrpKey, BootNs), OPEN>,
-    /// Groups of which a loss was counted: a pipeline counts once.
+    /// Groups that were joined in time, as far as was seen: somebody may come too late yet, and a pipeline counts once.
+    won: Lately<PgrpKey, Closest, OPEN>,
+    /// Groups of which a loss was counted.
     lost: VecDeque<PgrpKey>,
+    /// Races that were forgotten before they were over, for too many others.
+    uncounted: BTreeMap<Race, u64>,
     /// Children that were moved and have not executed a program: when.
     moved: Lately<ProcKey, BootNs, OPEN>,
     /// Groups that nobody has named yet: when they were made.
@@ -173,10 +177,20 @@ pub struct Races {
 }
 
 impl Races {
-    /// The outcomes of one kind; `None` when none is over.
+    /// The outcomes of one kind.
     #[must_use]
-    pub fn of(&self, race: Race) -> Option<&Outcomes> {
-        self.outcomes.get(&race)
+    pub fn of(&self, race: Race) -> Outcomes {
+        let mut outcomes = self.outcomes.get(&race).cloned().unwrap_or_default();
+        if race == Race::Join {
+            self.won.values().for_each(|closest| outcomes.won.add(*closest));
+        }
+        outcomes
+    }
+
+    /// Races of this kind that were forgotten before they were over, for too many others.
+    #[must_use]
+    pub fn uncounted(&self, race: Race) -> u64 {
+        self.uncounted.get(&race).copied().unwrap_or(0)
     }
 
     /// Races of this kind that are not over: so far they were won.
@@ -193,7 +207,8 @@ impl Races {
     #[must_use]
     pub fn tally(&self, rule: &str) -> Option<Words> {
         let kind = RaceKind::of_rule(rule)?;
-        self.of(kind.race).filter(|outcomes| outcomes.count() > 1).map(|outcomes| kind.tally(outcomes))
+        let outcomes = self.of(kind.race);
+        (outcomes.count() > 1).then(|| kind.tally(&outcomes))
     }
 
     /// Takes a change; `executed` is when the subject executed a program.
@@ -208,7 +223,8 @@ impl Races {
         match *change {
             Change::GroupBorn { group, leader: Some(leader), .. } => {
                 self.moved_by_parent(leader, delta, model, at);
-                self.born.put(group, at);
+                let forgotten = self.born.put(group, at);
+                self.forgot(Race::Birth, forgotten.is_some());
                 if let Some(named) = self.named.take(group.number).filter(|named| at.since(*named) <= SOON) {
                     self.born.take(group);
                     self.over(Race::Birth, false, at.since(named), event);
@@ -216,7 +232,8 @@ impl Races {
             }
             Change::Joined { process, group, .. } => {
                 self.moved_by_parent(process, delta, model, at);
-                self.joined.put(group.number, (group, at));
+                let forgotten = self.joined.put(group.number, (group, at));
+                self.forgot(Race::Join, forgotten.is_some());
                 self.used(group, event);
             }
             Change::Foreground { to: Some(to), by: Some(_), .. } => {
@@ -234,9 +251,14 @@ impl Races {
                 let number = Pgid(process.number.0);
                 let led = |group: PgrpKey| model.group(group).is_none_or(|group| group.leader == Some(process));
                 if self.joined.get(number).is_some_and(|(group, _)| led(*group))
-                    && let Some((_, joined)) = self.joined.take(number)
+                    && let Some((group, joined)) = self.joined.take(number)
                 {
-                    self.over(Race::Join, true, bounds.until.since(joined), event);
+                    // So much at least: it was reaped between the two.
+                    let reaped = if bounds.after > joined { bounds.after } else { bounds.until };
+                    let closest = Closest { margin: reaped.since(joined), seq: event.seq, at: event.at };
+                    if let Some(decided) = self.won.put(group, closest) {
+                        self.outcomes.entry(Race::Join).or_default().won.add(decided);
+                    }
                 }
             }
             Change::GroupEnded { group, .. } => {
@@ -253,7 +275,8 @@ impl Races {
     fn moved_by_parent(&mut self, child: ProcKey, delta: &Delta, model: &Model, at: BootNs) {
         let process = model.process(child);
         if delta.by.is_some_and(|by| process.is_some_and(|child| child.parent == Some(by) && child.not_yet_execed)) {
-            self.moved.put(child, at);
+            let forgotten = self.moved.put(child, at);
+            self.forgot(Race::Setpgid, forgotten.is_some());
         }
     }
 
@@ -274,6 +297,7 @@ impl Races {
         let began = leave.entered.map_or(event.at, |(_, at)| at);
         match refused {
             (Call::Setpgid { .. }, Refusal::GroupEnded { group, ended }) if !self.lost.contains(&group) => {
+                self.won.take(group);
                 self.lost.push_back(group);
                 if self.lost.len() > OPEN {
                     self.lost.pop_front();
@@ -293,6 +317,12 @@ impl Races {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn forgot(&mut self, race: Race, forgotten: bool) {
+        if forgotten {
+            *self.uncounted.entry(race).or_default() += 1;
         }
     }
 

@@ -49,7 +49,7 @@ rules! {
     "JC205" Warning "dead-foreground-group" dead_foreground_group: TtyLost Foreground;
     "JC206" Warning "late-handoff" late_handoff: Stopped WaitReported GroupEnded Foreground;
     "JC207" Error "stop-unnoticed" stop_unnoticed: Stopped Continued Exited Foreground;
-    "JC208" Warning "no-controlling-terminal" no_controlling_terminal: Exited Refused Inspected;
+    "JC208" Warning "no-controlling-terminal" no_controlling_terminal: Exited Refused TtyLost Inspected;
     "JC301" Warning "group-kill-escape" group_kill_escape: SignalSent;
     "JC302" Warning "wrapper-kill-survivors" wrapper_kill_survivors: Exited;
     "JC303" Error "overbroad-kill" overbroad_kill: SignalSent;

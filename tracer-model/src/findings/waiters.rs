@@ -9,7 +9,7 @@ use super::{
 use crate::{
     event::Call,
     ids::ProcKey,
-    state::{Model, Process},
+    state::{Model, Phase, Process},
 };
 
 /// `WNOHANG`.
@@ -24,6 +24,8 @@ pub(crate) struct Waiter {
     pub process: ProcKey,
     /// Its wait would also return when the child stops.
     pub sees_stops: bool,
+    /// Other children of it run, the end of any of which would finish the wait as well.
+    pub has_others: bool,
 }
 
 /// The parent's wait for a process, if the parent is blocked in one that the end of the process would finish.
@@ -31,7 +33,13 @@ pub(crate) fn waiter(model: &Model, process: ProcKey) -> Option<Waiter> {
     let child = model.process(process)?;
     let parent = model.process(child.parent.filter(|_| !child.parent_exited)?)?;
     let waits = parent.book.calls.values().find_map(|open| waits_for(&open.call, parent, child))?;
-    Some(Waiter { process: parent.key, sees_stops: waits & STOPS_TOO != 0 })
+    let runs = |key: &ProcKey| {
+        let other = model.process(*key).filter(|other| other.key != child.key && other.phase == Phase::Alive);
+        let other = other.filter(|other| other.stopped.is_none())?;
+        parent.book.calls.values().find_map(|open| waits_for(&open.call, parent, other))
+    };
+    let has_others = parent.children.iter().any(|key| runs(key).is_some());
+    Some(Waiter { process: parent.key, sees_stops: waits & STOPS_TOO != 0, has_others })
 }
 
 /// The options of a wait that blocks for this child. Numbers of other pid namespaces are not compared.
@@ -61,14 +69,15 @@ fn waits_for(call: &Call, parent: &Process, child: &Process) -> Option<u32> {
     (wanted && options & NO_HANG == 0).then_some(options)
 }
 
-/// The ancestors that a stopped process blocks, from its parent upwards, up to a member of another session or one that sees
-/// stops.
+/// The ancestors that a stopped process blocks, from its parent upwards, up to one that sees stops or has other children to
+/// wait for.
 pub(crate) fn blocked_by(model: &Model, process: ProcKey) -> Vec<ProcKey> {
     const MOST: usize = 16;
     let mut chain = Vec::new();
     let mut below = process;
     while let Some(waiter) = waiter(model, below) {
-        if waiter.sees_stops && below == process || chain.contains(&waiter.process) || chain.len() >= MOST {
+        let goes_on = waiter.has_others || waiter.sees_stops && below == process;
+        if goes_on || chain.contains(&waiter.process) || chain.len() >= MOST {
             break;
         }
         chain.push(waiter.process);

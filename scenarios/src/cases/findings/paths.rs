@@ -7,7 +7,7 @@ use nix::{
     unistd::{alarm, pause},
 };
 
-use crate::kit::{prelude::*, proc::stat, terminal::CTRL_BACKSLASH};
+use crate::kit::{cgroup::Cgroup, prelude::*, proc::stat, terminal::CTRL_BACKSLASH};
 
 /// Ctrl-\ at a terminal.
 pub const QUIT: Scenario = Scenario {
@@ -239,7 +239,7 @@ pub const CGROUP: Scenario = Scenario {
 
 fn cgroup() -> Result<()> {
     spawn("manager", || {
-        let folder = Cgroup::new("unified")?;
+        let folder = Cgroup::unified()?;
         let ready = Gate::new()?;
         let wait = || {
             setpgid(SELF, SELF)?;
@@ -251,36 +251,39 @@ fn cgroup() -> Result<()> {
         let (one, two) = (spawn("one", wait)?, spawn("two", wait)?);
         ready.pass()?;
         ready.pass()?;
-        std::fs::write(folder.0.join("cgroup.kill"), "1").context("cgroup.kill, which Linux has since 5.14")?;
+        folder.set("cgroup.kill", "1").context("which Linux has since 5.14")?;
         one.dies_of(Signal::SIGKILL)?;
         two.dies_of(Signal::SIGKILL)
     })?
     .succeeds()
 }
 
-/// A cgroup of the scenario's own, removed at the end.
-struct Cgroup(std::path::PathBuf);
+/// The OOM killer.
+pub const OOM: Scenario = Scenario {
+    name: "oom-kill",
+    shows: "a process asks for more memory than its cgroup may have, and the OOM killer ends it",
+    run: oom,
+    expect: "
+        some hog gets SIGKILL by kernel
+        then hog dies of SIGKILL
+        then manager exits 0
+    ",
+    ..Scenario::DEFAULT
+};
 
-impl Cgroup {
-    /// In the unified hierarchy, wherever that is mounted.
-    fn new(hybrid: &str) -> Result<Self> {
-        let root = std::path::Path::new("/sys/fs/cgroup");
-        let root = if root.join("cgroup.procs").exists() { root.to_owned() } else { root.join(hybrid) };
-        let folder = root.join(format!("scenario-{}", me()));
-        std::fs::create_dir(&folder).with_context(|| format!("{}: needs root and cgroup v2", folder.display()))?;
-        Ok(Self(folder))
-    }
-
-    fn enter(&self) -> Result<()> {
-        std::fs::write(self.0.join("cgroup.procs"), "0").context("entering the cgroup")
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        // Its last process has ended and been waited for; one that is left behind is no reason to fail.
-        let _left = std::fs::remove_dir(&self.0);
-    }
+fn oom() -> Result<()> {
+    const LIMIT: usize = 16 << 20;
+    spawn("manager", || {
+        let folder = Cgroup::with_memory(LIMIT)?;
+        let hog = spawn("hog", || {
+            folder.enter()?;
+            // Only what is written to is charged.
+            std::hint::black_box(vec![1u8; 8 * LIMIT]);
+            bail!("{} bytes were to be had", 8 * LIMIT)
+        })?;
+        hog.dies_of(Signal::SIGKILL)
+    })?
+    .succeeds()
 }
 
 /// The parent handles SIGTERM, and its child in another group hears nothing of it.

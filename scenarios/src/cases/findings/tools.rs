@@ -72,7 +72,8 @@ pub const NO_TERMINAL: Scenario = Scenario {
         in_session("service", || {
             spawn("bash", || {
                 quiet()?;
-                execute(&["bash", "--norc", "-ic", "true"])
+                // So long that it is there when its descriptors are read.
+                execute(&["bash", "--norc", "-ic", "sleep 0.5; true"])
             })?
             .succeeds()
         })

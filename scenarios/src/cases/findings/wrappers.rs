@@ -66,7 +66,7 @@ pub const SETSID: Scenario = Scenario {
     name: "setsid-no-terminal",
     shows: "setsid runs an interactive shell in a session of its own, without a controlling terminal",
     cites: &["savoirfairelinux/cqfd#62", "wurmlab/oswitch#3"],
-    run: || shell(&["setsid", "-w", "bash", "--norc", "-ic", "true"]),
+    run: || shell(&["setsid", "-w", "bash", "--norc", "-ic", "sleep 0.5; true"]),
     expect: "
         then session bash is born
         some bash is refused TIOCGPGRP: ENOTTY, not the controlling terminal

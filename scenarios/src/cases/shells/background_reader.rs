@@ -65,6 +65,26 @@ pub const BASH: Scenario = Scenario {
     ..Scenario::DEFAULT
 };
 
+/// The same pipeline with its input from elsewhere.
+pub const BASH_NULL: Scenario = Scenario {
+    name: "bash-background-null",
+    shows: "bash: a background pipeline whose input is not the terminal goes on",
+    run: || {
+        let shell = Shell::start(Kind::Bash)?;
+        shell.run("cat </dev/null | sed s/hello/goodbye/ &")?;
+        shell.run("wait")?;
+        shell.leave(0)
+    },
+    expect: "
+        some group cat is born *
+        then cat exits 0
+        never cat gets SIGTTIN *
+        never sed gets SIGTTIN *
+    ",
+    finds: "never JC201",
+    ..Scenario::DEFAULT
+};
+
 /// dash.
 pub const DASH: Scenario = Scenario {
     name: "dash-background-reader",

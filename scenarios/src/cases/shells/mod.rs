@@ -19,6 +19,7 @@ pub const ALL: &[&Scenario] = &[
     &ctrl_c::DASH,
     &ctrl_c::ZSH,
     &background_reader::BASH,
+    &background_reader::BASH_NULL,
     &background_reader::DASH,
     &background_reader::ZSH,
     &stop_and_resume::BASH,

@@ -8,6 +8,7 @@ use crate::{
     delta::Delta,
     findings::{
         Findings, Now,
+        memory::Life,
         words::{Words, count, say},
     },
     ids::{BootNs, PgrpKey, ProcKey, SessionKey},
@@ -137,7 +138,11 @@ fn one(now: &Now<'_>, key: ProcKey, place: &Place) -> Option<Left> {
     let process = now.model.process(key)?;
     let class = class(now, key, place)?;
     let life = now.memory.life(key);
-    let state = process.stopped.map_or_else(|| say!["running"], |stop| say!["stopped by ", stop.signal]);
+    let state = match process.stopped {
+        Some(stop) => say!["stopped by ", stop.signal],
+        None if life.is_some_and(Life::is_uninterruptible) => say!["in a call that takes no signal (state D)"],
+        None => say!["running"],
+    };
     let place = match class {
         Class::SameGroup => say![", in the command's group ", process.group],
         Class::OwnGroup => say![", in group ", process.group],

@@ -163,6 +163,12 @@ impl State<'_> {
         };
         let parent = self.process.parent.filter(|_| !self.process.parent_exited);
         match (waiter(now.model, key), parent) {
+            (Some(waiter), _) if stopped && !waiter.sees_stops => {
+                say![
+                    now.name(waiter.process),
+                    " waits for any of its children, and others of them run: it does not hang yet"
+                ]
+            }
             (Some(waiter), _) if stopped => {
                 say![now.name(waiter.process), " waits and is told of stops: nobody hangs"]
             }
@@ -425,7 +431,7 @@ fn stuck_below(now: &Now<'_>, waited: &[ProcKey]) -> Vec<ProcKey> {
         looked += 1;
         let Some(child) = now.model.process(below) else { continue };
         if child.stopped.is_some() {
-            stuck.extend(waiter(now.model, below).filter(|waiter| !waiter.sees_stops).map(|_| below));
+            stuck.extend(waiter(now.model, below).filter(|it| !it.sees_stops && !it.has_others).map(|_| below));
         } else {
             open.extend(waited_for(now, child));
         }

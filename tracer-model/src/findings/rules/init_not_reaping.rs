@@ -5,7 +5,8 @@
 //!
 //! **Fix.** Start an init in the container (`docker run --init`, tini, dumb-init); or wait for every child on SIGCHLD.
 //!
-//! **Not a problem** for ten seconds, for an init that waits on a timer. Reported at 1, 10, 100 … zombies.
+//! **Not a problem** for ten seconds, for an init that waits on a timer. Reported at 1, 10, 100 … zombies, with how many an
+//! hour there are.
 //!
 //! Source: `pid_namespaces(7)`; `kernel/exit.c`, `find_new_reaper`.
 
@@ -60,7 +61,7 @@ impl Watch for InitNotReaping {
             *told = zombies;
             let from = launcher.map(|launcher| say![" when ", now.name(launcher), " ended"]);
             let inside = parent.namespace.filter(|it| it.pid == Pid(1)).map(|_| ", process 1 of its pid namespace,");
-            let from_many = (zombies > 1).then(|| say!["; the zombies: ", super::unreaped_zombie::origins(now, parent.key)]);
+            let from_many = (zombies > 1).then(|| say!["; the zombies: ", super::unreaped_zombie::origins(now, parent.key), per_hour(now, parent)]);
             let fact = say![now.name(parent.key), inside, " does not reap what it adopts: ", count(zombies, "zombie", "zombies")];
             out.push(
                 Draft::of(now, parent.key, Severity::Error, fact)
@@ -79,11 +80,27 @@ impl Watch for InitNotReaping {
     }
 }
 
+/// How fast they become more: `, 120 an hour`.
+fn per_hour(now: &Now<'_>, parent: &Process) -> Option<Words> {
+    const HOUR: u64 = 3600 * SECOND;
+    let children = parent.children.iter().filter_map(|child| now.model.process(*child));
+    let exits = children.filter(|child| child.phase == Phase::Zombie).filter_map(|child| child.exited_at);
+    let (mut first, mut last, mut many) = (None::<BootNs>, BootNs(0), 0u64);
+    for at in exits {
+        first = Some(first.map_or(at, |first| first.min(at)));
+        (last, many) = (last.max(at), many + 1);
+    }
+    let rate = HOUR.saturating_mul(many.saturating_sub(1)).checked_div(last.since(first?))?;
+    Some(say![", ", rate.to_string(), " an hour"])
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use expect_test::expect;
 
-    use crate::findings::tests::check;
+    use crate::findings::{tests::check, waiting::SECOND};
 
     const PROBE: &str = "
         10: takes SIGWINCH 0 handler {+subreaper}
@@ -105,6 +122,30 @@ mod tests {
               why   12 probe has been a zombie for 10 s; it was adopted when 11 probe ended
               fix   run an init as the first process (--init, tini), or wait for every child on SIGCHLD
               seen  #14 12 probe exits 0
+        "]]);
+    }
+
+    #[test]
+    fn many_are_told_with_how_fast_they_become_more() {
+        let mut text = PROBE.to_owned();
+        for (index, at) in (1..10u64).map(|index| (index, index * 60 * SECOND)) {
+            let (probe, helper) = (20 + 2 * index, 21 + 2 * index);
+            let _ = write!(
+                text,
+                "@{at} 10: fork {probe} {{-subreaper}}\n{probe}: exec probe\n{probe}: fork {helper}\n{probe}: exit 0\n\
+                 {helper}: takes SIGWINCH 0 handler {{pp=10}}\n{probe}: dead\n10: wait4(-1,0) = {probe} got {probe} exited:0\n\
+                 {helper}: exit 0\n{helper}: dead {{pp=10}}\n"
+            );
+        }
+        check(&format!("{text}@600000000000 50: takes SIGWINCH 0 handler\n"), expect![[r"
+            error JC601 init-not-reaping @10000015000: 10 bash does not reap what it adopts: 1 zombie
+              why   12 probe has been a zombie for 10 s; it was adopted when 11 probe ended
+              fix   run an init as the first process (--init, tini), or wait for every child on SIGCHLD
+              seen  #14 12 probe exits 0
+            error JC601 init-not-reaping @550000009000: 10 bash does not reap what it adopts: 10 zombies
+              why   39 probe has been a zombie for 10 s; it was adopted when 38 probe ended; the zombies: 10 forked by probe, 60 an hour
+              fix   run an init as the first process (--init, tini), or wait for every child on SIGCHLD
+              seen  #104 39 probe exits 0
         "]]);
     }
 

@@ -118,7 +118,7 @@ impl Join {
         };
         let seen = last.into_iter().flat_map(|life| life.exited.iter().chain(&life.reaped)).cloned();
         Draft::of(now, target, severity, fact(now, &refused, whom, pgid))
-            .why(say![cause, now.memory.races.of(Race::Join).map(how_often)])
+            .why(say![cause, how_often(&now.memory.races.of(Race::Join))])
             .fix(say!["do not wait for members of a pipeline until all have joined, or hold the first on a pipe until the last fork"])
             .about([caller])
             .seen(seen.chain([refused.evidence]))
@@ -132,7 +132,7 @@ fn how_often(joins: &Outcomes) -> Words {
     if joins.count() < 2 {
         return closest.unwrap_or_default();
     }
-    say!["; so went ", lost.to_string(), " of ", joins.count().to_string(), " pipelines so far", closest]
+    say!["; this happened to ", lost.to_string(), " of ", joins.count().to_string(), " pipelines so far", closest]
 }
 
 fn reaped_child(now: &Now<'_>, refused: Refused, (pid, pgid): (i32, i32)) -> Draft {
@@ -225,7 +225,7 @@ mod tests {
             ",
             expect![[r"
                 error JC102 join-dead-group @24000: 10 bash: setpgid(14 bash → 13) failed: errno 1
-                  why   group 13 had no members left: its leader 13 bash exited at @18000 and was reaped by 10 bash at @21000, 2000 ns before this call; so went 1 of 2 pipelines so far; the closest that went well had 4000 ns left
+                  why   group 13 had no members left: its leader 13 bash exited at @18000 and was reaped by 10 bash at @21000, 2000 ns before this call; this happened to 1 of 2 pipelines so far; the closest that went well had 3000 ns left
                   fix   do not wait for members of a pipeline until all have joined, or hold the first on a pipe until the last fork
                   seen  #18 13 bash exits 0
                   seen  #21 10 bash reaps 13 bash

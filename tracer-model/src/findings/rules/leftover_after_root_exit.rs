@@ -1,7 +1,8 @@
 //! The command has ended, and processes that it started live on.
 //!
 //! Each is told with its class: in the command's group (a kill of that group would reach it), in a group of its own, in a
-//! session of its own, stopped, or detached as a daemon; and with the signals that it got.
+//! session of its own, stopped, in a call that takes no signal (state D, where that was seen), or detached as a daemon; and
+//! with the signals that it got.
 //!
 //! **Fix.** Wait for the children, or end their groups before the command ends; a daemon that should be one needs its own
 //! session.
@@ -84,7 +85,11 @@ fn draft(now: &Now<'_>, process: ProcKey, root: Root) -> Option<Draft> {
 
 fn told(now: &Now<'_>, key: ProcKey, root: &Place) -> Words {
     let Some(process) = now.model.process(key) else { return say![] };
-    let stopped = if process.stopped.is_some() { "stopped, " } else { "" };
+    let stopped = match now.memory.life(key) {
+        _ if process.stopped.is_some() => "stopped, ",
+        Some(life) if life.is_uninterruptible() => "in a call that takes no signal (state D), ",
+        _ => "",
+    };
     let what = match class(now, key, root) {
         Some(Class::Daemon) => say!["a daemon: own session, no terminal"],
         Some(Class::SameGroup) => say!["in the command's group"],

@@ -5,13 +5,14 @@
 //!
 //! **Fix.** Give it one: `docker run -it`, `script`, `setsid -c`, `su` without `-c`; or do without `-i`.
 //!
-//! **Not a problem** for anything that is not an interactive shell: only shells with an option `-i` are reported.
+//! **Not a problem** for anything that is not an interactive shell: only shells with an option `-i` are reported. Nor for one
+//! whose terminal was hung up.
 //!
 //! Source: POSIX.1-2024 XBD 11.1.3; `ioctl_tty(2)`, `TIOCGPGRP`.
 
 use std::collections::BTreeSet;
 
-use super::{super::descriptors::same, prelude::*};
+use super::{super::{descriptors::same, lately::Lately}, prelude::*};
 use crate::event::{
     Inspection,
     inspection::{Moment, Target},
@@ -27,9 +28,14 @@ struct NoTerminal {
     asked: Waiting<ProcKey, Refused>,
     /// Processes that were reported.
     told: BTreeSet<ProcKey>,
+    /// Sessions that had a terminal and lost it: what is left of them asks in vain, and that is not what is wrong.
+    lost: Lately<SessionKey, (), 256>,
 }
 
 struct Refused {
+    /// Its name, which is another after an exec.
+    name: Words,
+    subject: Subject,
     seq: Seq,
     evidence: Evidence,
 }
@@ -40,7 +46,9 @@ const LOOK: u64 = SECOND;
 impl Watch for NoTerminal {
     fn event(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         for change in now.changes() {
-            if let Change::Exited { process, .. } = *change {
+            if let Change::TtyLost { session, .. } = *change {
+                self.lost.put(session, ());
+            } else if let Change::Exited { process, .. } = *change {
                 self.told.remove(&process);
                 out.extend(self.asked.take(process).map(|refused| draft(now, process, refused, None)));
             }
@@ -55,8 +63,12 @@ impl Watch for NoTerminal {
         let Some(refused) = now.refused().filter(|refused| refused.reason == Refusal::NotControllingTty) else { return };
         let Call::TtyIoctl { request: TtyRequest::GetForeground | TtyRequest::SetForeground, .. } = refused.call else { return };
         let Some(process) = now.model.process(refused.caller).filter(|process| process.tty.is_none()) else { return };
+        if process.session.is_some_and(|session| self.lost.get(session).is_some()) {
+            return;
+        }
         if now.is_shell(process.key) && is_interactive(&process.args) && self.told.insert(process.key) {
-            let refused = Refused { seq: now.seq, evidence: refused.evidence };
+            let (name, subject) = (say![now.name(process.key)], now.subject(process.key));
+            let refused = Refused { name, subject, seq: now.seq, evidence: refused.evidence };
             self.asked.put(process.key, after(now.at, LOOK), refused);
         }
     }
@@ -98,7 +110,8 @@ fn draft(now: &Now<'_>, process: ProcKey, refused: Refused, look: Option<&Inspec
         Some(_) => say!["give it a terminal as its input: docker run -it, ssh -t, script; or leave out -i"],
         None => say!["start it on a terminal: docker run -it, ssh -t, script, setsid -c, su without -c; or leave out -i"],
     };
-    Draft::of(now, process, Severity::Warning, say![now.name(process), " is interactive and has no job control"])
+    Draft::on(refused.subject, Severity::Warning, say![refused.name, " is interactive and has no job control"])
+        .about([process])
         .why(say![why, input])
         .fix(fix)
         .since(refused.seq)
@@ -166,6 +179,12 @@ mod tests {
               seen  #10 11 bash: TtyIoctl { fd: 2, request: GetForeground, arg: 0, value: 0 } = errno 25
               seen  #11 /proc of 11 bash is read
         "]]);
+    }
+
+    #[test]
+    fn whose_terminal_was_hung_up_is_nothing() {
+        let hung_up = "10: fork 11\n11: setsid() = 11 {tty=-}\n11: exec bash -i\n11: ioctl(0,TIOCSCTTY,0,0) = 0 {tty=pts/9}\n11: ioctl(2,TIOCNOTTY,0,0) = 0 {tty=-}\n11: ioctl(2,TIOCGPGRP,0,0) = -25\n11: exit 0\n";
+        check(hung_up, expect![[""]]);
     }
 
     #[test]

@@ -51,6 +51,11 @@ impl Watch for TcsetpgrpFailed {
         let fact = say![now.name(refused.caller), ": ", refused.call, " failed: ", Errno(refused.errno)];
         if refused.reason == Refusal::NotControllingTty {
             let elsewhere = Elsewhere::of(now, (refused.caller, fd), fact, refused.evidence);
+            let before = now.memory.life(refused.caller).and_then(|life| life.inspected(Moment::Refused));
+            if let Some(before) = before {
+                out.push(elsewhere.draft(now, Some(before)));
+                return;
+            }
             match self.0.get_mut(refused.caller) {
                 Some(calls) if calls.len() < MANY => calls.push(elsewhere),
                 Some(_) => out.push(elsewhere.draft(now, None)),
@@ -136,13 +141,14 @@ impl Elsewhere {
         Self { caller, descriptor, severity, fact, why, fix, evidence }
     }
 
-    /// `look`: at the descriptors of the caller, soon after.
+    /// `look`: at the descriptors of the caller, soon after, or after such a call before.
     fn draft(self, now: &Now<'_>, look: Option<&Inspection>) -> Draft {
         let Self { caller, descriptor, severity, fact, why, fix, evidence } = self;
         let number = u32::try_from(descriptor).ok();
         let what = number.zip(look).map(|(number, look)| say!["; ", now.descriptor(look, number, caller)]);
         let what = what.unwrap_or_else(|| say!["; what the descriptor is was not seen"]);
-        let read = look.map(|_| now.read(caller));
+        let just_read = now.event.is_some_and(|event| matches!(event.kind, EventKind::Inspected(_)));
+        let read = just_read.then(|| now.read(caller));
         Draft::of(now, caller, severity, fact).why(say![why, what]).fix(fix.words()).seen([evidence]).seen(read)
     }
 }

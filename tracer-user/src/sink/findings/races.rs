@@ -29,6 +29,16 @@ const INDENT: usize = 9;
 const SERIALISED: &str =
     "the tracer lets one call go at a time: margins are those of this run, not of the programs alone";
 
+/// One kind of race.
+struct Row {
+    kind: &'static RaceKind,
+    outcomes: Outcomes,
+    /// Not over at the end.
+    open: usize,
+    /// Forgotten before they were over.
+    uncounted: u64,
+}
+
 /// The races of a recording.
 pub struct RaceReport {
     out: Box<dyn Write>,
@@ -46,12 +56,16 @@ impl RaceReport {
         Self { out, style, format, header: None, races: Races::default(), losses: Losses::default() }
     }
 
-    /// The kinds of which one is over or open, and whether margins are those of the tracer.
-    fn rows(&self) -> impl Iterator<Item = (&'static RaceKind, Outcomes, usize)> {
-        RACES.iter().filter_map(|kind| {
-            let (outcomes, open) = (self.races.of(kind.race).cloned().unwrap_or_default(), self.races.open(kind.race));
-            (outcomes.count() > 0 || open > 0).then_some((kind, outcomes, open))
-        })
+    /// The kinds of which one is over or open.
+    fn rows(&self) -> impl Iterator<Item = Row> {
+        let races = &self.races;
+        let rows = RACES.iter().map(|kind| Row {
+            kind,
+            outcomes: races.of(kind.race),
+            open: races.open(kind.race),
+            uncounted: races.uncounted(kind.race),
+        });
+        rows.filter(|row| row.outcomes.count() > 0 || row.open > 0)
     }
 
     fn text(&mut self, header: &Header, summary: Summary) -> io::Result<()> {
@@ -62,10 +76,10 @@ impl RaceReport {
         if rows.is_empty() {
             writeln!(out, "races  none was seen\n")?;
         }
-        for (kind, outcomes, open) in &rows {
+        for of @ Row { kind, outcomes, .. } in &rows {
             let heading = format!("{}: {} ({} tells of a loss)", kind.name, kind.order, kind.rule);
             writeln!(out, "{}", style.paint(Tone::Heading, &heading))?;
-            for (label, words) in facts(kind, outcomes, *open) {
+            for (label, words) in facts(of) {
                 row(label, &sentence(&words, base, style), style, out)?;
             }
             histogram(outcomes, style, out)?;
@@ -85,9 +99,9 @@ impl RaceReport {
         if rows.is_empty() {
             writeln!(out, "none was seen")?;
         }
-        for (kind, outcomes, open) in &rows {
+        for of @ Row { kind, outcomes, .. } in &rows {
             writeln!(out, "### {}: {} ({} tells of a loss)\n", kind.name, kind.order, kind.rule)?;
-            for (label, words) in facts(kind, outcomes, *open) {
+            for (label, words) in facts(of) {
                 writeln!(out, "- {label}: {}", code(&sentence(&words, base, Style::PLAIN)))?;
             }
             writeln!(out, "\n| margin at least | won | lost |\n|---|---|---|")?;
@@ -105,7 +119,7 @@ impl RaceReport {
     fn json(&mut self, header: &Header) -> io::Result<()> {
         let base = header.boot_ns;
         let rows: Vec<_> = self.rows().collect();
-        for (kind, outcomes, open) in rows {
+        for Row { kind, outcomes, open, uncounted } in rows {
             let side = |won: bool, margins: &Margins| Side {
                 count: margins.count,
                 closest: margins.closest.map(|closest| Near::new(kind, won, closest, base)),
@@ -125,6 +139,7 @@ impl RaceReport {
                 lost: side(false, &outcomes.lost),
                 won: side(true, &outcomes.won),
                 open,
+                uncounted,
                 serialised: header.backend == PTRACE,
             };
             serde_json::to_writer(&mut *self.out, &line)?;
@@ -161,7 +176,9 @@ impl Sink for RaceReport {
 }
 
 /// What is said of a kind above its histogram.
-fn facts(kind: &RaceKind, outcomes: &Outcomes, open: usize) -> Vec<(&'static str, Words)> {
+fn facts(row: &Row) -> Vec<(&'static str, Words)> {
+    let Row { kind, outcomes, open, uncounted } = row;
+    let (open, text) = (*open, |text: String| Words(vec![Word::Text(text.into())]));
     let mut facts = vec![("lost", kind.tally(outcomes))];
     let near = |won: bool, closest: Closest| {
         let mut words = kind.told(won, closest.margin);
@@ -173,7 +190,10 @@ fn facts(kind: &RaceKind, outcomes: &Outcomes, open: usize) -> Vec<(&'static str
     facts.extend(outcomes.won.closest.map(|closest| ("closest", near(true, closest))));
     if open > 0 {
         let many = count(open, kind.unit.0, kind.unit.1);
-        facts.push(("open", Words(vec![Word::Text(format!("{many} at the end of the recording, won so far").into())])));
+        facts.push(("open", text(format!("{many} at the end of the recording, won so far"))));
+    }
+    if *uncounted > 0 {
+        facts.push(("besides", text(format!("{uncounted} were not counted: too many were under way at once"))));
     }
     facts
 }
@@ -229,6 +249,7 @@ struct Line {
     lost: Side,
     won: Side,
     open: usize,
+    uncounted: u64,
     serialised: bool,
 }
 
@@ -291,16 +312,18 @@ mod tests {
         let kind = RACES.iter().find(|kind| kind.race == Race::Join).expect("a kind");
         let outcomes = Outcomes { won: margins(&[(7_000, 9), (70_000, 800)]), lost: margins(&[(41_000, 3)]) };
         let mut out = b"join\n".to_vec();
-        for (label, words) in facts(kind, &outcomes, 2) {
+        let row_of = Row { kind, outcomes, open: 2, uncounted: 5 };
+        for (label, words) in facts(&row_of) {
             row(label, &sentence(&words, BootNs(0), Style::PLAIN), Style::PLAIN, &mut out).expect("a row");
         }
-        histogram(&outcomes, Style::PLAIN, &mut out).expect("a histogram");
+        histogram(&row_of.outcomes, Style::PLAIN, &mut out).expect("a histogram");
         expect_test::expect![[r"
             join
               lost     3 of 812 pipelines; closest success 7 µs
               by       the leader was reaped 41 µs before the join, at 1204.310 ms (event #812)
               closest  the last member joined 7 µs before the leader was reaped, at 1204.310 ms (event #812)
               open     2 pipelines at the end of the recording, won so far
+              besides  5 were not counted: too many were under way at once
               margin at least     won    lost
                          4 µs       9       0  =
                        8.1 µs       0       0

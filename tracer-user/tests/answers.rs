@@ -1,0 +1,77 @@
+//! What `leftovers` answers of the same program under the probes and under ptrace: the same, but for the row that says what a
+//! tracer does not see. A backend that does not work here is skipped, and that said, unless `SESSTRACE_REQUIRE` contains it.
+
+#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+const BACKENDS: [&str; 2] = ["ebpf", "ptrace"];
+
+fn text(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+}
+
+fn sesstrace(here: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sesstrace"));
+    command.args(arguments).current_dir(here).stdin(Stdio::null());
+    command.env("XDG_CONFIG_HOME", here).env("XDG_STATE_HOME", here).env("TMPDIR", here).env("LC_ALL", "C.UTF-8");
+    command.output().unwrap()
+}
+
+/// Whether a backend works here. If it must and does not, that is a failure.
+fn works(here: &Path, backend: &str) -> bool {
+    let doctor = sesstrace(here, &["doctor"]);
+    let can = doctor.status.success() || backend == "ptrace" && doctor.status.code() == Some(3);
+    let required = std::env::var("SESSTRACE_REQUIRE").is_ok_and(|list| list.split(',').any(|item| item == backend));
+    assert!(can || !required, "{backend} does not work here, and SESSTRACE_REQUIRE contains it:\n{}", text(&doctor));
+    if !can {
+        eprintln!("SKIPPED: nothing was asked under {backend}, which does not work here; `sesstrace doctor` says why");
+    }
+    can
+}
+
+/// Numbers as `N`, and without the events at the end: they differ from run to run.
+fn shape(answer: &str) -> String {
+    let told = answer.split("\n  seen ").next().unwrap();
+    let mut text = String::new();
+    for c in told.chars() {
+        let c = if c.is_ascii_digit() { 'N' } else { c };
+        if c != 'N' || !text.ends_with('N') {
+            text.push(c);
+        }
+    }
+    text
+}
+
+#[test]
+fn leftovers_say_the_same_under_both_backends() {
+    const LEAVES: &str = r#"
+        setsid sh -c 'echo $$ > daemon; exec sleep 1000' &
+        until [ -s daemon ]; do sleep 0.01; done
+        sleep 1000 &
+        until [ "$(cat /proc/$!/comm)" = sleep ] && [ "$(cat /proc/$(cat daemon)/comm)" = sleep ]; do sleep 0.01; done
+    "#;
+    for backend in BACKENDS {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        if !works(here, backend) {
+            continue;
+        }
+        let output = sesstrace(here, &["leftovers", "-b", backend, "--kill=all", "--", "sh", "-c", LEAVES]);
+        let told = shape(&text(&output));
+        // What they ignore is in their state, which a tracer does not get.
+        let told = told.replace("\n  not seen   signals that they block or ignore: ptrace shows what is taken", "");
+        expect_test::expect![[r"
+            N processes are left behind by N sh
+              same group N sleep: running, in the command's group N; got no signal
+              daemon     N sleep: running, session N, no terminal, no parent of what was started; got no signal
+              holds      N sleep, N sleep: fd N on pipe:[N], the command's standard output: its reader waits for an end that does not come
+              holds      N sleep, N sleep: fd N on pipe:[N], the command's standard error: its reader waits for an end that does not come
+              ended      N sleep: by SIGTERM
+              ended      N sleep: by SIGTERM"]]
+        .assert_eq(&told);
+    }
+}
