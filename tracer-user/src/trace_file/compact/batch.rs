@@ -10,7 +10,8 @@ use super::tape::Tape;
 
 /// The longest message that is read: an exec with the kernel's 2 MiB of arguments fits, and so does a keyframe.
 pub(super) const LONGEST: usize = 64 * 1024 * 1024;
-/// The most that is kept of messages with no check after them yet.
+/// The most that is kept of messages with no check after them yet, and the most that one frame holds: a writer ends a frame after
+/// far less, and what is decoded of a frame is kept to its end.
 const MOST: usize = 2 * LONGEST;
 /// Room for what one step decompresses.
 const STEP: usize = 64 * 1024;
@@ -53,19 +54,30 @@ pub(super) struct Batches {
     believed: usize,
     /// Up to here messages were looked at.
     scanned: usize,
+    /// What was decompressed of the frame, in all.
+    total: usize,
     /// The frame has ended.
     over: bool,
 }
 
 impl Batches {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { zstd: Zstd::new()?, plain: Vec::new(), filled: 0, next: 0, believed: 0, scanned: 0, over: true })
+        Ok(Self {
+            zstd: Zstd::new()?,
+            plain: Vec::new(),
+            filled: 0,
+            next: 0,
+            believed: 0,
+            scanned: 0,
+            total: 0,
+            over: true,
+        })
     }
 
     /// A frame begins.
     pub(super) fn begin(&mut self) -> io::Result<()> {
         self.zstd.reinit()?;
-        (self.filled, self.next, self.believed, self.scanned, self.over) = (0, 0, 0, 0, false);
+        (self.filled, self.next, self.believed, self.scanned, self.total, self.over) = (0, 0, 0, 0, 0, false);
         Ok(())
     }
 
@@ -109,6 +121,10 @@ impl Batches {
         let remaining = self.zstd.run(&mut input, &mut output);
         let (read, written) = (input.pos(), output.pos());
         self.filled += written;
+        self.total += written;
+        if self.total > MOST {
+            return Err(Damage::TooLong);
+        }
         tape.advance(read);
         self.over = remaining.map_err(Damage::Zstd)? == 0;
         Ok(())

@@ -190,7 +190,10 @@ impl<'a> Reader<'a> {
                 self.place.events += 1;
                 self.warnings.unknown_kind("newer than this sesstrace".to_owned(), self.frame.unwrap_or_default());
             }
-            Decoded::End(End { events, lost, complete }) => self.end(events, lost, complete),
+            Decoded::End(End { events, lost, complete }) => {
+                self.end(events, lost, complete);
+                self.look_behind_the_end();
+            }
             Decoded::Header(_) | Decoded::Keyframe(_) | Decoded::Check => {}
         }
     }
@@ -201,6 +204,29 @@ impl<'a> Reader<'a> {
         self.account(events, lost);
         self.warnings.counted(events, self.place.events);
         self.summary.complete = complete;
+    }
+
+    /// Nothing but the index and the seek table is to follow: another recording that was appended is not read.
+    fn look_behind_the_end(&mut self) {
+        while matches!(self.batches.fill(&mut self.tape), Ok(true)) {
+            while self.batches.message().is_some() {}
+        }
+        loop {
+            let offset = self.tape.offset();
+            let Ok(head) = self.tape.peek(SKIPPABLE_HEADER) else { return };
+            let magic = head.first_chunk().map(|magic| u32::from_le_bytes(*magic));
+            let size = head.get(4..).and_then(|size| size.first_chunk()).map(|size| u32::from_le_bytes(*size));
+            match (magic, size) {
+                (Some(frame::INDEX | frame::SEEK_TABLE), Some(size)) => {
+                    if self.tape.skip(SKIPPABLE_HEADER as u64 + u64::from(size)).is_err() {
+                        return;
+                    }
+                }
+                // The end of the index may be torn off: it is not needed.
+                (None, _) | (Some(frame::INDEX | frame::SEEK_TABLE), None) => return,
+                (Some(_), _) => return self.warnings.after_end(offset),
+            }
+        }
     }
 
     /// Before what comes next there were so many events: what of them was not read is missing.

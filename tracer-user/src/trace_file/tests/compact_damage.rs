@@ -119,6 +119,15 @@ fn what_is_cut_out_of_the_middle_is_counted() {
 }
 
 #[test]
+fn what_is_appended_is_not_read_and_that_is_said() {
+    let events = many(24);
+    let one = compact(&events, SMALL);
+    let (read, _, summary, told) = read_damaged(&[&one[..], &one].concat()).expect("a recording");
+    assert_eq!((read.len(), summary.complete), (24, true));
+    assert_eq!(told, [format!("the frame at byte {} comes after the end record: what follows is not read", one.len())]);
+}
+
+#[test]
 fn foreign_and_newer_bytes_are_refused_by_name() {
     let whole = compact(&events(), Limits::default());
     let refused = |bytes: &[u8]| Reader::new(Path::new("rec"), bytes).err().expect("refused");
