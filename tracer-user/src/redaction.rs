@@ -59,7 +59,18 @@ impl Redaction {
 
 /// Keeps of a first argument the name of the program: no path, which tells of users and projects, and none of what some daemons
 /// write behind their name, as `postgres: alice payroll`.
+///
+/// Where a path ends that may have spaces in it cannot be told: nothing is kept of that.
 pub fn keep_name(argument: &mut Vec<u8>) {
+    let slash = argument.iter().position(|&byte| byte == b'/');
+    let space = argument.iter().position(u8::is_ascii_whitespace);
+    if let (Some(slash), Some(space)) = (slash, space)
+        && slash < space
+        && argument.iter().skip(space).any(|&byte| byte == b'/')
+    {
+        *argument = REMOVED.to_vec();
+        return;
+    }
     let word = argument.split(u8::is_ascii_whitespace).next().unwrap_or_default();
     let name = word.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     *argument = name.to_vec();
@@ -84,5 +95,6 @@ mod tests {
         assert_eq!(kept(&Redaction::AllButNames, &mysql), ["mysql", "[removed]", "[removed]", "[removed]"]);
         assert_eq!(kept(&Redaction::AllButNames, &["/home/alice/merger/tool", "x"]), ["tool", "[removed]"]);
         assert_eq!(kept(&Redaction::AllButNames, &["postgres: alice payroll 10.1.2.3(5544) SELECT"]), ["postgres:"]);
+        assert_eq!(kept(&Redaction::AllButNames, &["/home/Alice Smith/merger/tool"]), ["[removed]"]);
     }
 }

@@ -165,7 +165,7 @@ fn by_pipes(model: &Model, process: &Process, own: &Descriptors, grounds: &Groun
                     let of = format!("fd {} is a pipe of who started it", pipe.number);
                     return Some((Verdict::Partial, of));
                 }
-                if nameless && !handed_on && there.unread.is_some() {
+                if nameless && !handed_on && (there.unread.is_some() || there.more > 0) {
                     unknown.get_or_insert_with(|| format!("who has the other end of fd {} was not seen", pipe.number));
                 }
             }

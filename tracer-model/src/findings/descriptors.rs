@@ -22,7 +22,9 @@ impl Now<'_> {
         };
         match inspection.descriptor(number) {
             Some(open) => say!["fd ", number, " is ", self.target(open, process)],
-            None if descriptors.more > 0 => say!["what fd ", number, " is was not seen"],
+            None if descriptors.more > 0 || descriptors.unread.is_some() => {
+                say!["what fd ", number, " is was not seen"]
+            }
             None => say!["fd ", number, " is not open"],
         }
     }

@@ -148,8 +148,12 @@ fn descriptors(process: &Path) -> Known<Descriptors> {
     let unseen = numbers.len().saturating_sub(LOOKED_AT);
     let (mut open, refused) = gather(numbers.into_iter().take(LOOKED_AT).map(|number| descriptor(process, number)));
     let more = (open.len().saturating_sub(MAX_DESCRIPTORS) + unseen) as u32;
-    // What keeps a terminal is never among those that are only counted.
-    open.sort_by_key(|it| !matches!(it.target, Target::Terminal(_)));
+    // What keeps a terminal, or a pipe of somebody, is counted only when there are very many.
+    open.sort_by_key(|it| match it.target {
+        Target::Terminal(_) => 0,
+        Target::Pipe => 1,
+        Target::Null | Target::Socket | Target::File | Target::Directory | Target::Device | Target::Anonymous => 2,
+    });
     open.truncate(MAX_DESCRIPTORS);
     open.sort_by_key(|it| it.number);
     if open.iter().any(|it| it.target == Target::Socket) {

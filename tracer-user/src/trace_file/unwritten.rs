@@ -115,7 +115,10 @@ pub(crate) fn unfinished(path: &Path) -> PathBuf {
 
 /// Whether somebody is recording to this file.
 pub(crate) fn is_being_written(path: &Path) -> bool {
-    File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    // Nobody waits for a writer of a pipe that somebody put there.
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options.open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// Whether nobody else can read what is written to a file that was there: its owner could, and by another name anybody.

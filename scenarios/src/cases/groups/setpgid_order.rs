@@ -26,13 +26,13 @@ pub const CASE: Scenario = Scenario {
 
 fn run() -> Result<()> {
     in_session("shell", || {
-        let (ready, done) = (Gate::new()?, Gate::new()?);
+        let (ready, done, nothing) = (Gate::new()?, Gate::new()?, Gate::new()?);
         let nobody = Pid::from_raw(-3);
         refused(setpgid(SELF, nobody), Errno::EINVAL)?;
         refused(setpgid(nobody, Pid::from_raw(7)), Errno::ESRCH)?;
         // What has executed a program is refused for that, whatever group is named, its own and one that is not there.
         let executed = spawn("executed", || {
-            done.becomes_stdin()?;
+            nothing.becomes_stdin()?;
             ready.becomes_stdout()?;
             execute(&["sh", "-c", "printf 1234; read nothing"])
         })?;
@@ -55,7 +55,6 @@ fn run() -> Result<()> {
             Ok(setpgid(SELF, shell)?)
         })?
         .succeeds()?;
-        done.open()?;
         done.open()?;
         executed.end()?;
         other.succeeds()

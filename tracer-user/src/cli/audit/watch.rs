@@ -162,7 +162,11 @@ impl Keeper {
             return Ok(());
         }
         self.kept = Instant::now();
-        baseline.finish()?;
+        let before = baseline.finish();
+        if !last {
+            // At the end it is written once more, which may go better.
+            before?;
+        }
         if let Some((before, now)) = baseline.changed()? {
             watch.edited(&before, &now);
         }
