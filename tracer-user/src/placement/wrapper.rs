@@ -181,7 +181,12 @@ impl Waiter {
             };
             resumed = false;
             match WaitStatus::from_word(word) {
-                WaitStatus::Stopped(_) if std::mem::take(&mut self.stopped_for_us) => self.continue_command(),
+                // Another signal is another stop: with its group it was continued meanwhile.
+                WaitStatus::Stopped(signal)
+                    if std::mem::take(&mut self.stopped_for_us) && signal.0 == libc::SIGSTOP as u32 =>
+                {
+                    self.continue_command();
+                }
                 WaitStatus::Stopped(signal) => {
                     self.stop_too(signal.0 as i32);
                     resumed = true;
