@@ -6,7 +6,7 @@
 use super::Cx;
 use crate::{
     delta::{Change, OrphanCause, ReapEvidence},
-    event::{CLONE_THREAD, Call, EXIT_DEAD, EXIT_ZOMBIE, EventKind, PF_KTHREAD, SIGNAL_GROUP_EXIT, State, WaitStatus},
+    event::{CLONE_THREAD, EXIT_DEAD, EXIT_ZOMBIE, EventKind, PF_KTHREAD, SIGNAL_GROUP_EXIT, State, WaitStatus},
     ids::{ProcKey, Signal},
     state::{Knowledge, Model, Phase, Process, Stop, book::ParentJob},
 };
@@ -91,8 +91,7 @@ impl Model {
     fn reap_released_children(&mut self, cx: &mut Cx, parent: ProcKey) {
         let waited = if let EventKind::Leave(leave) = &cx.event.kind { leave.waited } else { None };
         let Some(parent) = self.processes.get(&parent) else { return };
-        let waits = |call: &Call| matches!(call, Call::Wait4 { .. } | Call::Waitid { .. });
-        if parent.book.calls.values().any(|open| waits(&open.call)) {
+        if parent.book.calls.values().any(|open| open.call.is_wait()) {
             return;
         }
         let is_released = |child: &&ProcKey| {

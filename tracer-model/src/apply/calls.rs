@@ -54,7 +54,7 @@ impl Model {
         if let Call::Setpgid { pid, pgid } = leave.call {
             self.leader_race(cx, leave, (pid, pgid), entered);
         }
-        if matches!(leave.call, Call::Wait4 { .. } | Call::Waitid { .. }) {
+        if leave.call.is_wait() {
             self.waited(cx, leave, caller);
         }
         if self.taken.is_some()

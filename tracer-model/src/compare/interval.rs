@@ -80,7 +80,7 @@ pub(super) fn of_membership(model: &Model, known: &Process, fact: Fact) -> Optio
 
 /// Whether a process is in a call that may reap.
 fn waits(process: &Process) -> bool {
-    process.book.calls.values().any(|open| matches!(open.call, Call::Wait4 { .. } | Call::Waitid { .. }))
+    process.book.calls.values().any(|open| open.call.is_wait())
 }
 
 /// The exit of a process, from EXIT until what DEAD tells is complete.
@@ -109,21 +109,9 @@ fn stopping(model: &Model, process: &Process) -> Option<Interval> {
     if process.book.last_stop.is_some() {
         return Some(Interval::Stop(process.key));
     }
-    let sends = |sender: &&Process| sender.book.calls.values().any(|open| is_kill(open.call));
+    let sends = |sender: &&Process| sender.book.calls.values().any(|open| open.call.is_kill());
     let sender = model.processes().find(sends).map(|sender| Interval::Call(sender.key));
     sender.or_else(|| model.processes().find_map(|sender| exiting(model, Some(sender.key))))
-}
-
-fn is_kill(call: Call) -> bool {
-    matches!(
-        call,
-        Call::Kill { .. }
-            | Call::Tkill { .. }
-            | Call::Tgkill { .. }
-            | Call::Sigqueue { .. }
-            | Call::Tgsigqueue { .. }
-            | Call::PidfdSendSignal { .. }
-    )
 }
 
 /// A call that changes a group, a session or a terminal, or that stops or continues.
@@ -138,7 +126,7 @@ fn is_change(call: Call) -> bool {
                 | TtyRequest::OpenPeer
         )
     };
-    is_kill(call)
+    call.is_kill()
         || matches!(call, Call::Setpgid { .. } | Call::Setsid | Call::Vhangup)
         || matches!(call, Call::TtyIoctl { request, .. } if of_terminal(request))
 }

@@ -117,6 +117,28 @@ pub enum Call {
     },
 }
 
+impl Call {
+    /// Whether it waits for children (wait(2)).
+    #[must_use]
+    pub fn is_wait(&self) -> bool {
+        matches!(self, Self::Wait4 { .. } | Self::Waitid { .. })
+    }
+
+    /// Whether it sends a signal: kill(2), tkill(2), `rt_sigqueueinfo(2)`, `pidfd_send_signal(2)`.
+    #[must_use]
+    pub fn is_kill(&self) -> bool {
+        matches!(
+            self,
+            Self::Kill { .. }
+                | Self::Tkill { .. }
+                | Self::Tgkill { .. }
+                | Self::Sigqueue { .. }
+                | Self::Tgsigqueue { .. }
+                | Self::PidfdSendSignal { .. }
+        )
+    }
+}
+
 /// Terminal requests that concern job control (`ioctl_tty(2)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum TtyRequest {

@@ -219,7 +219,7 @@ impl Scope {
                     || leave.waited.is_some_and(|waited| self.follows(waited.child))
                     || self.concerns_terminal(leave.call, subject)
                     || self.named(leave.call)
-                    || is_kill(leave.call) && touched > entered && entered.is_some()
+                    || leave.call.is_kill() && touched > entered && entered.is_some()
             }
             EventKind::SnapshotEnd { .. }
             | EventKind::ClockAnchor { .. }
@@ -258,18 +258,6 @@ impl Scope {
         };
         number.unsigned_abs() > 1 && self.members.contains_key(&Pid(number.unsigned_abs()))
     }
-}
-
-fn is_kill(call: Call) -> bool {
-    matches!(
-        call,
-        Call::Kill { .. }
-            | Call::Tkill { .. }
-            | Call::Tgkill { .. }
-            | Call::Sigqueue { .. }
-            | Call::Tgsigqueue { .. }
-            | Call::PidfdSendSignal { .. }
-    )
 }
 
 #[cfg(test)]

@@ -184,7 +184,7 @@ impl Tracer {
         let (entered, enter_emitted) = (Some(open.entered), open.emitted);
         let leave = Leave { call, ret, entered, enter_emitted, target_unknown, waited };
         self.emit_call(pid, tid, state, EventKind::Leave(leave));
-        if decode::is_wait(&call) {
+        if call.is_wait() {
             let ended = |status| matches!(status, WaitStatus::Exited(_) | WaitStatus::Killed { .. });
             let known = |status| ended(status) || matches!(status, WaitStatus::Unknown { .. });
             let reaped = waited.filter(|waited| known(waited.status) && !waited.left_waitable);

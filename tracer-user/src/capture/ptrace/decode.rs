@@ -139,11 +139,6 @@ pub(super) fn changes(call: &Call) -> bool {
     }
 }
 
-/// Whether the call waits for children.
-pub(super) fn is_wait(call: &Call) -> bool {
-    matches!(call, Call::Wait4 { .. } | Call::Waitid { .. })
-}
-
 /// Whose ends a wait waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WaitFor {

@@ -334,7 +334,7 @@ impl Tracer {
     fn waits(&self, pid: Pid) -> bool {
         let threads = self.table.processes.get(&pid).into_iter().flat_map(|process| &process.threads);
         let open = |tid: &Tid| self.table.threads.get(tid).and_then(|thread| thread.open);
-        threads.filter_map(open).any(|open| super::decode::is_wait(&open.begun.call))
+        threads.filter_map(open).any(|open| open.begun.call.is_wait())
     }
 
     /// Asks after a zombie whose parent is not traced.
