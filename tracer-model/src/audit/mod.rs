@@ -10,7 +10,7 @@ mod share;
 mod verdict;
 
 pub use path::{Paths, Step, StepKind};
-pub use pipes::Looks;
+pub use pipes::{Looks, is_kin};
 pub use policy::{Observed, POLICIES, Policy, is_supervisor};
 pub use share::{Comparison, Thing, compare};
 pub use verdict::{Grounds, Judgement, Verdict, judge};

@@ -108,6 +108,12 @@ impl Paths {
         }
     }
 
+    /// How many processes have one.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The steps of a process, oldest first.
     #[must_use]
     pub fn of(&self, process: ProcKey) -> &[Step] {

@@ -52,7 +52,7 @@ pub(super) fn other_end(model: &Model, own: &Process, pipe: &Descriptor, looks: 
             unseen |= !(was_there && looks.was_forked(process.key));
             continue;
         };
-        unseen |= descriptors.unread.is_some() || descriptors.more > 0;
+        unseen |= !descriptors.has_every_pipe();
         let ends = || descriptors.open.iter().filter(|it| it.same_target(pipe));
         if ends().next().is_some() && !is_kin(model, own, process) {
             return End::Stranger(process.key.number);
@@ -67,8 +67,9 @@ pub(super) fn other_end(model: &Model, own: &Process, pipe: &Descriptor, looks: 
     }
 }
 
-/// It was forked by the other or below it, or they are of one session: who started that one has no part in it.
-fn is_kin(model: &Model, own: &Process, other: &Process) -> bool {
+/// Whether the other was forked by it or below it, or they are of one session: who started that one has no part in it.
+#[must_use]
+pub fn is_kin(model: &Model, own: &Process, other: &Process) -> bool {
     let mut above = std::iter::successors(other.parent, |key| model.process(*key)?.parent).take(ABOVE);
     above.any(|key| key == own.key) || own.session.is_some() && own.session == other.session
 }

@@ -132,6 +132,27 @@ fn what_could_not_be_looked_at_is_never_clean() {
     assert_eq!(verdict(13, &held).0, Verdict::Partial);
 }
 
+#[test]
+fn pipes_that_found_no_room_are_never_clean() {
+    let path = "fork exec fork setsid fork adopted";
+    let held = |open: &str, more: usize| verdict(13, &format!("{DAEMON}inspected 13 settled fds= {open} more={more}"));
+    let null = "fd=0:null:6:4:rw:/dev/null";
+    let own = "fd=6:pipe:10:77:r:pipe:[77] fd=7:pipe:10:77:w:pipe:[77]";
+    // What is left out is others first.
+    assert_eq!(held(&format!("{null} {own}"), 900).0, Verdict::Detached);
+    is(&held(own, 3), Verdict::Unknown, "it has more than 64 pipes, and not all were kept", path);
+    let many = "it has more than 1024 descriptors, and not all were looked at";
+    is(&held(&format!("{null} {own}"), 961), Verdict::Unknown, many, path);
+    // A launcher of which not every pipe is known may have this one.
+    let launched = |more: usize| {
+        let pipes = "fd=5:pipe:10:70:r:pipe:[70]";
+        let own = "fd=0:null:6:4:rw:/dev/null fd=9:pipe:10:78:w:pipe:[78]";
+        verdict(13, &format!("inspected 10 asked {pipes} more={more}\n{DAEMON}inspected 13 settled {own}"))
+    };
+    assert_ne!(launched(0).0, Verdict::Unknown);
+    is(&launched(2), Verdict::Unknown, "who has the other end of fd 9 was not seen", path);
+}
+
 /// A machine: a service 40 with a worker 41, a login without a terminal 50 with a job 51.
 const THERE: &str = "
     snapshot 40 nginx {pp=1 +leader}

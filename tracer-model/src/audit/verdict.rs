@@ -145,8 +145,11 @@ fn by_descriptors(model: &Model, process: &Process, grounds: &Grounds<'_>) -> Op
     if let Some(Unread(errno)) = descriptors.unread {
         return unknown(format!("some of its descriptors could not be looked at: {}", why(errno)));
     }
-    if descriptors.more as usize > LOOKED_AT - MAX_DESCRIPTORS {
+    if !descriptors.looked_at_all() {
         return unknown(format!("it has more than {LOOKED_AT} descriptors, and not all were looked at"));
+    }
+    if !descriptors.has_every_pipe() {
+        return unknown(format!("it has more than {MAX_DESCRIPTORS} pipes, and not all were kept"));
     }
     pipe
 }
@@ -165,7 +168,7 @@ fn by_pipes(model: &Model, process: &Process, own: &Descriptors, grounds: &Groun
                     let of = format!("fd {} is a pipe of who started it", pipe.number);
                     return Some((Verdict::Partial, of));
                 }
-                if nameless && !handed_on && (there.unread.is_some() || there.more > 0) {
+                if nameless && !handed_on && !there.has_every_pipe() {
                     unknown.get_or_insert_with(|| format!("who has the other end of fd {} was not seen", pipe.number));
                 }
             }

@@ -55,7 +55,7 @@ pub struct Inspection {
 /// Open descriptors in the order of their numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Descriptors {
-    /// The terminals among the lowest [`LOOKED_AT`], and the lowest others: at most [`MAX_DESCRIPTORS`].
+    /// Of the lowest [`LOOKED_AT`] the terminals, the pipes, and the lowest others: at most [`MAX_DESCRIPTORS`].
     pub open: Vec<Descriptor>,
     /// How many more there are.
     pub more: u32,
@@ -202,13 +202,13 @@ impl Inspection {
         }
     }
 
-    /// `device` and `inode` of nameless pipes of which it has one end.
-    #[must_use]
-    pub fn half_pipes(&self) -> Vec<(u64, u64)> {
-        let Ok(all) = &self.descriptors else { return Vec::new() };
-        let half =
-            |it: &&Descriptor| it.target == Target::Pipe && it.path.starts_with(b"pipe:") && !all.has_both_ends(it);
-        all.open.iter().filter(half).map(|it| (it.device, it.inode)).collect()
+    /// Nameless pipes of which it has one end.
+    pub fn half_pipes(&self) -> impl Iterator<Item = &Descriptor> {
+        self.descriptors.iter().flat_map(|all| {
+            let half =
+                |it: &&Descriptor| it.target == Target::Pipe && it.path.starts_with(b"pipe:") && !all.has_both_ends(it);
+            all.open.iter().filter(half)
+        })
     }
 
     /// Its descriptor of this number.
@@ -227,6 +227,20 @@ impl Status {
 }
 
 impl Descriptors {
+    /// Whether every terminal and pipe of it is among `open`: what finds no room is the others first.
+    #[must_use]
+    pub fn has_every_pipe(&self) -> bool {
+        let is_other = |it: &Descriptor| !matches!(it.target, Target::Terminal(_) | Target::Pipe);
+        let none_left_out = || self.looked_at_all() && self.open.iter().any(is_other);
+        self.unread.is_none() && (self.more == 0 || none_left_out())
+    }
+
+    /// Whether all of them were looked at, and what is only counted found no room.
+    #[must_use]
+    pub fn looked_at_all(&self) -> bool {
+        self.more as usize <= LOOKED_AT - MAX_DESCRIPTORS
+    }
+
     /// It has both ends of this pipe: it wakes itself with it.
     #[must_use]
     pub fn has_both_ends(&self, pipe: &Descriptor) -> bool {

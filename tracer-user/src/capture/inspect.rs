@@ -5,29 +5,32 @@
 //! Must not: fail because of a process, open what a descriptor refers to or ask a server about it, or keep a value of an
 //! environment.
 
+mod holders;
+mod sockets;
 mod target;
 
 use std::{
-    collections::BTreeSet,
     fs::{self, File},
     io::{self, Read as _},
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
-use tracer_model::{
-    event::{
-        RawTask, State,
-        inspection::{
-            Access, Descriptor, Descriptors, Directory, Inspection, Known, MARKS, MAX_DESCRIPTORS, MAX_PATH, Moment,
-            Status, Target, Unread,
-        },
+use tracer_model::event::{
+    RawTask, State,
+    inspection::{
+        Access, Descriptor, Descriptors, Directory, Inspection, Known, MARKS, MAX_DESCRIPTORS, MAX_PATH, Moment,
+        Status, Target, Unread,
     },
-    ids::Pid,
+};
+
+pub use self::{
+    holders::{Holder, Pipes, holders},
+    sockets::Sockets,
 };
 
 use self::target::{Look, kind};
-use super::procfs::{parse_stat, pids, read_stat, same_tick, whole};
+use super::procfs::{parse_stat, read_stat, same_tick, whole};
 
 /// Descriptors that are looked at, of which the terminals and the lowest others are kept.
 const LOOKED_AT: usize = tracer_model::event::inspection::LOOKED_AT;
@@ -46,16 +49,17 @@ const MARK: usize = 64;
 const O_PATH: u32 = libc::O_PATH.cast_unsigned();
 const O_CLOEXEC: u32 = libc::O_CLOEXEC.cast_unsigned();
 
-/// Inspects a process. A start time of 0 stands for whoever has the number now.
+/// Inspects a process. A start time of 0 stands for whoever has the number now. `sockets` is of the processes that are
+/// inspected together.
 #[must_use]
-pub fn inspect(task: RawTask, moment: Moment) -> Inspection {
+pub fn inspect(task: RawTask, moment: Moment, sockets: &mut Sockets) -> Inspection {
     let is_it = |state: &State| task.start.0 == 0 || same_tick(state.id.start, task.start);
     let Some(mut before) = read_stat(task.pid).filter(is_it) else {
         return Inspection::unread(task, moment, Unread(libc::ESRCH));
     };
     for _ in 0..ATTEMPTS {
         let thread = living_thread(&before);
-        let inspection = read(task, moment, &thread);
+        let inspection = read(task, moment, &thread, sockets);
         let Some(after) = read_stat(task.pid).filter(|after| after.id.start == before.id.start) else {
             return Inspection::unread(task, moment, Unread(libc::ESRCH));
         };
@@ -69,7 +73,7 @@ pub fn inspect(task: RawTask, moment: Moment) -> Inspection {
     Inspection::unread(task, moment, Unread(libc::EAGAIN))
 }
 
-fn read(task: RawTask, moment: Moment, directory: &Path) -> Inspection {
+fn read(task: RawTask, moment: Moment, directory: &Path, sockets: &mut Sockets) -> Inspection {
     let number_inside = || whole(format!("/proc/{}/status", task.pid)).map(|bytes| status(&bytes).inner_pid);
     let status = whole(directory.join("status")).and_then(|bytes| {
         // `NSpid` of a thread is the thread's own number.
@@ -78,7 +82,7 @@ fn read(task: RawTask, moment: Moment, directory: &Path) -> Inspection {
     Inspection {
         task,
         moment,
-        descriptors: descriptors(directory),
+        descriptors: descriptors(directory, sockets),
         status: status.map_err(|error| unread(&error)),
         directory: working_directory(directory),
         marks: marks(directory),
@@ -104,25 +108,6 @@ fn living_thread(process: &State) -> PathBuf {
     threads.next().unwrap_or(own)
 }
 
-/// The processes that can read from one of these pipes: who waits for what is written there. At most `most`; processes that may
-/// not be looked at are passed over.
-#[must_use]
-pub fn readers(pipes: &[(u64, u64)], most: usize) -> Vec<Pid> {
-    holders(pipes, most, Descriptor::reads)
-}
-
-/// The processes that have one of these pipes open in a way that counts. As [`readers`].
-#[must_use]
-pub fn holders(pipes: &[(u64, u64)], most: usize, counts: impl Fn(&Descriptor) -> bool) -> Vec<Pid> {
-    let holds = |pid: &Pid| {
-        let thread = read_stat(*pid).map(|state| living_thread(&state));
-        let Some(Ok(descriptors)) = thread.map(|thread| descriptors(&thread)) else { return false };
-        let ours = |it: &Descriptor| it.target == Target::Pipe && counts(it) && pipes.contains(&(it.device, it.inode));
-        descriptors.open.iter().any(ours)
-    };
-    pids().filter(holds).take(most).collect()
-}
-
 fn unread(error: &io::Error) -> Unread {
     // What is removed with the process is ENOENT; to a reader that is the same as no process.
     match error.raw_os_error() {
@@ -137,7 +122,7 @@ fn path_bytes(path: &Path) -> Vec<u8> {
     bytes
 }
 
-fn descriptors(process: &Path) -> Known<Descriptors> {
+fn descriptors(process: &Path, sockets: &mut Sockets) -> Known<Descriptors> {
     let entries = fs::read_dir(process.join("fd")).map_err(|error| unread(&error))?;
     let mut numbers = Vec::new();
     for entry in entries {
@@ -147,7 +132,9 @@ fn descriptors(process: &Path) -> Known<Descriptors> {
     numbers.sort_unstable();
     let unseen = numbers.len().saturating_sub(LOOKED_AT);
     let (mut open, refused) = gather(numbers.into_iter().take(LOOKED_AT).map(|number| descriptor(process, number)));
-    let more = (open.len().saturating_sub(MAX_DESCRIPTORS) + unseen) as u32;
+    // Some may be closed meanwhile: that others were not looked at shows all the same.
+    let least = if unseen > 0 { LOOKED_AT - MAX_DESCRIPTORS } else { 0 };
+    let more = (open.len().saturating_sub(MAX_DESCRIPTORS).max(least) + unseen) as u32;
     // What keeps a terminal, or a pipe of somebody, is counted only when there are very many.
     open.sort_by_key(|it| match it.target {
         Target::Terminal(_) => 0,
@@ -156,11 +143,8 @@ fn descriptors(process: &Path) -> Known<Descriptors> {
     });
     open.truncate(MAX_DESCRIPTORS);
     open.sort_by_key(|it| it.number);
-    if open.iter().any(|it| it.target == Target::Socket) {
-        let listening = listening(process);
-        for it in &mut open {
-            it.listening = it.target == Target::Socket && listening.contains(&it.inode);
-        }
+    for it in open.iter_mut().filter(|it| it.target == Target::Socket) {
+        it.listening = sockets.listens(process, it.inode);
     }
     Ok(Descriptors { open, more, unread: refused })
 }
@@ -177,23 +161,6 @@ fn gather(looks: impl Iterator<Item = io::Result<Descriptor>>) -> (Vec<Descripto
         }
     }
     (open, refused)
-}
-
-/// Inodes of the sockets that listen in the network namespace of a process: those of `/proc/PID/net/tcp` in state
-/// `TCP_LISTEN`, and of `unix` with the flag `__SO_ACCEPTCON` (`include/net/tcp_states.h`, `include/linux/net.h`).
-fn listening(process: &Path) -> BTreeSet<u64> {
-    let mut inodes = BTreeSet::new();
-    for (table, column, inode) in [("tcp", 3, 9), ("tcp6", 3, 9), ("unix", 3, 6)] {
-        let text = whole(process.join("net").join(table)).unwrap_or_default();
-        let lines = text.split(|&byte| byte == b'\n').skip(1).filter_map(|line| std::str::from_utf8(line).ok());
-        inodes.extend(lines.filter_map(|line| {
-            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-            let state = u32::from_str_radix(fields.get(column)?, 16).ok()?;
-            let listens = if table == "unix" { state & 0x1_0000 != 0 } else { state == 0x0A };
-            listens.then(|| fields.get(inode)?.parse::<u64>().ok())?
-        }));
-    }
-    inodes
 }
 
 fn descriptor(process: &Path, number: u32) -> io::Result<Descriptor> {
@@ -297,7 +264,7 @@ fn cgroup(bytes: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use tracer_model::ids::{BootNs, Tid};
+    use tracer_model::ids::{BootNs, Pid, Tid};
 
     use super::*;
 
@@ -309,7 +276,7 @@ mod tests {
     #[test]
     fn this_process_holds_what_it_opens() {
         let (file, null) = (tempfile::tempfile().unwrap(), File::open("/dev/null").unwrap());
-        let inspection = inspect(own(), Moment::Asked);
+        let inspection = inspect(own(), Moment::Asked, &mut Sockets::default());
         let find = |fd: i32| inspection.descriptor(fd as u32).unwrap();
         let (kept, silent) =
             (find(std::os::fd::AsRawFd::as_raw_fd(&file)), find(std::os::fd::AsRawFd::as_raw_fd(&null)));
@@ -325,15 +292,18 @@ mod tests {
     #[test]
     fn another_life_of_the_number_is_not_inspected() {
         let task = RawTask { start: BootNs(1), ..own() };
-        assert_eq!(inspect(task, Moment::Settled), Inspection::unread(task, Moment::Settled, Unread(libc::ESRCH)));
+        assert_eq!(
+            inspect(task, Moment::Settled, &mut Sockets::default()),
+            Inspection::unread(task, Moment::Settled, Unread(libc::ESRCH))
+        );
         let nobody = RawTask { pid: Pid(u32::MAX), ..own() };
-        assert_eq!(inspect(nobody, Moment::Asked).status, Err(Unread(libc::ESRCH)));
+        assert_eq!(inspect(nobody, Moment::Asked, &mut Sockets::default()).status, Err(Unread(libc::ESRCH)));
     }
 
     #[test]
     fn many_descriptors_are_counted() {
         let many: Vec<File> = (0..MAX_DESCRIPTORS + 9).map(|_| File::open("/dev/null").unwrap()).collect();
-        let descriptors = inspect(own(), Moment::Asked).descriptors.unwrap();
+        let descriptors = inspect(own(), Moment::Asked, &mut Sockets::default()).descriptors.unwrap();
         assert_eq!(descriptors.open.len(), MAX_DESCRIPTORS);
         // The list itself is read through a descriptor of this process, and other tests may hold some.
         assert!(descriptors.more > 9, "{}", descriptors.more);
@@ -342,33 +312,12 @@ mod tests {
 
     #[test]
     fn what_was_refused_is_not_taken_for_closed() {
-        let own = || inspect(own(), Moment::Asked).descriptors.unwrap().open.remove(0);
+        let own = || inspect(own(), Moment::Asked, &mut Sockets::default()).descriptors.unwrap().open.remove(0);
         let error = |errno| Err(io::Error::from_raw_os_error(errno));
         let closed = gather([Ok(own()), error(libc::ENOENT)].into_iter());
         assert_eq!((closed.0.len(), closed.1), (1, None));
         let refused = gather([error(libc::EACCES), Ok(own()), error(libc::EIO)].into_iter());
         assert_eq!((refused.0.len(), refused.1), (1, Some(Unread(libc::EACCES))));
-    }
-
-    #[test]
-    fn a_pipes_reader_is_found() {
-        let (reader, writer) = io::pipe().unwrap();
-        let inspection = inspect(own(), Moment::Left);
-        let end = inspection.descriptor(std::os::fd::AsRawFd::as_raw_fd(&writer) as u32).unwrap();
-        assert!(end.writes() && !end.reads());
-        assert_eq!(readers(&[(end.device, end.inode)], 4), [own().pid]);
-        drop(reader);
-        assert_eq!(readers(&[(end.device, end.inode)], 4), []);
-    }
-
-    #[test]
-    fn a_socket_that_listens_says_so() {
-        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
-        let inspection = inspect(own(), Moment::Asked);
-        let listens = |fd: i32| inspection.descriptor(fd as u32).unwrap().listening;
-        assert!(listens(std::os::fd::AsRawFd::as_raw_fd(&tcp)));
-        assert!(!listens(std::os::fd::AsRawFd::as_raw_fd(&one)));
     }
 
     #[test]

@@ -134,6 +134,15 @@ impl Engine {
         self.inspector.queue(processes);
     }
 
+    /// Inspects these at once, settled or not.
+    pub fn inspect_now(&mut self, processes: impl IntoIterator<Item = ProcKey>) -> Result<(), LiveError> {
+        self.inspector.hurry(processes, boot_now());
+        while self.inspector.is_due(boot_now()) {
+            self.pump(self.last_seq())?;
+        }
+        Ok(())
+    }
+
     /// Who was to be inspected, and is not yet: also whoever is about to settle.
     pub fn to_inspect(&self) -> BTreeSet<ProcKey> {
         self.inspector.waiting()

@@ -14,17 +14,18 @@ use std::{
 
 use tracer_model::{
     delta::{Change, Delta, Refusal},
-    event::{
-        Call, Comm, Event, EventKind, Inspection, RawTask,
-        inspection::{Moment, Target},
-    },
+    event::{Call, Comm, Event, EventKind, Inspection, RawTask, inspection::Moment},
     ids::{BootNs, Pid, ProcKey, Seq, Tid},
     state::{Model, Phase},
 };
 
-use super::launchers::Launchers;
+use super::{holders::deciding, launchers::Launchers};
 use crate::{
-    capture::{Item, boot_now, inspect, procfs},
+    capture::{
+        Item, boot_now,
+        inspect::{self, Pipes, Sockets},
+        procfs,
+    },
     sink::Sink,
     trace_file::{Header, Summary},
 };
@@ -37,9 +38,6 @@ const MANY: usize = 128;
 
 /// Readers of what a command wrote that are looked for.
 const READERS: usize = 4;
-
-/// Processes that have an end of a pipe of one whose launchers have ended, that are looked at.
-const HOLDERS: usize = 8;
 
 /// Whose time has come, and will.
 #[derive(Clone, Default)]
@@ -59,7 +57,7 @@ struct Plan {
     /// Whoever was inspected when it had settled.
     settled: BTreeSet<ProcKey>,
     /// Pipes that the command wrote its output and errors to.
-    outputs: Vec<(u64, u64)>,
+    outputs: Pipes,
     /// Where the machine is watched.
     watching: Option<Watching>,
 }
@@ -84,10 +82,23 @@ impl Plan {
         self.since.insert(process, (at, moment.min(before)));
     }
 
+    /// What is watched is not recorded, and no rule asks then who listens.
+    fn sockets(&self) -> Sockets {
+        if self.watching.is_some() { Sockets::unwanted() } else { Sockets::default() }
+    }
+
     fn forget(&mut self, process: ProcKey) -> Option<Moment> {
         let (at, moment) = self.since.remove(&process)?;
         self.settling.remove(&(at, process));
         Some(moment)
+    }
+
+    /// Nobody says who adopts it, and it may do nothing that shows that: it settles all the same.
+    fn left_by_its_parent(&mut self, orphan: ProcKey, at: BootNs) {
+        let settles = self.since.get(&orphan).is_some_and(|(_, moment)| *moment == Moment::Settled);
+        if !settles && !self.settled.contains(&orphan) {
+            self.settles(orphan, at, Moment::Settled);
+        }
     }
 
     fn take_due(&mut self, now: BootNs) -> Vec<(ProcKey, Moment)> {
@@ -125,14 +136,13 @@ impl Plan {
 
 impl Inspector {
     /// The inspection of the process that is about to become the command.
-    pub fn launch(&self, root: Pid, last: Seq) -> Item {
+    pub fn launch(&self, root: Pid, seq: Seq) -> Item {
+        let at = boot_now();
         let start = procfs::read_stat(root).map_or(BootNs(0), |state| state.id.start);
         let task = RawTask { pid: root, tid: Tid(root.0), start };
-        let inspection = inspect::inspect(task, Moment::Launch);
-        let outputs = [1, 2].into_iter().filter_map(|fd| inspection.descriptor(fd));
-        let pipes = outputs.filter(|it| it.target == Target::Pipe).map(|it| (it.device, it.inode));
-        self.0.borrow_mut().outputs = pipes.collect();
-        item(inspection, last)
+        let inspection = inspect::inspect(task, Moment::Launch, &mut Sockets::default());
+        self.0.borrow_mut().outputs.add([1, 2].into_iter().filter_map(|fd| inspection.descriptor(fd)));
+        item(Seen { seq, at, inspection })
     }
 
     /// From now on the whole machine is watched.
@@ -155,45 +165,34 @@ impl Inspector {
         }
     }
 
+    /// The time of these has come, unless they were looked at or asked for already.
+    pub fn hurry(&self, processes: impl IntoIterator<Item = ProcKey>, now: BootNs) {
+        let mut plan = self.0.borrow_mut();
+        for process in processes {
+            let is_asked = |it: &Watching| it.looked.contains(&process) || it.queue.contains(&process);
+            if plan.since.contains_key(&process) || !plan.watching.as_ref().is_some_and(is_asked) {
+                plan.settles(process, now, Moment::Asked);
+            }
+        }
+    }
+
+    /// Somebody's time has come.
+    pub fn is_due(&self, now: BootNs) -> bool {
+        let plan = self.0.borrow();
+        let queued = plan.watching.as_ref().is_some_and(|it| !it.queue.is_empty());
+        queued || plan.settling.first().is_some_and(|(at, _)| *at <= now)
+    }
+
     /// What is to be read now.
     pub fn due(&self, model: &Model, last: impl Fn() -> Seq) -> Vec<Item> {
         let mut plan = self.0.borrow_mut();
+        let mut look = Look { model, sockets: plan.sockets(), last: &last };
         let refused = std::mem::take(&mut plan.refused).into_iter();
-        let refused = refused.filter_map(|key| look(model, key, Moment::Refused));
-        let mut items: Vec<Item> = refused.map(|it| item(it, last())).collect();
+        let mut items: Vec<Item> = refused.filter_map(|key| look.at(key, Moment::Refused)).map(item).collect();
         if std::mem::take(&mut plan.root_ended) {
-            let left = model.processes().filter(|it| it.followed && it.phase == Phase::Alive).map(|it| it.key);
-            let left: Vec<ProcKey> = left.take(MANY).collect();
-            let inspections: Vec<Inspection> = left.iter().filter_map(|key| look(model, *key, Moment::Left)).collect();
-            if inspections.iter().any(|it| holds(it, &plan.outputs)) {
-                let waiting = inspect::readers(&plan.outputs, READERS);
-                let strangers = waiting.into_iter().filter(|pid| left.iter().all(|key| key.number != *pid));
-                let start = |pid| procfs::read_stat(pid).map_or(BootNs(0), |state| state.id.start);
-                let tasks = strangers.map(|pid| RawTask { pid, tid: Tid(pid.0), start: start(pid) });
-                items.extend(tasks.map(|task| item(inspect::inspect(task, Moment::Left), last())));
-            }
-            items.extend(inspections.into_iter().map(|it| item(it, last())));
+            items.extend(look.left(&plan.outputs));
         }
-        let now = boot_now();
-        for (key, moment) in plan.take_due(now) {
-            if moment == Moment::Settled {
-                plan.settled.insert(key);
-            }
-            let launcher = plan.watching.as_mut().and_then(|it| it.launchers.not_inspected(key, model, now));
-            items.extend(launcher.and_then(|it| look(model, it, Moment::Asked)).map(|it| item(it, last())));
-            let Some(own) = look(model, key, moment) else { continue };
-            let alone = plan.watching.as_ref().is_some_and(|it| it.launchers.is_alone(key, model));
-            let pipes = if alone { own.half_pipes() } else { Vec::new() };
-            if !pipes.is_empty() {
-                let holders = inspect::holders(&pipes, HOLDERS, |_| true).into_iter().filter(|pid| *pid != key.number);
-                let holders = holders.filter_map(|pid| look(model, model.process_by_pid(pid)?.key, Moment::Asked));
-                items.extend(holders.map(|it| item(it, last())));
-            }
-            if let Some(watching) = &mut plan.watching {
-                watching.looked.insert(key);
-            }
-            items.push(item(own, last()));
-        }
+        items.extend(look.due(&mut plan));
         items
     }
 
@@ -206,29 +205,100 @@ impl Inspector {
     /// The inspections of everything that is followed, lives and was not inspected when it settled: somebody asks.
     pub fn ask(&self, model: &Model, last: impl Fn() -> Seq) -> Vec<Item> {
         let plan = self.0.borrow();
+        let mut look = Look { model, sockets: plan.sockets(), last: &last };
         let followed = model.processes().filter(|it| it.followed && !plan.settled.contains(&it.key));
-        let asked = followed.take(MANY).filter_map(|it| look(model, it.key, Moment::Asked));
-        asked.map(|it| item(it, last())).collect()
+        followed.take(MANY).filter_map(|it| look.at(it.key, Moment::Asked)).map(item).collect()
     }
 }
 
-fn look(model: &Model, key: ProcKey, moment: Moment) -> Option<Inspection> {
-    let process = model.process(key).filter(|process| process.phase == Phase::Alive)?;
-    let task = RawTask { pid: key.number, tid: Tid(key.number.0), start: process.start };
-    Some(inspect::inspect(task, moment))
+/// Looks at processes that are inspected together.
+struct Look<'a> {
+    model: &'a Model,
+    sockets: Sockets,
+    last: &'a dyn Fn() -> Seq,
 }
 
-/// It can write to one of these pipes.
-fn holds(inspection: &Inspection, pipes: &[(u64, u64)]) -> bool {
-    let open = inspection.descriptors.iter().flat_map(|it| &it.open);
-    open.into_iter().any(|it| it.writes() && pipes.contains(&(it.device, it.inode)))
+/// What was seen, and where among the events: what happens from then on is not in it.
+struct Seen {
+    seq: Seq,
+    at: BootNs,
+    inspection: Inspection,
+}
+
+impl Look<'_> {
+    fn at(&mut self, key: ProcKey, moment: Moment) -> Option<Seen> {
+        let process = self.model.process(key).filter(|process| process.phase == Phase::Alive)?;
+        Some(self.of(RawTask { pid: key.number, tid: Tid(key.number.0), start: process.start }, moment))
+    }
+
+    fn of(&mut self, task: RawTask, moment: Moment) -> Seen {
+        let (seq, at) = ((self.last)(), boot_now());
+        Seen { seq, at, inspection: inspect::inspect(task, moment, &mut self.sockets) }
+    }
+
+    /// What the command left, and who waits for what that may still write.
+    fn left(&mut self, outputs: &Pipes) -> Vec<Item> {
+        let left = self.model.processes().filter(|it| it.followed && it.phase == Phase::Alive).map(|it| it.key);
+        let left: Vec<ProcKey> = left.take(MANY).collect();
+        let looks: Vec<Seen> = left.iter().filter_map(|key| self.at(*key, Moment::Left)).collect();
+        let open = looks.iter().flat_map(|it| &it.inspection.descriptors).flat_map(|it| &it.open);
+        let mut waiting = Vec::new();
+        if open.into_iter().any(|it| it.writes() && outputs.has(it)) {
+            let readers = inspect::holders(outputs).into_iter().filter(|it| it.reads).map(|it| it.pid);
+            waiting.extend(readers.filter(|pid| left.iter().all(|key| key.number != *pid)));
+            waiting.dedup();
+            waiting.truncate(READERS);
+        }
+        let start = |pid| procfs::read_stat(pid).map_or(BootNs(0), |state| state.id.start);
+        let tasks = waiting.into_iter().map(|pid| RawTask { pid, tid: Tid(pid.0), start: start(pid) });
+        let waiting: Vec<Seen> = tasks.map(|task| self.of(task, Moment::Left)).collect();
+        waiting.into_iter().chain(looks).map(item).collect()
+    }
+
+    /// Those whose time has come, behind whom they are compared with: their launchers, and who has a pipe of theirs.
+    fn due(&mut self, plan: &mut Plan) -> Vec<Item> {
+        let now = boot_now();
+        let (mut items, mut looks, mut alone, mut pipes) = (Vec::new(), Vec::new(), Vec::new(), Pipes::default());
+        for (key, moment) in plan.take_due(now) {
+            if moment == Moment::Settled {
+                plan.settled.insert(key);
+            }
+            let launcher = plan.watching.as_mut().and_then(|it| it.launchers.not_inspected(key, self.model, now));
+            items.extend(launcher.and_then(|it| self.at(it, Moment::Asked)).map(item));
+            let Some(own) = self.at(key, moment) else { continue };
+            if let Some(watching) = &mut plan.watching {
+                watching.looked.insert(key);
+                if watching.launchers.is_alone(key, self.model) {
+                    pipes.add(own.inspection.half_pipes());
+                    alone.push((key, looks.len()));
+                }
+            }
+            looks.push(own);
+        }
+        let looked = alone.into_iter().filter_map(|(key, number)| Some((key, &looks.get(number)?.inspection)));
+        let deciding = deciding(self.model, looked, &inspect::holders(&pipes));
+        // What was seen of them goes before, and so it is with the number of what it explains.
+        let before = looks.first().map(|it| it.seq);
+        for seen in deciding.into_iter().filter_map(|key| self.at(key, Moment::Asked)) {
+            items.push(item(Seen { seq: before.unwrap_or(seen.seq), ..seen }));
+        }
+        items.extend(looks.into_iter().map(item));
+        items
+    }
+}
+
+/// The children of a process that has ended, of whom it is not known who has adopted them.
+fn orphans(model: &Model, parent: ProcKey) -> impl Iterator<Item = ProcKey> {
+    let children = model.process(parent).filter(|it| it.phase != Phase::Alive).into_iter();
+    let children = children.flat_map(|parent| parent.children.iter().copied());
+    children.filter(|key| model.process(*key).is_some_and(|it| it.parent_exited && it.phase == Phase::Alive))
 }
 
 /// An event that belongs behind everything that had a number when it was read.
-fn item(inspection: Inspection, last: Seq) -> Item {
+fn item(Seen { seq, at, inspection }: Seen) -> Item {
     Item::Unnumbered(Event {
-        seq: Seq(last.0.saturating_add(1)),
-        at: boot_now(),
+        seq: Seq(seq.0.saturating_add(1)),
+        at,
         cpu: 0,
         actor: RawTask::default(),
         actor_comm: Comm::default(),
@@ -254,6 +324,10 @@ impl Sink for Inspector {
             watching.looked.remove(&process);
         }
         let followed = |key: ProcKey| model.process(key).is_some_and(|process| process.followed);
+        let settled = BootNs(event.at.0.saturating_add(SETTLES_AFTER_NS));
+        for orphan in delta.subject.into_iter().flat_map(|parent| orphans(model, parent)) {
+            plan.left_by_its_parent(orphan, settled);
+        }
         for change in &delta.changes {
             let news = matches!(*change,
                 Change::Forked { child: process, .. } | Change::Executed { process } | Change::Exited { process, .. }
@@ -261,7 +335,6 @@ impl Sink for Inspector {
             if news {
                 plan.news = plan.news.max(event.at);
             }
-            let settled = BootNs(event.at.0.saturating_add(SETTLES_AFTER_NS));
             plan.watch(change, settled, model);
             if let Change::Reparented { process, .. } = *change {
                 plan.settles(process, settled, Moment::Settled);
@@ -287,5 +360,35 @@ impl Sink for Inspector {
 
     fn end(&mut self, _: &Model, _: &Summary) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_model::dsl;
+
+    use super::*;
+
+    /// What is waited for after these events, with the moment, when the machine is watched.
+    fn waited_for(text: &str) -> Vec<(u32, Moment)> {
+        let (mut inspector, mut model) = (Inspector::default(), Model::default());
+        inspector.watch();
+        for event in dsl::parse(text).unwrap() {
+            let delta = model.apply(&event);
+            inspector.event(&event, &delta, &model).unwrap();
+        }
+        let plan = inspector.0.borrow();
+        plan.since.iter().map(|(key, (_, moment))| (key.number.0, *moment)).collect()
+    }
+
+    #[test]
+    fn who_was_adopted_settles_and_so_does_an_orphan_that_nobody_is_known_to_have_adopted() {
+        let daemon = "10: fork 11\n11: fork 12\n11: exit 0\n11: dead\n";
+        let known = "snapshot 1 init {+init_parent pp=0}\nsnapshot 10 bash {pp=1 +leader}\nsnapshot-end\n";
+        assert_eq!(waited_for(&format!("{known}{daemon}")), [(12, Moment::Settled)]);
+        // Who is above 10, and could adopt, was not seen.
+        let unknown = "snapshot 10 bash {pp=7 +leader}\nsnapshot-end partial\n";
+        assert_eq!(waited_for(&format!("{unknown}{daemon}")), [(12, Moment::Settled)]);
+        assert_eq!(waited_for(&format!("{unknown}{daemon}12: exit 0\n12: dead\n")), []);
     }
 }

@@ -17,6 +17,7 @@ pub mod exit;
 mod explain;
 mod help;
 mod history;
+mod holders;
 mod inspector;
 mod launchers;
 mod leftovers;

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
+    os::unix::fs::symlink,
     path::Path,
     process::{Command, Stdio},
 };
@@ -49,9 +50,16 @@ fn what_watching_is_shown_to_say_it_says() {
         assert!(!watcher.wait().unwrap().success());
         return eprintln!("SKIPPED: no eBPF here");
     }
-    // The launcher lives until its input ends.
+    // The launcher lives until its input ends. What it starts begins a session as the last thing that it does, so that it is
+    // looked at once. The kernel calls a process what the file is called that it executes.
+    let program = Command::new("sh").args(["-c", "command -v perl"]).output().unwrap();
+    symlink(String::from_utf8(program.stdout).unwrap().trim(), place.path("sleep")).unwrap();
+    let daemon = format!(
+        "'{}' -e 'use POSIX; POSIX::setsid(); sleep 60' </dev/null >/dev/null 2>&1 & read",
+        place.path("sleep").display()
+    );
     let mut bash = Command::new("bash");
-    bash.args(["-c", "setsid -f sleep 60 </dev/null >/dev/null 2>&1; read"]).current_dir("/");
+    bash.args(["-c", &daemon]).current_dir("/");
     let mut bash = bash.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mine = format!(", launched by {} bash: ", bash.id());
     let told = lines.find(|line| line.contains(&mine)).unwrap();

@@ -16,7 +16,11 @@ use tracer_model::{
 
 use super::AuditArgs;
 use crate::{
-    capture::{CaptureError, boot_now, inspect, procfs},
+    capture::{
+        CaptureError, boot_now,
+        inspect::{self, Sockets},
+        procfs,
+    },
     cli::{
         common::ColorChoice,
         exit::{ExpectedError, unwritable},
@@ -108,7 +112,7 @@ fn inspections(whom: &Whom, states: &BTreeMap<u32, &State>) -> Vec<EventKind> {
     let asked = |it: &Inspection| matches!(whom, Whom::These(numbers) if numbers.contains(&it.task.pid.0));
     // Whose launch was not seen may have a pipe of it: only who has the other end tells.
     let looks =
-        if looks.iter().any(|it| asked(it) && !it.half_pipes().is_empty()) { self::looks(all()) } else { looks };
+        if looks.iter().any(|it| asked(it) && it.half_pipes().next().is_some()) { self::looks(all()) } else { looks };
     looks.into_iter().map(|it| EventKind::Inspected(Box::new(it))).collect()
 }
 
@@ -118,7 +122,8 @@ fn looks(mut tasks: Vec<&State>) -> Vec<Inspection> {
     tasks.retain(|state| state.task_flags & PF_KTHREAD == 0 && lives(state) && state.id.pid != Pid(std::process::id()));
     // Whoever was there first is above.
     tasks.sort_by_key(|state| state.id.start);
-    tasks.into_iter().map(|state| inspect::inspect(state.id, Moment::Asked)).collect()
+    let mut sockets = Sockets::default();
+    tasks.into_iter().map(|state| inspect::inspect(state.id, Moment::Asked, &mut sockets)).collect()
 }
 
 fn header() -> Header {

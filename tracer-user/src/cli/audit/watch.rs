@@ -25,8 +25,8 @@ use crate::{
 
 /// How often the probes' buffers are looked at when they are not full: whoever settles is told a second later anyway.
 const TICK: Duration = Duration::from_millis(100);
-/// So long, at most, whoever is about to settle at the end is waited for.
-const DRAIN: Duration = Duration::from_secs(5);
+/// So long, at the end, whoever is about to settle may do that. Who is still changing then is judged as it is.
+const DRAIN: Duration = Duration::from_secs(3);
 /// How often the baseline is written, at most, when there is news.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -113,25 +113,32 @@ async fn step(engine: &mut Engine, watch: &Watch, keeper: &mut Keeper, pacer: &m
     Ok(wake)
 }
 
-/// Whoever has begun to settle by now is judged still. Who cannot wait for that asks once more; then it is told how many were
-/// not.
+/// Whoever has begun to settle by now is judged still, however long the looks take. Who cannot wait for that asks once more;
+/// then it is told how many were not.
 async fn drain(engine: &mut Engine, watch: &Watch, keeper: &mut Keeper, pacer: &mut Pacer) -> Result<(), LiveError> {
-    let waiting = |engine: &Engine| -> BTreeSet<ProcKey> { &engine.to_inspect() | &watch.waiting() };
+    let (begun, from) = (Instant::now(), boot_now());
+    let waiting = |engine: &Engine, left: &mut BTreeSet<ProcKey>| {
+        let waiting = &engine.to_inspect() | &watch.waiting();
+        left.retain(|process| waiting.contains(process) && !watch.was_judged_since(*process, from));
+    };
     watch.ending();
-    let begun = Instant::now();
-    let mut left = waiting(engine);
-    while !left.is_empty() && begun.elapsed() < DRAIN {
-        let wake = step(engine, watch, keeper, pacer).await?;
-        left = &left & &waiting(engine);
-        if wake != Wake::Read {
-            break;
-        }
+    let mut left = &engine.to_inspect() | &watch.waiting();
+    let mut hurried = false;
+    while !left.is_empty() && !hurried && begun.elapsed() < DRAIN {
+        hurried = step(engine, watch, keeper, pacer).await? != Wake::Read;
+        waiting(engine, &mut left);
     }
+    if !hurried {
+        engine.inspect_now(left.iter().copied())?;
+        engine.catch_up(pacer).await?;
+    }
+    watch.tell(engine.live().model(), boot_now()).map_err(LiveError::Sink)?;
+    waiting(engine, &mut left);
     // Who has ended meanwhile is nobody to judge.
     let model = engine.live().model();
     let lives = |key: &&ProcKey| model.process(**key).is_some_and(|process| process.phase == Phase::Alive);
     watch.left_unjudged(left.iter().filter(lives).count());
-    watch.tell(model, boot_now()).map_err(LiveError::Sink)
+    Ok(())
 }
 
 /// Keeps the baseline.

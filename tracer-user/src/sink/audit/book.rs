@@ -142,6 +142,12 @@ impl Book {
         }
     }
 
+    /// How many entries there are of processes.
+    #[cfg(test)]
+    pub fn entries(&self) -> usize {
+        self.paths.count() + self.launches.len() + self.handed_on.len() + self.inspections.len() + self.origins.len()
+    }
+
     /// The last inspection of a process.
     pub fn inspection(&self, process: ProcKey) -> Option<&Inspection> {
         Some(&self.inspections.get(&process)?.1)

@@ -121,11 +121,7 @@ impl Known {
             self.changed |= !news.is_empty();
             return (!news.is_empty()).then_some(news);
         }
-        if self.entries.len() >= MOST
-            && let Some(oldest) = self.entries.iter().min_by_key(|row| row.1.last).map(|row| row.0.clone())
-        {
-            self.entries.remove(&oldest);
-        }
+        self.shrink_to(MOST - 1);
         self.entries.insert(entry, Seen { first: now, last: now, times: 1, rules: rules.clone() });
         self.changed = true;
         Some(rules)
@@ -146,6 +142,21 @@ impl Known {
                 (Some(_), None) => {}
                 (None, None) => drop(self.entries.insert(entry.clone(), seen.clone())),
             }
+        }
+        self.shrink_to(MOST);
+    }
+
+    /// Forgets what was seen longest ago, down to so many.
+    fn shrink_to(&mut self, most: usize) {
+        let over = self.entries.len().saturating_sub(most);
+        if over == 0 {
+            return;
+        }
+        let mut ages: Vec<(i64, &Entry)> = self.entries.iter().map(|(entry, seen)| (seen.last, entry)).collect();
+        let (oldest, ..) = ages.select_nth_unstable_by_key(over, |it| it.0);
+        let oldest: Vec<Entry> = oldest.iter().map(|(_, entry)| (*entry).clone()).collect();
+        for entry in oldest {
+            self.entries.remove(&entry);
         }
     }
 
@@ -311,6 +322,30 @@ mod tests {
         assert_eq!(again, Some(rules(["JC504 warning"])));
         assert_eq!(known.note(entry("meanwhile"), rules([]), 3), None, "what was seen since then stays");
         assert_eq!(known.note(entry("accepted"), rules([]), 3), None);
+    }
+
+    #[test]
+    fn a_file_that_is_edited_all_day_leaves_no_more_than_there_may_be() {
+        let mut known = Known::default();
+        let (mut time, mut name) = (0, String::new());
+        for round in 0..3 {
+            // Each time everything that the file has is other than what is known.
+            let (written, mut file) = (known.clone(), Known::default());
+            for number in 0..MOST {
+                let letter = |place: u32| char::from(b'a' + (number / 26_usize.pow(place) % 26) as u8);
+                name = (0..3).map(letter).chain(std::iter::repeat_n('z', round)).collect();
+                time += 1;
+                file.note(entry(&name), rules([]), time);
+            }
+            known.edited(&written, &file);
+            known.edited(&Known::default(), &written);
+            assert_eq!(known.len(), MOST);
+        }
+        assert_eq!(Known::parse(&known.text()).unwrap().len(), MOST, "what is written can be read");
+        assert_eq!(known.note(entry(&name), rules([]), time), None, "what was seen last is there");
+        assert_eq!(known.note(entry("another"), rules([]), time), Some(rules([])));
+        assert_eq!(known.note(entry("another"), rules([]), time), None);
+        assert_eq!(known.len(), MOST);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tracer_model::{
     audit::{Observed, Policy},
     dsl,
-    event::Event,
+    event::{Event, EventKind},
     findings::Severity,
     ids::{BootNs, Pid},
 };
@@ -268,4 +268,44 @@ fn of_one_rule_the_worst_is_told() {
         super::book::take(&mut findings, finding);
     }
     assert_eq!(findings.iter().map(|it| it.severity).collect::<Vec<_>>(), [Severity::Warning]);
+}
+
+/// Daemons that settle, are judged, end and are reaped, each with a name of its own, and then as many again with the same names:
+/// no more is remembered than after half of them.
+#[test]
+fn what_is_remembered_is_of_who_lives_and_not_of_who_has_lived() {
+    const HALF: usize = 1500;
+    let letters = |number: usize| -> String {
+        (0..4).map(|place| char::from(b'a' + (number / 26_usize.pow(place) % 26) as u8)).collect()
+    };
+    let daemon = |number: usize| {
+        let (first, second) = (100 + 2 * (number % 900), 101 + 2 * (number % 900));
+        format!(
+            "10: fork {first}\n{first}: exec {}\n{first}: fork {second}\n{second}: setsid() = {second} {{tty=-}}
+            {first}: exit 0\n{first}: dead\n10: wait4(-1,0) = {first} got {first} exited:0
+            inspected {second} settled fds= umask=18 cwd=/@1:1 marks= cgroup=/ program=/bin/x
+            {second}: exit 0\n{second}: dead\n1: wait4(-1,0) = {second} got {second} exited:0\n",
+            letters(number % HALF)
+        )
+    };
+    let there = "snapshot 1 init {+init_parent pp=0}\nsnapshot 10 bash {pp=1 pg=10 sid=10 +leader}\nsnapshot-end\n";
+    let text: String = [there.to_owned()].into_iter().chain((0..2 * HALF).map(daemon)).collect();
+    let (mut it, mut judged, mut entries) = (Watching::new(Format::Json), 0, Vec::new());
+    for event in dsl::parse(&text).unwrap_or_else(|error| panic!("{error}")) {
+        let inspected = matches!(event.kind, EventKind::Inspected(_));
+        it.pipeline.event(&event).unwrap();
+        it.pipeline.advance(event.at);
+        if inspected {
+            it.watch.tell(it.pipeline.model(), event.at).unwrap();
+            it.page.0.take();
+            judged += 1;
+            if judged % HALF == 0 {
+                entries.push((it.watch.entries(), it.pipeline.model().processes().count()));
+            }
+        }
+    }
+    let watched = it.watch.watched();
+    assert_eq!((watched.outcome.judged, watched.told), (2 * HALF, HALF as u64), "each was judged, and news once");
+    assert_eq!(entries[0], entries[1], "entries of processes, of what is known, and processes of the model");
+    assert_eq!(entries[0].0.1, HALF);
 }

@@ -190,6 +190,12 @@ impl Watch {
         state.wanted.keys().chain(state.seen.keys()).copied().collect()
     }
 
+    /// Whether it was judged at this time or later.
+    #[must_use]
+    pub fn was_judged_since(&self, process: ProcKey, at: BootNs) -> bool {
+        self.0.borrow().judged.get(&process).is_some_and(|judged| judged.at >= at)
+    }
+
     /// From now on only who waits is judged.
     pub fn ending(&self) {
         self.0.borrow_mut().ending = true;
@@ -206,6 +212,15 @@ impl Watch {
     pub(super) fn findings(&self, pid: Pid) -> Vec<Finding> {
         let (first, last) = ProcKey::lives(pid);
         self.0.borrow().findings.range(first..=last).flat_map(|row| row.1.iter().cloned()).collect()
+    }
+
+    /// How many entries there are of processes, and of what is known.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> (usize, usize) {
+        let state = self.0.borrow();
+        let lists = state.findings.len() + state.wanted.len() + state.unasked.len() + state.seen.len();
+        let judged = state.judged.len() + state.by_age.len() + state.launched.len();
+        (lists + judged + state.book.entries(), state.known.len())
     }
 
     /// Records that were lost since this was last asked.
