@@ -9,8 +9,7 @@ def varint(data, at):
         return data[at], at + 1
     high, end = varint(data, at + 1)
     return data[at] & 0x7F | high << 7, end
-def signed(value):
-    return (value >> 1) ^ -(value & 1)
+signed = lambda value: (value >> 1) ^ -(value & 1)
 def fields(data):  # a protobuf message as {number: [values]}: numbers, or bytes
     at, found = 0, {}
     while at < len(data):
@@ -38,23 +37,24 @@ def messages(frame):
 def events(frame):
     strings, tasks, ids, comms, states, seq, time, actor = [], [], [], {}, {}, 0, 0, 0
     for first, message in messages(frame):
-        if 16 in first:
-            yield json.loads(first[16])
-        for kind in [KINDS[number] for number in first if number in KINDS]:
-            seq, time, actor = seq + 1 + signed(first.get(5, 0)), time + signed(first.get(6, 0)) & 2**64 - 1, first.get(8, actor)
-            strings += [string.decode(errors="backslashreplace") for string in message.get(1, [])]
-            for table, new in (tasks, message.get(2, [])), (ids, message.get(3, [])):
-                for entry in map(fields, new):
-                    table.append(signed(entry.get(1, [0])[0]) + (table[-1] if table else 0))
-            comms[actor] = strings[first[9]] if 9 in first else comms.get(actor, "")
-            event = {"seq": seq, "at": time, "kind": kind, "by": {"pid": tasks[actor], "comm": comms[actor]}}
-            if 30 not in first:
-                subject, changes = first.get(10, actor), fields(first.get(11, b""))
-                like = states.get(changes.get(1, [None])[0], {"pgid": 0, "sid": 0, "comm": ""})
-                names = {4: ("pgid", ids), 5: ("sid", ids), 15: ("comm", strings)}
-                new = {names[n][0]: names[n][1][changes[n][0]] for n in names.keys() & changes.keys()}
-                states[subject] = {**states.get(subject, like), **new}
-                event["of"] = {"pid": tasks[subject], **states[subject]}
-            yield {**event, **json.loads(first[32])} if 32 in first else event
+        if first.keys() & {15, 16, 17, 18}:
+            yield from map(json.loads, message.get(16, []))
+            continue
+        seq, time, actor = seq + 1 + signed(first.get(5, 0)), time + signed(first.get(6, 0)) & 2**64 - 1, first.get(8, actor)
+        strings += [string.decode(errors="backslashreplace") for string in message.get(1, [])]
+        for table, new in (tasks, message.get(2, [])), (ids, message.get(3, [])):
+            for entry in map(fields, new):
+                table.append(signed(entry.get(1, [0])[0]) + (table[-1] if table else 0))
+        comms[actor] = strings[first[9]] if 9 in first else comms.get(actor, "")
+        event = {"seq": seq, "at": time, "by": {"pid": tasks[actor], "comm": comms[actor]}}
+        if 30 not in first:
+            subject, changes = first.get(10, actor), fields(first.get(11, b""))
+            like = states.get(changes.get(1, [None])[0], {"pgid": 0, "sid": 0, "comm": ""})
+            names = {4: ("pgid", ids), 5: ("sid", ids), 15: ("comm", strings)}
+            new = {names[n][0]: names[n][1][changes[n][0]] for n in names.keys() & changes.keys()}
+            states[subject] = {**states.get(subject, like), **new}
+            event["of"] = {"pid": tasks[subject], **states[subject]}
+        for number in KINDS.keys() & first.keys():  # none: a kind of a later version
+            yield {**event, "kind": KINDS[number], **json.loads(first.get(32, b"{}"))}
 for event in (event for frame in frames(sys.argv[1]) for event in events(frame)):
     print(json.dumps(event))

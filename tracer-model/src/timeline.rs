@@ -30,6 +30,8 @@ pub struct GroupLife {
     pub members: Vec<Membership>,
     /// Stays that are over and were forgotten, for there were too many.
     pub forgotten: usize,
+    /// The account began when it was there already: who had been a member before is not known.
+    pub partial: bool,
     /// When it was the foreground process group of a terminal.
     pub foreground: Vec<Interval<TtyKey>>,
     /// When it was orphaned, and by what.
@@ -138,6 +140,15 @@ impl Lifetimes {
             member_of: BTreeMap::new(),
             foreground: BTreeMap::new(),
         }
+    }
+
+    /// Begins in the middle of a history, with those that live then: who was in a group before is not known, and who is in it
+    /// was found there.
+    pub fn begin_with(&mut self, model: &Model) {
+        for process in model.processes() {
+            self.place(process.key, model, model.now().at);
+        }
+        self.groups.values_mut().for_each(|life| life.partial = true);
     }
 
     /// Takes one event, what it changed, and the model after it.
@@ -339,6 +350,7 @@ impl Lifetimes {
                 end: None,
                 members: Vec::new(),
                 forgotten: 0,
+                partial: false,
                 foreground: Vec::new(),
                 orphaned: Vec::new(),
                 followed: false,

@@ -24,6 +24,8 @@ pub struct Pipeline {
     model: Model,
     /// What the last event changed.
     delta: Delta,
+    /// The next event is the first that is shown, and not the first of the recording.
+    begins_within: bool,
     /// The rules, where a sink takes what they decide.
     findings: Option<Findings>,
     sinks: Vec<Box<dyn Sink>>,
@@ -43,6 +45,7 @@ impl Pipeline {
             recording_error: None,
             model: header.model(),
             delta: Delta::default(),
+            begins_within: false,
             findings,
             sinks,
             sink_error: None,
@@ -50,14 +53,16 @@ impl Pipeline {
         })
     }
 
-    /// The events that follow begin with this state.
+    /// What is shown begins after this state, and after what is passed over.
     pub fn begin_with(&mut self, model: Model) {
         self.model = model;
+        self.begins_within = true;
     }
 
     /// Takes an event from before what is to be shown: only the state knows of it.
     pub fn pass_over(&mut self, event: &Event) {
         self.model.apply_into(event, &mut self.delta);
+        self.begins_within = true;
     }
 
     /// Takes the next event in order. A recording or a sink that fails ends there, and the rest goes on: what went wrong is
@@ -67,6 +72,9 @@ impl Pipeline {
             && let Err(error) = recording.write(event)
         {
             self.recording_error.get_or_insert(error);
+        }
+        if std::mem::take(&mut self.begins_within) {
+            self.sinks.iter_mut().for_each(|sink| sink.begin_with(&self.model));
         }
         self.summary.count(event);
         self.reached(event.seq);

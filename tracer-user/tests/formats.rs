@@ -152,6 +152,74 @@ fn a_part_is_a_recording_that_begins_with_the_state() {
     assert!(rows(&shown) > 0 && rows(&shown) < rows(&whole), "{shown}");
 }
 
+/// What happened, line by line: without brackets and numbers, which depend on all lines, and without what only a longer past
+/// tells: how many had been in a group that ends, and that a terminal is taken back.
+fn rows(report: &str) -> Vec<String> {
+    let lines = report.lines().skip_while(|line| !line.trim_start().starts_with("ms ")).skip(1);
+    let row = |line: &str| {
+        let is_word = |word: &&str| !word.chars().all(|c| c.is_ascii_digit() || ".├│└┌┤".contains(c));
+        let row = line.split([' ', '├', '│', '└', '┌']).filter(is_word).collect::<Vec<_>>().join(" ");
+        let row = row.replace(" back foreground", " foreground");
+        match row.split_once(" ends (") {
+            Some((before, after)) => format!("{before} ends{}", after.split_once(')').expect("a count").1),
+            None => row,
+        }
+    };
+    lines.take_while(|line| !line.is_empty()).map(row).collect()
+}
+
+#[test]
+fn a_part_is_told_as_it_is_told_in_the_whole() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+    let (mut parts, mut compared) = (0, 0);
+    for case in fs::read_dir(folder).expect("golden recordings") {
+        let path = case.expect("a case").path().join("recording.jsonl");
+        let shown = |arguments: &[&str]| {
+            let output = sesstrace(&[&["replay", text(&path)], arguments].concat());
+            String::from_utf8(output.stdout).expect("UTF-8")
+        };
+        let json = |arguments: &[&str]| {
+            let lines = shown(&[&["--json"], arguments].concat());
+            let events = lines.lines().filter(|line| line.contains("\"seq\":") && !line.contains("\"finding\""));
+            events.map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<serde_json::Value>>()
+        };
+        let all = json(&[]);
+        let is = |event: &&serde_json::Value, kinds: &[&str]| kinds.iter().any(|kind| event["kind"] == *kind);
+        // Where nothing that one line tells is cut in two, mostly.
+        let begin = all.iter().skip(all.len() / 3).find(|event| is(event, &["exec"]));
+        let end = all.iter().rev().skip(all.len() / 6).find(|event| is(event, &["exec", "exit", "stopped"]));
+        let (Some(begin), Some(end)) = (begin, end) else { continue };
+        let (from, to) = (format!("#{}", begin["seq"]), format!("#{}", end["seq"]));
+        let part = json(&["--from", &from, "--to", &to]);
+        let place = all.iter().position(|event| event == begin).expect("a begin");
+        assert_eq!(part, all[place..place + part.len()], "{}", path.display());
+        let (all, part) = (rows(&shown(&[])), rows(&shown(&["--from", &from, "--to", &to])));
+        for row in &part {
+            // These stand for several events, of which the begin may have cut some off.
+            let several = row.contains("setpgid") || row.contains(" forks ");
+            assert!(several || all.contains(row), "{} from {from}: {row}\n{}", path.display(), all.join("\n"));
+        }
+        (parts, compared) = (parts + 1, compared + part.len());
+    }
+    assert!(parts > 50 && compared > 500, "{parts} {compared}");
+}
+
+#[test]
+fn who_was_there_when_a_part_begins_is_counted() {
+    let both = Both::new("bash-pipeline");
+    let part = ok(&["replay", text(&both.compact), "--from", "#143"]);
+    let group = part.lines().find(|line| line.contains("16895  cat, sed")).expect("a group");
+    assert!(group.contains("at least 2 processes"), "{part}");
+    assert!(part.contains("reaps 16896: group 16895 ends\n"), "{part}");
+}
+
+#[test]
+fn from_the_start_to_the_end_is_the_whole() {
+    let both = Both::new("bash-stop-and-resume");
+    let whole = ok(&["replay", text(&both.compact)]);
+    assert_eq!(ok(&["replay", text(&both.compact), "--from=-1s", "--to", "1h"]), whole);
+}
+
 #[test]
 fn what_makes_no_sense_is_refused() {
     let both = Both::new("bash-pipeline");

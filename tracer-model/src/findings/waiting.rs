@@ -12,34 +12,43 @@ use crate::{
 };
 
 /// More undecided matters than this are not kept: the one that is due first is given up.
-const MOST: usize = 1024;
+const UNDECIDED: usize = 1024;
 
-/// Entries by key.
+/// Entries by key, at most `MOST`.
 #[derive(Clone, Debug)]
-pub(super) struct Waiting<K: Ord, T> {
+pub(super) struct Waiting<K: Ord, T, const MOST: usize = UNDECIDED> {
     entries: Table<K, (BootNs, T)>,
     /// The deadlines, with those of some entries that are no more.
     deadlines: BinaryHeap<Reverse<(BootNs, K)>>,
 }
 
-impl<K: Key, T> Default for Waiting<K, T> {
+impl<K: Key, T, const MOST: usize> Default for Waiting<K, T, MOST> {
     fn default() -> Self {
         Self { entries: Table::default(), deadlines: BinaryHeap::new() }
     }
 }
 
-impl<K: Key, T> Waiting<K, T> {
+impl<K: Key, T, const MOST: usize> Waiting<K, T, MOST> {
     /// Puts an entry, in place of one of the same key.
     pub fn put(&mut self, key: K, deadline: BootNs, entry: T) {
+        self.exchange(key, deadline, entry);
+    }
+
+    /// The same; returns the entry that is given up for it.
+    pub fn exchange(&mut self, key: K, deadline: BootNs, entry: T) -> Option<T> {
         self.entries.insert(key, (deadline, entry));
         self.deadlines.push(Reverse((deadline, key)));
-        if self.entries.len() > MOST {
-            self.pop(NEVER);
-        }
+        let given_up = if self.entries.len() > MOST { self.pop(NEVER) } else { None };
         if self.deadlines.len() > 2 * MOST {
             let Self { entries, deadlines } = self;
-            deadlines.retain(|Reverse((deadline, key))| entries.get(key).is_some_and(|(at, _)| at == deadline));
+            let mut left = std::mem::take(deadlines).into_vec();
+            left.retain(|Reverse((deadline, key))| entries.get(key).is_some_and(|(at, _)| at == deadline));
+            // An entry that was put again and again with the same deadline.
+            left.sort_unstable();
+            left.dedup();
+            *deadlines = left.into();
         }
+        given_up.map(|(.., entry)| entry)
     }
 
     /// Puts an entry, unless there is one of the same key, which keeps its deadline.
@@ -59,6 +68,21 @@ impl<K: Key, T> Waiting<K, T> {
     }
 
     /// An entry.
+    pub fn get(&self, key: K) -> Option<&T> {
+        self.entries.get(&key).map(|(_, entry)| entry)
+    }
+
+    /// The entries.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.values().map(|(_, entry)| entry)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// An entry, to be changed.
     pub fn get_mut(&mut self, key: K) -> Option<&mut T> {
         self.entries.get_mut(&key).map(|(_, entry)| entry)
     }
@@ -105,4 +129,34 @@ pub(super) const MS: u64 = 1_000_000;
 /// So much later.
 pub(super) fn after(at: BootNs, ns: u64) -> BootNs {
     BootNs(at.0.saturating_add(ns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Pid;
+
+    #[test]
+    fn what_is_put_again_and_again_takes_no_room() {
+        let mut waiting = Waiting::<Pid, u64, 4>::default();
+        waiting.put(Pid(0), BootNs(9), 0);
+        for round in 0..1000 {
+            // All with one deadline, once in place of the one before, and once after that was taken.
+            waiting.put(Pid(1), BootNs(5), round);
+            if round % 2 == 0 {
+                assert_eq!(waiting.take(Pid(1)), Some(round));
+            }
+            assert!(waiting.deadlines.len() <= 2 * 4, "{} deadlines of two entries", waiting.deadlines.len());
+        }
+        assert_eq!(waiting.due(BootNs(5)), [(Pid(1), BootNs(5), 999)]);
+        assert_eq!((waiting.next(), waiting.len()), (BootNs(9), 1));
+    }
+
+    #[test]
+    fn who_is_due_first_is_given_up_first() {
+        let mut waiting = Waiting::<Pid, u64, 3>::default();
+        let given_up: Vec<_> =
+            (0..5).map(|n| waiting.exchange(Pid(n), BootNs(u64::from(100 - n)), u64::from(n))).collect();
+        assert_eq!(given_up, [None, None, None, Some(3), Some(4)]);
+    }
 }

@@ -97,6 +97,11 @@ impl Calls {
     }
 
     /// By thread.
+    pub fn iter(&self) -> impl Iterator<Item = &(Tid, OpenCall)> {
+        self.0.iter()
+    }
+
+    /// By thread.
     pub fn values(&self) -> impl Iterator<Item = &OpenCall> {
         self.0.iter().map(|(_, open)| open)
     }

@@ -25,8 +25,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     apply::taken::Taken,
     delta::{Bounds, ForegroundGroup, LeaderState, OrphanCause},
+    event::Call,
     few::Few,
-    ids::{BootNs, Life, Pgid, PgrpKey, Pid, ProcKey, RawTty, Seq, SessionKey, Sid, TtyKey},
+    ids::{BootNs, Life, Pgid, PgrpKey, Pid, ProcKey, RawTty, Seq, SessionKey, Sid, Tid, TtyKey},
     table::Table,
 };
 
@@ -113,6 +114,10 @@ impl Model {
     /// Every process that has not been reaped, by number; also those that are only referenced.
     pub fn processes(&self) -> impl Iterator<Item = &Process> {
         self.processes.values().filter(|process| process.phase != Phase::Reaped)
+    }
+    /// The watched calls that threads are in.
+    pub fn open_calls(&self) -> impl Iterator<Item = (Tid, Call)> {
+        self.processes().flat_map(|process| process.book.calls.iter().map(|(tid, open)| (*tid, open.call)))
     }
     /// A process; one that the last event ended, too.
     #[must_use]

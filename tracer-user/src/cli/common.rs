@@ -104,6 +104,14 @@ pub fn sink(name: &str, out: Box<dyn Write>, style: Style) -> Vec<Box<dyn Sink>>
     form.map(|form| (form.make)(out, style)).into_iter().collect()
 }
 
+/// The filter, with the units that it names. One that this machine does not have is a usage error.
+pub fn looked_up(filter: Option<&Filter>) -> Result<Option<Filter>, ExpectedError> {
+    let Some(mut filter) = filter.cloned() else { return Ok(None) };
+    let found = filter.look_up();
+    found.map_err(|error| ExpectedError::usage(format!("--filter: {error}"), "systemd-cgls    shows the units"))?;
+    Ok(Some(filter))
+}
+
 /// The sinks with a filter before them, if there is one.
 #[must_use]
 pub fn filtered(sinks: Vec<Box<dyn Sink>>, filter: Option<&Filter>) -> Vec<Box<dyn Sink>> {

@@ -34,7 +34,7 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "live",
         &[
-            ("sudo sesstrace live --all --filter kind=signal", "every signal of the machine, as it is sent"),
+            ("sudo sesstrace live --all --filter 'kind=signal_*'", "every signal of the machine, as it is sent"),
             ("sesstrace live -p 4711", "a shell, from another terminal"),
             ("sesstrace live --json -- ./server", "for programs"),
         ],

@@ -8,7 +8,7 @@ use tracer_model::ids::Pid;
 use super::{
     attach,
     command::{self, Destination, Recording},
-    common::{ColorChoice, filtered, sink, stdout, style_for, suppressing},
+    common::{ColorChoice, filtered, looked_up, sink, stdout, style_for, suppressing},
     engine::Outputs,
     target::{CaptureArgs, CommandArgs, TargetArgs},
 };
@@ -34,14 +34,14 @@ pub struct LiveArgs {
 /// Prints until the command ended, the process and its descendants are gone, or SIGINT.
 pub fn run(args: &LiveArgs, color: ColorChoice, config: Rc<Config>) -> anyhow::Result<ExitCode> {
     let form = if args.json { "json" } else { "live" };
+    let filter = looked_up(args.filter.as_ref())?;
     if args.target.command.is_empty() {
-        let sinks = filtered(sink(form, stdout(), style_for(color, &io::stdout())), args.filter.as_ref());
+        let sinks = filtered(sink(form, stdout(), style_for(color, &io::stdout())), filter.as_ref());
         let sinks = suppressing(sinks, &config);
         let outputs = Outputs { recording: None, sinks, place: "to standard output".to_owned() };
         return attach::trace(args.target.pid.map(Pid), &args.capture, outputs, None);
     }
     let style = style_for(color, &io::stderr());
-    let filter = args.filter.clone();
     let make = Box::new(move |out| suppressing(filtered(sink(form, out, style), filter.as_ref()), &config));
     let (recording, destination) = (Recording::None, Destination::Stderr);
     command::trace(&args.target.command, &args.capture, &args.command_args, &recording, &destination, make)

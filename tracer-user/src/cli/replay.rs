@@ -7,7 +7,7 @@ use std::{io, path::PathBuf, process::ExitCode, rc::Rc};
 use clap::Args;
 
 use super::{
-    common::{ColorChoice, filtered, sink, stdout, style_for, suppressing},
+    common::{ColorChoice, filtered, looked_up, sink, stdout, style_for, suppressing},
     exit::{ExpectedError, INCOMPLETE, unwritable},
     progress::Progress,
     state, store,
@@ -36,12 +36,15 @@ pub fn run(args: &ReplayArgs, color: ColorChoice, config: &Rc<Config>) -> anyhow
     let recording = args.recording.clone().map_or_else(store::newest, Ok)?;
     let mut reader = Reader::open(&recording).map_err(ExpectedError::from)?;
     let form = if args.json { "json" } else { "timeline" };
-    let sinks = filtered(sink(form, stdout(), style_for(color, &io::stdout())), args.filter.as_ref());
+    let sinks =
+        filtered(sink(form, stdout(), style_for(color, &io::stdout())), looked_up(args.filter.as_ref())?.as_ref());
     let sinks = suppressing(sinks, config);
     let failed = |error| unwritable("the report to standard output", error);
     let mut pipeline = Pipeline::begin(reader.header(), None, sinks).map_err(failed)?;
     let (mut span, model) = args.window.open(&mut reader);
-    pipeline.begin_with(model);
+    if args.window.from.is_some() {
+        pipeline.begin_with(model);
+    }
     let mut stopped = false;
     // JSON comes out as it is read: that is progress enough.
     let mut progress = (!args.json).then(|| Progress::of(&recording));

@@ -137,7 +137,7 @@ fn signals(recording: Option<PathBuf>, asked: Asked, args: &WhyArgs, color: Colo
         };
         let what = format!("nobody was seen to send {signal} to {to} in {}", recording.display());
         return Err(
-            ExpectedError::usage(what, "sesstrace replay REC --filter 'kind=signal'    lists all of them").into()
+            ExpectedError::usage(what, "sesstrace replay REC --filter 'kind=signal_*'    lists all of them").into()
         );
     }
     print("signal", &answers, args.json, &history, color)

@@ -14,6 +14,7 @@ mod parse;
 mod test;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::str::FromStr;
 
@@ -46,6 +47,7 @@ pub const KEYS: [(&str, &str, &str); 14] = [
 /// A filter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
+    text: String,
     expression: Expression,
 }
 
@@ -61,11 +63,22 @@ impl FromStr for Filter {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
-        parse::parse(text).map(|expression| Self { expression })
+        parse::parse(text).map(|expression| Self { text: text.to_owned(), expression })
     }
 }
 
 impl Filter {
+    /// Looks for the units that it names among the cgroups of this machine: before [`Self::begin`].
+    pub fn look_up(&mut self) -> Result<(), FilterError> {
+        let mut missing = None;
+        self.expression.each(&mut |test| {
+            if let Err(wrong) = test.look_up() {
+                missing.get_or_insert(wrong);
+            }
+        });
+        missing.map_or(Ok(()), |(place, what)| Err(FilterError::new(&self.text, place, what)))
+    }
+
     /// Times are those of the recording, or the capture, with this header.
     pub fn begin(&mut self, header: &Header) {
         self.expression.each(&mut |test| test.begin(header));

@@ -7,6 +7,7 @@ use std::fmt;
 use super::{
     Expression, KEYS,
     test::{Glob, Number, Operator, Test, Word},
+    words,
 };
 use crate::text::{sanitize, width};
 
@@ -20,6 +21,15 @@ pub struct FilterError {
     /// Columns before the character.
     column: usize,
     what: String,
+}
+
+impl FilterError {
+    /// At this byte of a filter.
+    pub(super) fn new(text: &str, at: usize, what: String) -> Self {
+        let clean = |text: &str| sanitize(text.as_bytes()).into_owned();
+        let before = text.get(..at).unwrap_or_default();
+        Self { text: clean(text), column: width(&clean(before)), what }
+    }
 }
 
 impl fmt::Display for FilterError {
@@ -51,9 +61,7 @@ impl<'a> Parser<'a> {
     }
 
     fn error(&self, what: impl Into<String>) -> FilterError {
-        let clean = |text: &str| sanitize(text.as_bytes()).into_owned();
-        let before = self.text.get(..self.at).unwrap_or_default();
-        FilterError { text: clean(self.text), column: width(&clean(before)), what: what.into() }
+        FilterError::new(self.text, self.at, what.into())
     }
 
     fn error_at(&self, at: usize, what: impl Into<String>) -> FilterError {
@@ -84,7 +92,7 @@ impl<'a> Parser<'a> {
 
     fn any(&mut self) -> Result<Expression, FilterError> {
         let mut parts = vec![self.all()?];
-        while self.take_word("or") || self.take("||") {
+        while self.take_word("or") {
             parts.push(self.all()?);
         }
         Ok(one_or(parts, Expression::Any))
@@ -93,8 +101,8 @@ impl<'a> Parser<'a> {
     fn all(&mut self) -> Result<Expression, FilterError> {
         let mut parts = vec![self.not()?];
         loop {
-            let joined = self.take_word("and") || self.take("&&");
-            let ends = self.rest().is_empty() || self.rest().starts_with([')', '|']);
+            let joined = self.take_word("and");
+            let ends = self.rest().is_empty() || self.rest().starts_with(')');
             let next_is_or = Parser { ..*self }.take_word("or");
             if !joined && (ends || next_is_or) {
                 return Ok(one_or(parts, Expression::All));
@@ -110,7 +118,7 @@ impl<'a> Parser<'a> {
         if self.depth > DEEPEST {
             return Err(self.error("too many parentheses within each other"));
         }
-        let part = if self.take_word("not") || (!self.rest().starts_with("!=") && self.take("!")) {
+        let part = if self.take_word("not") {
             Expression::Not(Box::new(self.not()?))
         } else if self.take("(") {
             let inner = self.any()?;
@@ -130,9 +138,7 @@ impl<'a> Parser<'a> {
         let begin = self.at;
         let key: String = self.rest().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
         if !KEYS.iter().any(|row| row.0 == key) {
-            let keys: Vec<&str> = KEYS.iter().map(|row| row.0).collect();
-            let what = if key.is_empty() { "a test must stand here" } else { "there is no such key" };
-            return Err(self.error(format!("{what}; the keys are {}", keys.join(", "))));
+            return Err(self.error(self.no_key(&key)));
         }
         self.at += key.len();
         self.space();
@@ -153,6 +159,24 @@ impl<'a> Parser<'a> {
         Ok(one_or(tests, join))
     }
 
+    /// What is wrong here, where a test does not begin with a key.
+    fn no_key(&self, key: &str) -> String {
+        const WORDS: [&str; 3] = ["and", "or", "not"];
+        for (sign, word) in [("&", "and"), ("|", "or"), ("!", "not")] {
+            if self.rest().starts_with(sign) {
+                return format!("{sign} is no word of a filter; write {word}");
+            }
+        }
+        let keys: Vec<&str> = KEYS.iter().map(|row| row.0).collect();
+        let all = keys.join(", ");
+
+        if key.is_empty() || WORDS.contains(&key) {
+            return format!("a test must stand here; the keys are {all}");
+        }
+        let nearest = words::nearest(key, keys.into_iter().chain(WORDS)).unwrap_or_default();
+        format!("there is no such key, the nearest is {nearest}; the keys are {all}")
+    }
+
     fn operator(&mut self) -> Result<Operator, FilterError> {
         for (token, operator) in [
             ("!=", Operator::NotEqual),
@@ -163,7 +187,11 @@ impl<'a> Parser<'a> {
             (">", Operator::Greater),
         ] {
             if self.take(token) {
-                return Ok(operator);
+                return if self.rest().starts_with(['=', '<', '>', '!']) {
+                    Err(self.error("an operator is =, !=, <, <=, > or >=; equality is a single ="))
+                } else {
+                    Ok(operator)
+                };
             }
         }
         Err(self.error("=, !=, <, <=, > or >= must stand here"))
@@ -202,7 +230,7 @@ impl<'a> Parser<'a> {
             }
             _ if is_ordered => return Err(self.error_at(begin, "this key knows only = and !=")),
             "under" => return Ok(Test::Under(operator, number()?)),
-            "unit" => return Ok(Test::unit(operator, &word)),
+            "unit" => return Ok(Test::Unit { operator, name: word, place: begin, ids: Vec::new() }),
             "name" => Word::Name,
             "exe" => Word::Executable,
             "tty" => Word::Tty,
@@ -210,6 +238,9 @@ impl<'a> Parser<'a> {
             "signal" => Word::Signal,
             _ => Word::Rule,
         };
+        if let Some(what) = words::unknown(field, &word) {
+            return Err(self.error_at(begin, what));
+        }
         Ok(Test::Word(field, operator, Glob::new(&word)))
     }
 }

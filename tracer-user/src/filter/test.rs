@@ -1,8 +1,8 @@
 //! The tests that a filter is made of, and of what they are asked.
 //!
-//! Must not: read a clock. Only [`Test::unit`] looks at the machine, once.
+//! Must not: read a clock. Only [`Test::look_up`] looks at the machine, once.
 
-use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
+use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt as _, path::Path};
 
 use tracer_model::{
     delta::Delta,
@@ -12,6 +12,7 @@ use tracer_model::{
     state::{Model, Process},
 };
 
+use super::words::nearest;
 use crate::{
     cli::at::{At, Limit},
     trace_file::{Header, call_name, kind_name},
@@ -53,8 +54,14 @@ pub(super) enum Test {
     Word(Word, Operator, Glob),
     /// A process and its descendants.
     Under(Operator, u64),
-    /// One of these cgroups.
-    Unit(Operator, Vec<u64>),
+    Unit {
+        operator: Operator,
+        name: String,
+        /// Where the name stands in the filter.
+        place: usize,
+        /// Once they are looked up: the cgroups of that name, and those in them.
+        ids: Vec<u64>,
+    },
     Time {
         operator: Operator,
         at: At,
@@ -114,11 +121,18 @@ impl<'a> Who<'a> {
 }
 
 impl Test {
-    /// A unit by the cgroups of this machine that have its name, and those in them.
-    pub(super) fn unit(operator: Operator, name: &str) -> Self {
-        let mut ids = Vec::new();
-        collect(Path::new("/sys/fs/cgroup"), name, false, &mut ids);
-        Self::Unit(operator, ids)
+    /// Looks for the cgroups of this machine that have a unit's name; its place and what is wrong when there are none.
+    pub(super) fn look_up(&mut self) -> Result<(), (usize, String)> {
+        let Self::Unit { name, place, ids, .. } = self else { return Ok(()) };
+        let mut names = BTreeSet::new();
+        ids.clear();
+        collect(Path::new("/sys/fs/cgroup"), name, false, ids, &mut names);
+        if ids.is_empty() {
+            let nearest = nearest(name, names.iter().map(String::as_str));
+            let nearest = nearest.map_or_else(String::new, |nearest| format!("; the nearest is {nearest}"));
+            return Err((*place, format!("no cgroup of this machine has this name{nearest}")));
+        }
+        Ok(())
     }
 
     pub(super) fn begin(&mut self, header: &Header) {
@@ -146,14 +160,15 @@ impl Test {
                 let under = who.processes.iter().any(|process| is_under(process, *pid, model));
                 under == (*operator == Operator::Equal)
             }
-            Self::Unit(operator, ids) => {
+            Self::Unit { operator, ids, .. } => {
                 let inside = who.processes.iter().any(|process| ids.contains(&process.cgroup));
                 inside == (*operator == Operator::Equal)
             }
             Self::Time { operator, limit, .. } => limit.is_some_and(|limit| operator.time(limit, event)),
             Self::Word(Word::Kind, operator, glob) => {
                 let call = call_name(&event.kind);
-                operator.word(glob, [kind_name(&event.kind)].into_iter().chain(call).map(str::as_bytes))
+                let request = call.filter(|call| call.starts_with("TIOC")).map(|_| "ioctl");
+                operator.word(glob, [kind_name(&event.kind)].into_iter().chain(call).chain(request).map(str::as_bytes))
             }
             Self::Word(Word::Signal, operator, glob) => {
                 let name = signal_of(&event.kind).map(|signal| signal.to_string());
@@ -200,7 +215,7 @@ impl Test {
             Self::Number(wanted, operator, value) => operator.any(number(*wanted).into_iter(), *value),
             Self::Word(Word::Kind | Word::Signal | Word::Executable, operator, _)
             | Self::Under(operator, _)
-            | Self::Unit(operator, _)
+            | Self::Unit { operator, .. }
             | Self::Time { operator, .. } => *operator == Operator::NotEqual,
         }
     }
@@ -273,14 +288,15 @@ fn signal_of(kind: &EventKind) -> Option<Signal> {
     }
 }
 
-/// Inodes, which are the ids, of cgroups of this name and of all in them.
-fn collect(folder: &Path, name: &str, inside: bool, ids: &mut Vec<u64>) {
+/// Inodes, which are the ids, of cgroups of this name and of all in them; and the names that there are.
+fn collect(folder: &Path, name: &str, inside: bool, ids: &mut Vec<u64>, names: &mut BTreeSet<String>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
         let inside = inside || entry.file_name() == name;
         if inside {
             ids.extend(entry.metadata().map(|metadata| metadata.ino()));
         }
-        collect(&entry.path(), name, inside, ids);
+        names.insert(crate::text::sanitize(entry.file_name().as_encoded_bytes()).into_owned());
+        collect(&entry.path(), name, inside, ids, names);
     }
 }

@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use tracer_model::{dsl, ids::Pid, state::Model};
 
 use super::*;
-use crate::trace_file::{Scope, kind_name};
+use crate::trace_file::{CALL_NAMES, KINDS, Scope, kind_name};
 
 const HISTORY: &str = "
     snapshot 1 init {+init_parent pp=0}
@@ -62,14 +62,25 @@ fn instants_are_those_of_the_timeline() {
     check("time>=4.5 time<6", &expect!["new_task11 exit12 dead13 enter14 leave15"]);
     check("time=#11", &expect!["new_task11"]);
     check("time>#19", &expect![""]);
-    check("!(time>=3ms or kind=snapshot_end) && pid>1", &expect!["snapshot2 snapshot3"]);
+    check("not (time>=3ms or kind=snapshot_end) and pid>1", &expect!["snapshot2 snapshot3"]);
+}
+
+/// What is said of texts that are no filters: the text, and below it the place and what is wrong.
+fn check_errors(texts: &[&str], expected: &Expect) {
+    let mut said = String::new();
+    for text in texts {
+        let error = text.parse::<Filter>().expect_err(text).to_string();
+        let lines: Vec<&str> = error.lines().collect();
+        let what = lines[0].split("; the keys are").next().expect("a sentence");
+        writeln!(said, "{}\n{} {what}", &lines[1][4..], &lines[2][4..]).expect("a string");
+    }
+    expected.assert_eq(&said);
 }
 
 #[test]
 fn errors_point_at_the_character() {
-    let mut said = String::new();
     assert!("".parse::<Filter>().is_err());
-    for text in [
+    let texts = [
         "pid",
         "pid=",
         "pid=x",
@@ -86,47 +97,103 @@ fn errors_point_at_the_character() {
         "pid=1 or or",
         "日=1",
         "\u{1b}[2J=1",
-    ] {
-        let error = text.parse::<Filter>().expect_err(text).to_string();
-        let lines: Vec<&str> = error.lines().collect();
-        let what = lines[0].split("; the keys are").next().unwrap_or_default();
-        writeln!(said, "{}\n{} {what}", &lines[1][4..], &lines[2][4..]).expect("a string");
-    }
-    expect![[r#"
-            pid
-               ^ =, !=, <, <=, > or >= must stand here
-            pid=
-                ^ a value must stand here
-            pid=x
-                ^ this is no number
-            pid==1
-                ^ this is no number
-            color=red
-            ^ there is no such key
-            pid=1 and
-                     ^ a test must stand here
-            (pid=1
-            ^ this ( is not closed
-            pid=1)
-                 ^ a ( before this is missing
-            name<b
-                 ^ this key knows only = and !=
-            pid<1,2
-            ^ several values can only be compared by = or !=
-            name="b
-                 ^ this " is not closed
-            time=9.9.9
-                    ^ a second point
-            not
-               ^ a test must stand here
-            pid=1 or or
-                     ^ there is no such key
-            日=1
-            ^ a test must stand here
-            \x1b[2J=1
-            ^ a test must stand here
-    "#]]
-    .assert_eq(&said);
+    ];
+    check_errors(
+        &texts,
+        &expect![[r#"
+        pid
+           ^ =, !=, <, <=, > or >= must stand here
+        pid=
+            ^ a value must stand here
+        pid=x
+            ^ this is no number
+        pid==1
+            ^ an operator is =, !=, <, <=, > or >=; equality is a single =
+        color=red
+        ^ there is no such key, the nearest is cgroup
+        pid=1 and
+                 ^ a test must stand here
+        (pid=1
+        ^ this ( is not closed
+        pid=1)
+             ^ a ( before this is missing
+        name<b
+             ^ this key knows only = and !=
+        pid<1,2
+        ^ several values can only be compared by = or !=
+        name="b
+             ^ this " is not closed
+        time=9.9.9
+                ^ a second point
+        not
+           ^ a test must stand here
+        pid=1 or or
+                 ^ a test must stand here
+        日=1
+        ^ a test must stand here
+        \x1b[2J=1
+        ^ a test must stand here
+    "#]],
+    );
+}
+
+#[test]
+fn a_word_that_is_none_is_told_with_the_nearest() {
+    let texts = [
+        "pid=1 && uid=2",
+        "pid=1 || uid=2",
+        "!pid=1",
+        "time=<1",
+        "pid=1 AND uid=2",
+        "kind=exit,exce",
+        "kind=fork",
+        "kind!=setpgrp",
+        "kind=*pgrp",
+        "signal=SIGTRM",
+        "signal=15",
+        "signal=term",
+        "signal=RTMIN+31",
+        "rule=JC999",
+        "rule=\"zombie\"",
+        "rule=jc*",
+    ];
+    check_errors(
+        &texts,
+        &expect![[r#"
+        pid=1 && uid=2
+              ^ & is no word of a filter; write and
+        pid=1 || uid=2
+              ^ | is no word of a filter; write or
+        !pid=1
+        ^ ! is no word of a filter; write not
+        time=<1
+             ^ an operator is =, !=, <, <=, > or >=; equality is a single =
+        pid=1 AND uid=2
+              ^ there is no such key, the nearest is and
+        kind=exit,exce
+                  ^ no event, call or terminal request has this name; the nearest is exec
+        kind=fork
+             ^ no event, call or terminal request has this name; the nearest is new_task
+        kind!=setpgrp
+              ^ no event, call or terminal request has this name; the nearest is setpgid
+        kind=*pgrp
+             ^ no event, call or terminal request has this name; the nearest is TIOCGPGRP
+        signal=SIGTRM
+               ^ there is no such signal; the nearest is SIGTERM
+        signal=15
+               ^ a signal has a name here: 15 is SIGTERM
+        signal=term
+               ^ there is no such signal; the nearest is TERM
+        signal=RTMIN+31
+               ^ there is no such signal; the nearest is RTMIN+13
+        rule=JC999
+             ^ there is no such rule; the nearest is JC309
+        rule="zombie"
+             ^ there is no such rule; the nearest is unreaped-zombie
+        rule=jc*
+             ^ there is no such rule; the nearest is JC605
+    "#]],
+    );
 }
 
 #[test]
@@ -144,6 +211,36 @@ fn no_text_panics_or_recurses_without_end() {
         }
         random = random.wrapping_add(1);
         let _ = text.parse::<Filter>();
+    }
+}
+
+#[test]
+fn every_kind_signal_and_rule_is_a_word() {
+    for kind in KINDS.into_iter().chain(CALL_NAMES) {
+        assert!(format!("kind={kind}").parse::<Filter>().is_ok(), "{kind}");
+    }
+    for number in 1..=64 {
+        let name = tracer_model::ids::Signal(number).to_string();
+        assert!(format!("signal={name}").parse::<Filter>().is_ok(), "{name}");
+    }
+    for rule in tracer_model::findings::RULES {
+        assert!(format!("rule={},{}", rule.id, rule.name).parse::<Filter>().is_ok(), "{}", rule.id);
+    }
+    assert!("kind=signal_*,TIOC* signal=RTMIN*,*STP rule=JC1*".parse::<Filter>().is_ok());
+}
+
+#[test]
+fn a_unit_that_is_not_there_is_told() {
+    let look_up = |text: &str| text.parse::<Filter>().expect("a filter").look_up().map_err(|error| error.to_string());
+    let error = look_up("unit=no-such.service").expect_err("no such unit");
+    assert!(error.starts_with("no cgroup of this machine has this name"), "{error}");
+    assert!(error.ends_with("unit=no-such.service\n         ^"), "{error}");
+    let mut folders = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
+    let there = folders.find(|it| it.file_type().is_ok_and(|kind| kind.is_dir()));
+    if let Some(name) = there.and_then(|it| it.file_name().into_string().ok()) {
+        assert_eq!(look_up(&format!("unit=\"{name}\"")), Ok(()));
+        let error = look_up(&format!("unit=\"{name}x\"")).expect_err("another");
+        assert!(error.contains("; the nearest is "), "{error}");
     }
 }
 

@@ -55,6 +55,8 @@ use crate::{
 pub trait Sink {
     /// Before the first event.
     fn begin(&mut self, header: &Header) -> io::Result<()>;
+    /// The state before the first event, where that is not the start of the recording.
+    fn begin_with(&mut self, _: &Model) {}
     /// An event, what it changed, and the model after it.
     fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()>;
     /// Whether it does anything with what the rules decide. Where nobody does, nothing is judged.

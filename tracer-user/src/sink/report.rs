@@ -139,6 +139,7 @@ impl Report<'_> {
         let mut members: Vec<ProcKey> = life.members.iter().map(|member| member.process).collect();
         members.sort_unstable();
         members.dedup();
+        let least = if life.partial { "at least " } else { "" };
         let mut end: Vec<String> = match life.end {
             Some((_, GroupEnd::LastReaped { .. })) => vec!["last member reaped".to_owned()],
             Some((_, GroupEnd::LastMoved { .. })) => vec!["last member moved away".to_owned()],
@@ -151,7 +152,7 @@ impl Report<'_> {
             self.names(life),
             self.interval(born, life.end.map(|(bounds, _)| bounds.until)),
             ground.to_owned(),
-            count(members.len() + life.forgotten, "process", "processes"),
+            format!("{least}{}", count(members.len() + life.forgotten, "process", "processes")),
             end.join("; "),
         ]
     }

@@ -72,6 +72,12 @@ impl Story {
         }
     }
 
+    /// Begins in the middle: who lives, and what calls they are in.
+    pub(super) fn begin_with(&mut self, model: &Model) {
+        self.lives.begin_with(model);
+        self.calls.extend(model.open_calls());
+    }
+
     /// Tells one event.
     pub(super) fn tell(&mut self, event: &Event, delta: &Delta, model: &Model) {
         self.lives.observe(event, delta, model);

@@ -48,6 +48,10 @@ impl Sink for Suppressing {
         self.sink.begin(header)
     }
 
+    fn begin_with(&mut self, model: &Model) {
+        self.sink.begin_with(model);
+    }
+
     fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()> {
         self.sink.event(event, delta, model)
     }

@@ -59,6 +59,12 @@ impl Sink for Timeline {
         Ok(())
     }
 
+    fn begin_with(&mut self, model: &Model) {
+        if let Some((_, story)) = &mut self.begun {
+            story.begin_with(model);
+        }
+    }
+
     fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()> {
         if let Some((_, story)) = &mut self.begun {
             story.tell(event, delta, model);

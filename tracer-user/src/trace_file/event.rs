@@ -114,7 +114,7 @@ pub(super) enum FileKind {
 }
 
 /// The names in `kind` that this release knows; a test compares them with [`FileKind`].
-pub(super) const KINDS: [&str; 16] = [
+pub(crate) const KINDS: [&str; 16] = [
     "new_task",
     "exec",
     "exit",

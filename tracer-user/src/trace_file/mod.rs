@@ -33,9 +33,10 @@ mod unwritten;
 mod warning;
 mod writer;
 
+pub(crate) use event::KINDS;
 pub use header::{Header, PTRACE, Scope, Summary};
 pub(crate) use json::{end_line, event_line, finding_line, header_line};
-pub(crate) use names::{call_name, kind_name};
+pub(crate) use names::{CALL_NAMES, call_name, kind_name};
 pub use place::Place;
 pub use reader::{ReadError, Reader};
 pub use rotation::Rotation;

@@ -4,6 +4,27 @@
 
 use tracer_model::event::{Call, EventKind, Leave, TtyRequest};
 
+/// Every name of a call, beside those of terminal requests; `ioctl` is a request that is not known by name.
+pub(crate) const CALL_NAMES: [&str; 17] = [
+    "setpgid",
+    "setsid",
+    "kill",
+    "tkill",
+    "tgkill",
+    "rt_sigqueueinfo",
+    "rt_tgsigqueueinfo",
+    "pidfd_send_signal",
+    "ioctl",
+    "wait4",
+    "waitid",
+    "set_subreaper",
+    "set_parent_death_signal",
+    "vhangup",
+    "open",
+    "read",
+    "write",
+];
+
 /// The name in `kind`.
 pub(crate) fn kind_name(kind: &EventKind) -> &'static str {
     match kind {

@@ -75,7 +75,9 @@ pub(super) fn ended(scene: &Scene<'_>, group: PgrpKey, end: GroupEnd) -> Phrase 
         members.sort_unstable();
         members.dedup();
         let members = words::count(members.len() + life.forgotten, "process", "processes");
-        if life.birth == GroupBirth::Found {
+        if life.partial {
+            String::new()
+        } else if life.birth == GroupBirth::Found {
             format!(" ({members})")
         } else {
             format!(" ({members}, {})", scene.span(lasted))

@@ -98,6 +98,11 @@ impl Batches {
         }
     }
 
+    /// Bytes that were decompressed of the frame so far.
+    pub(super) fn decompressed(&self) -> u64 {
+        self.total as u64
+    }
+
     /// The next message that was checked.
     pub(super) fn message(&mut self) -> Option<&[u8]> {
         if self.next >= self.believed {

@@ -94,7 +94,8 @@ impl Encoder {
         place
     }
 
-    fn string(&mut self, bytes: &[u8], record: &mut Record) -> u32 {
+    /// The entry of a string, new or old.
+    pub(super) fn string(&mut self, bytes: &[u8], record: &mut Record) -> u32 {
         if let Some(place) = self.strings.get(bytes) {
             return *place;
         }

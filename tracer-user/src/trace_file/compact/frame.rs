@@ -105,10 +105,10 @@ impl Mark {
     /// The mark in the payload of its frame, unless it is damaged.
     fn parse(payload: &[u8]) -> Option<Self> {
         let (body, crc) = payload.split_last_chunk::<4>()?;
+        let mut rest = body.strip_prefix(SYNC)?;
         if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
             return None;
         }
-        let mut rest = body.strip_prefix(SYNC)?;
         Some(Self { place: take_place(&mut rest)?, keyframe: take::<1>(&mut rest)? != [0] })
     }
 
@@ -117,11 +117,6 @@ impl Mark {
         let rest = bytes.strip_prefix(&MARK.to_le_bytes())?;
         let rest = rest.strip_prefix(&((MARK_LENGTH - SKIPPABLE_HEADER) as u32).to_le_bytes())?;
         Self::parse(rest.get(..MARK_LENGTH - SKIPPABLE_HEADER)?)
-    }
-
-    /// Where the next whole mark begins in `bytes`.
-    pub(super) fn find(bytes: &[u8]) -> Option<usize> {
-        (0..bytes.len()).find(|at| bytes.get(*at..).and_then(Self::at).is_some())
     }
 }
 

@@ -24,6 +24,10 @@ use crate::trace_file::{
     reader::malformed_gap,
 };
 
+/// Bytes that are read and decompressed in vain, at most: so many, and so many for each byte of the recording. A frame that a
+/// writer made, and that was damaged, costs a few for each of its bytes.
+const WASTE: u64 = 64 * 1024 * 1024;
+const WASTE_SHARE: u64 = 64;
 /// Bytes of an index that is taken: that of 10^8 events in small frames.
 pub(super) const LONGEST_INDEX: usize = 256 * 1024 * 1024;
 
@@ -47,6 +51,8 @@ pub(in super::super) struct Reader<'a> {
     damaged: bool,
     /// Records that were lost to damage and become a gap before the next event.
     missing: u64,
+    /// Bytes that were read and decompressed of frames that turned out damaged.
+    wasted: u64,
     /// The event that was decoded last is still to be given.
     ready: bool,
     /// The gap that was given last.
@@ -94,6 +100,7 @@ impl<'a> Reader<'a> {
             frame: Some(0),
             damaged: false,
             missing: 0,
+            wasted: 0,
             ready: false,
             gap: None,
             ended: false,
@@ -303,6 +310,14 @@ impl<'a> Reader<'a> {
             }
         }
         self.damaged = true;
+        if self.is_hopeless(begin) {
+            self.ended = true;
+            self.warnings.ending(format!(
+                "what follows byte {} is not searched for more frames: too many before it were damaged{INCOMPLETE}",
+                self.tape.offset()
+            ));
+            return;
+        }
         self.tape.rewind();
         self.tape.advance(1);
         if self.find_frame() {
@@ -314,31 +329,43 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Goes to the next mark or the next begin of a frame.
+    #[cfg(test)]
+    pub(in super::super) fn wasted(&self) -> u64 {
+        self.wasted
+    }
+
+    /// Goes to the next mark or the next begin of a frame. Each byte is looked at once.
     fn find_frame(&mut self) -> bool {
-        let magic = frame::ZSTD.to_le_bytes();
+        let (zstd, mark) = (frame::ZSTD.to_le_bytes(), frame::MARK.to_le_bytes());
         loop {
             let rest = self.tape.rest();
-            let mark = Mark::find(rest);
-            let end = mark.unwrap_or(rest.len());
-            let plain = rest.get(..end).and_then(|rest| rest.windows(4).position(|four| four == magic));
-            if let Some(at) = plain.or(mark) {
-                self.tape.advance(at);
+            let found = rest.windows(4).position(|four| four == zstd || four == mark);
+            self.wasted += found.unwrap_or(rest.len()) as u64;
+            let Some(at) = found else {
+                // One may stand across the end of what is there.
+                self.tape.advance(rest.len().saturating_sub(3));
                 self.tape.keep();
+                if let Ok(true) = self.tape.fill() {
+                    continue;
+                }
+                self.tape.advance(3);
+                return false;
+            };
+            self.tape.advance(at);
+            self.tape.keep();
+            let Ok(head) = self.tape.peek(MARK_LENGTH) else { return false };
+            if head.starts_with(&zstd) || Mark::at(head).is_some() {
                 return true;
             }
-            // A mark may stand across the end of what is there.
-            self.tape.advance(rest.len().saturating_sub(MARK_LENGTH - 1));
-            self.tape.keep();
-            match self.tape.fill() {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.tape.advance(MARK_LENGTH);
-                    return false;
-                }
-                Err(_) => return false,
-            }
+            self.tape.advance(1);
         }
+    }
+
+    /// Whether so much was read in vain that it is not worth going on: only bytes that somebody made up have frame in frame, or
+    /// frames of nothing that decompress to much.
+    fn is_hopeless(&mut self, begin: u64) -> bool {
+        self.wasted += self.tape.offset().saturating_sub(begin) + self.batches.decompressed();
+        self.wasted > WASTE + WASTE_SHARE * self.tape.offset()
     }
 
     /// There is no more, and no end record was seen.

@@ -249,3 +249,66 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, path::Path, process::Command};
+
+    use tracer_model::event::{Comm, EventKind};
+
+    use super::*;
+    use crate::trace_file::{
+        Reader,
+        tests::{events, header},
+    };
+
+    /// A recording of a later version: an event of a kind that nobody knows, whose string a later event refers to.
+    fn of_a_later_version() -> (Vec<u8>, Vec<Event>) {
+        let mut writer = Writer::new(&header(), Limits::default()).expect("a header");
+        let mut known = events();
+        let last = Event { actor_comm: Comm("later".into()), kind: EventKind::Continued, ..known[4].clone() };
+        known.push(last);
+        for (n, event) in known.iter().enumerate() {
+            if n == 5 {
+                let mut record = Record { seq: -1, ..Record::default() };
+                writer.encoder.string(b"later", &mut record);
+                let mut bytes = record.encode_to_vec();
+                // Field 40, a message without fields.
+                bytes.extend([0xc2, 0x02, 0]);
+                writer.batch.push(bytes.len() as u8);
+                writer.batch.extend(bytes);
+            }
+            writer.event(event).expect("an event");
+        }
+        let summary = Summary { events: 7, complete: true, ..Summary::default() };
+        (writer.finish(summary).expect("an end"), known)
+    }
+
+    #[test]
+    fn a_kind_of_a_later_version_is_passed_over_and_its_strings_are_kept() {
+        let (bytes, known) = of_a_later_version();
+        let mut reader = Reader::new(Path::new("later"), &bytes[..]).expect("a header");
+        assert_eq!(reader.by_ref().collect::<Vec<_>>(), known);
+        assert_eq!(reader.warnings().skipped(), 1);
+        assert!(reader.summary().complete);
+    }
+
+    #[test]
+    fn the_reader_in_python_passes_it_over_as_well() {
+        let (bytes, known) = of_a_later_version();
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(&bytes).expect("bytes");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/read_sesstrace.py");
+        let output = Command::new("python3").arg(script).arg(file.path()).output().expect("python3");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines: Vec<serde_json::Value> = output
+            .stdout
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).expect("JSON"))
+            .collect();
+        assert_eq!(lines.len(), 1 + known.len());
+        let last = lines.last().expect("a line");
+        assert_eq!((&last["kind"], &last["by"]["comm"]), (&"continued".into(), &"later".into()));
+    }
+}

@@ -4,7 +4,7 @@
 use tracer_model::event::{EventKind, GapCause};
 
 use super::{
-    super::compact::{Limits, Writer as Compact},
+    super::compact::{Limits, Reader as CompactReader, Source, Writer as Compact},
     compact::{SMALL, compact},
     *,
 };
@@ -168,4 +168,51 @@ fn arbitrary_bytes_after_the_header_do_no_harm() {
         let (read, _, summary, warnings) = read_damaged(&bytes).expect("a header");
         assert!(read.is_empty() && !summary.complete && !warnings.is_empty());
     }
+}
+
+/// A recording whose first part is whole, then these bytes, then the rest of it: what was read of it, what was looked at in vain
+/// and the warnings.
+fn with_bytes_within(events: &[Event], hostile: &[u8]) -> (usize, u64, Vec<String>) {
+    let whole = compact(events, SMALL);
+    let middle = whole.len() / 2;
+    let bytes = [&whole[..middle], hostile, &whole[middle..]].concat();
+    let mut reader = CompactReader::new(Path::new("hostile"), Source::Stream(Box::new(&bytes[..]))).expect("a header");
+    let mut count = 0;
+    while let Some(event) = reader.read() {
+        count += usize::from(!matches!(event.kind, EventKind::Gap(_)));
+    }
+    (count, reader.wasted(), reader.warnings().lines())
+}
+
+/// What is looked at in vain grows with the recording, not with its square.
+#[test]
+fn bytes_that_look_like_frames_everywhere_are_looked_at_once() {
+    let events = many(60);
+    for magic in [0xFD2F_B528_u32, 0x184D_2A51] {
+        for count in [1 << 12, 1 << 16] {
+            let hostile = magic.to_le_bytes().repeat(count);
+            let (read, wasted, warnings) = with_bytes_within(&events, &hostile);
+            assert!(read >= 50, "what is after them is found: {read} {warnings:?}");
+            assert!(wasted <= 16 * hostile.len() as u64 + 20_000, "{wasted} bytes for {}", hostile.len());
+        }
+    }
+}
+
+/// Frames in frames (RFC 8878: a block that is stored as it is), each as long as all that follows.
+#[test]
+fn frames_within_frames_are_given_up() {
+    let mut hostile = Vec::new();
+    for _ in 0..400_000 {
+        hostile.extend(0xFD2F_B528_u32.to_le_bytes());
+        // One segment without its size, a window of 128 KiB, and a stored block of 64 KiB that is not the last.
+        hostile.extend([0, 0x38]);
+        hostile.extend(&(65_536_u32 << 3).to_le_bytes()[..3]);
+    }
+    let (read, wasted, warnings) = with_bytes_within(&many(60), &hostile);
+    assert!(read >= 20, "what is before them is read: {read}");
+    let length = hostile.len() as u64 + 20_000;
+    // The bound, and what the frame that passed it cost.
+    assert!(wasted <= (64 << 20) + 64 * length + 2 * length, "{wasted} bytes for {length}");
+    let last = warnings.last().expect("a warning");
+    assert!(last.contains("is not searched for more frames") && last.contains("the recording is incomplete"), "{last}");
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use expect_test::expect;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use tracer_model::{
-    event::{Event, EventKind, RawTask},
+    event::{Event, EventKind, RawTask, TtyRequest},
     ids::{BootNs, Seq},
 };
 
@@ -15,7 +15,7 @@ use super::{
     super::{
         event::{FileEvent, FileKind, KINDS},
         json::event_line,
-        names::{call_name, kind_name},
+        names::{CALL_NAMES, call_name, kind_name},
     },
     *,
 };
@@ -27,6 +27,8 @@ proptest! {
         let value = serde_json::to_value(FileEvent::new(&event, BootNs(0))).expect("a value");
         let written = value["call"]["request"].as_str().or(value["call"]["name"].as_str());
         prop_assert_eq!(call_name(&event.kind), written);
+        let known = |name: &str| CALL_NAMES.contains(&name) || TtyRequest::ALL.iter().any(|row| row.2 == name);
+        prop_assert!(written.is_some_and(known), "{:?}", written);
     }
 
     #[test]
