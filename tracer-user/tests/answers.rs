@@ -1,5 +1,5 @@
-//! What `leftovers` answers of the same program under the probes and under ptrace: the same, but for the row that says what a
-//! tracer does not see. A backend that does not work here is skipped, and that said, unless `SESSTRACE_REQUIRE` contains it.
+//! What `leftovers`, `why` and `who-killed` answer of the same program under the probes and under ptrace: the same, but for the row
+//! that says what a tracer does not see. A backend that does not work here is skipped, and that said, unless `SESSTRACE_REQUIRE` contains it.
 
 #![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -46,6 +46,16 @@ fn shape(answer: &str) -> String {
     text
 }
 
+/// Every length of time as `N ms`, and process 1 by what it is.
+fn timeless(shape: &str) -> String {
+    let init = std::fs::read_to_string("/proc/1/comm").unwrap();
+    let text = shape
+        .replace("N.N ", "N ")
+        .replace("N µs", "N ms")
+        .replace(&format!("parent N {}", init.trim()), "parent N init");
+    text.replace("N s\n", "N ms\n").replace("N s, N", "N ms, N")
+}
+
 #[test]
 fn leftovers_say_the_same_under_both_backends() {
     const LEAVES: &str = r#"
@@ -73,5 +83,55 @@ fn leftovers_say_the_same_under_both_backends() {
               ended      N sleep: by SIGTERM
               ended      N sleep: by SIGTERM"]]
         .assert_eq(&told);
+    }
+}
+
+#[test]
+fn who_stopped_and_who_killed_are_answered_the_same_under_both_backends() {
+    // The one that is stopped is in a session of its own: neither the shell nor the kernel continues it at the end.
+    const SCRIPT: &str = r#"
+        is_sleep() { until [ "$(cat /proc/$1/comm)" = sleep ]; do :; done; }
+        (
+            setsid sleep 1000 > log 2>&1 &
+            echo $! > stopped; is_sleep $!
+            kill -STOP $!
+            until grep -q 'State:.[tT]' /proc/$!/status; do :; done
+        )
+        set -m
+        sleep 1000 | sleep 1000 &
+        echo $! > killed; jobs -p %1 > group
+        is_sleep $!; is_sleep $(cat group)
+        kill -TERM %1; wait %1; :
+    "#;
+    for backend in BACKENDS {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        if !works(here, backend) {
+            continue;
+        }
+        let recorded = sesstrace(here, &["record", "-b", backend, "-o", "told.sesstrace", "--", "bash", "-c", SCRIPT]);
+        assert!(recorded.status.success(), "{}", text(&recorded));
+        let number = |name: &str| std::fs::read_to_string(here.join(name)).unwrap().trim().to_owned();
+        let (stopped, killed, group) = (number("stopped"), number("killed"), format!("-{}", number("group")));
+        let ask = |words: &[&str]| shape(&text(&sesstrace(here, &[words, &["told.sesstrace"]].concat())));
+        let why = ask(&["why", &stopped]);
+        let who = ask(&["who-killed", &killed]);
+        let whom = ask(&["why", "--signal", "TERM", "--to", &group]);
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(stopped.parse().unwrap()), nix::sys::signal::SIGKILL)
+            .unwrap();
+        expect_test::expect![[r"
+            N sleep is stopped by SIGSTOP, for N ms
+              because    sent by N bash, to this process alone
+              group      N: N sleep (stopped)
+              waits      nobody: its parent N init is in no wait for it
+              release    kill -CONT -- -N: its group is orphaned, no shell is left that could continue it
+            N sleep died of SIGTERM at N ms
+              by         sent by N bash, to group N
+              also       N sleep died of it after N ms
+              reaped by  N bash
+            SIGTERM to group N at N ms reached N processes
+              by         sent by N bash, to group N
+              reached    N sleep died of it after N ms, N sleep died of it after N ms"]]
+        .assert_eq(&timeless(&[why, who, whom].join("\n")));
     }
 }

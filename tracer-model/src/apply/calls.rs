@@ -2,7 +2,7 @@
 //!
 //! Must not change groups or terminals: that is done from the bundle before these run.
 
-use super::{Cx, signals::signal_of};
+use super::Cx;
 use crate::{
     delta::Change,
     event::{Call, Leave, TtyRequest},
@@ -22,8 +22,8 @@ impl Model {
         let Some(process) = self.processes.get_mut(&caller) else { return };
         process.book.called = true;
         process.book.calls.insert(tid, open);
-        if let Some(signal) = signal_of(call).filter(|signal| *signal != 0) {
-            self.sends.entered(caller, process.group, *call, Signal(signal), open.entered.seq);
+        if let Some(signal) = call.signal().filter(|signal| signal.0 != 0) {
+            self.sends.entered(caller, process.group, *call, signal, open.entered.seq);
         }
         if gives_up(call) {
             self.note_gave_up(caller);
@@ -41,7 +41,7 @@ impl Model {
         let tid = cx.event.actor.tid;
         let entered = self.close_call(caller, tid, &leave.call);
         if leave.ret < 0
-            && signal_of(&leave.call).is_some()
+            && leave.call.is_kill()
             && let Some(open) = &entered
         {
             self.sends.failed(open.entered.seq);
@@ -58,7 +58,7 @@ impl Model {
             self.waited(cx, leave, caller);
         }
         if self.taken.is_some()
-            && let Some(open) = entered.filter(|open| leave.ret >= 0 && signal_of(&open.call) == Some(Signal::KILL.0))
+            && let Some(open) = entered.filter(|open| leave.ret >= 0 && open.call.signal() == Some(Signal::KILL))
         {
             self.killed(cx, &open, caller);
         }

@@ -86,7 +86,7 @@ impl Model {
 
     /// The acting thread's open call, when it is one that sends this signal. (An interrupt can send another one on top.)
     fn open_signal(&self, cx: &Cx, sent: &SignalGenerated) -> Option<OpenCall> {
-        self.open_call(cx).filter(|open| signal_of(&open.call) == Some(sent.signal.0))
+        self.open_call(cx).filter(|open| open.call.signal() == Some(sent.signal))
     }
 
     /// kill and relatives. What the call was aimed at is in its arguments; the group is that of the target.
@@ -321,28 +321,5 @@ fn dropped(sent: &SignalGenerated, signal_flags: u32) -> Option<Dropped> {
         Some(Dropped::Init)
     } else {
         None
-    }
-}
-
-/// The signal number that a call sends.
-pub(super) fn signal_of(call: &Call) -> Option<u32> {
-    match *call {
-        Call::Kill { signal, .. }
-        | Call::Tkill { signal, .. }
-        | Call::Tgkill { signal, .. }
-        | Call::Sigqueue { signal, .. }
-        | Call::Tgsigqueue { signal, .. }
-        | Call::PidfdSendSignal { signal, .. } => Some(signal),
-        Call::Setpgid { .. }
-        | Call::Setsid
-        | Call::TtyIoctl { .. }
-        | Call::Wait4 { .. }
-        | Call::Waitid { .. }
-        | Call::SetSubreaper { .. }
-        | Call::SetParentDeathSignal { .. }
-        | Call::Vhangup
-        | Call::Open
-        | Call::Read { .. }
-        | Call::Write { .. } => None,
     }
 }

@@ -17,7 +17,7 @@ pub enum Interval {
     Call(ProcKey),
     /// The exit of this process, from EXIT to DEAD.
     Exit(ProcKey),
-    /// A stop, from the signal to the switch away.
+    /// A stop, from the signal to the switch away; and its end, which shows itself to a tracer when the process runs.
     Stop(ProcKey),
     /// A reap by a process whose calls are not seen, until the kernel was asked after it.
     Release(ProcKey),
@@ -106,7 +106,9 @@ fn moving(model: &Model, process: &Process) -> Option<Interval> {
 
 /// A signal on its way: sent and not yet effective, or effective and its record to come.
 fn stopping(model: &Model, process: &Process) -> Option<Interval> {
-    if process.book.last_stop.is_some() {
+    // To a tracer the end of a stop shows itself when the process runs, if it does not know who sent the SIGCONT.
+    let ends_unseen = model.is_seen_by_tracer() && process.stopped.is_some();
+    if process.book.last_stop.is_some() || ends_unseen {
         return Some(Interval::Stop(process.key));
     }
     let sends = |sender: &&Process| sender.book.calls.values().any(|open| open.call.is_kill());

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::Signal;
+
 /// A watched system call with its arguments as passed: numbers are in the caller's pid namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Call {
@@ -127,15 +129,31 @@ impl Call {
     /// Whether it sends a signal: kill(2), tkill(2), `rt_sigqueueinfo(2)`, `pidfd_send_signal(2)`.
     #[must_use]
     pub fn is_kill(&self) -> bool {
-        matches!(
-            self,
-            Self::Kill { .. }
-                | Self::Tkill { .. }
-                | Self::Tgkill { .. }
-                | Self::Sigqueue { .. }
-                | Self::Tgsigqueue { .. }
-                | Self::PidfdSendSignal { .. }
-        )
+        self.signal().is_some()
+    }
+
+    /// The signal that it sends; 0 asks whether it could send one.
+    #[must_use]
+    pub fn signal(&self) -> Option<Signal> {
+        match *self {
+            Self::Kill { signal, .. }
+            | Self::Tkill { signal, .. }
+            | Self::Tgkill { signal, .. }
+            | Self::Sigqueue { signal, .. }
+            | Self::Tgsigqueue { signal, .. }
+            | Self::PidfdSendSignal { signal, .. } => Some(Signal(signal)),
+            Self::Setpgid { .. }
+            | Self::Setsid
+            | Self::TtyIoctl { .. }
+            | Self::Wait4 { .. }
+            | Self::Waitid { .. }
+            | Self::SetSubreaper { .. }
+            | Self::SetParentDeathSignal { .. }
+            | Self::Vhangup
+            | Self::Open
+            | Self::Read { .. }
+            | Self::Write { .. } => None,
+        }
     }
 }
 

@@ -89,6 +89,11 @@ impl Model {
         self.taken.get_or_insert_default();
     }
 
+    /// Whether the events are those of a tracer.
+    pub(crate) fn is_seen_by_tracer(&self) -> bool {
+        self.taken.is_some()
+    }
+
     /// The process whose descendants are followed, as far as it is known.
     #[must_use]
     pub fn followed_root(&self) -> Option<ProcKey> {

@@ -198,6 +198,34 @@ fn a_stop_reaches_the_parent_and_ends_with_its_continue() {
     }
 }
 
+/// Whoever was stopped shows that it goes on when it gets a processor; the kernel has had it so since the call.
+#[test]
+fn a_stop_is_over_when_the_call_that_continues_has_returned() {
+    for (options, target) in BOTH.into_iter().flat_map(|options| [(options, "$!"), (options, "-$!")]) {
+        let Some(mut capture) = Capture::open(options) else { return };
+        let script = format!(
+            "set -m; sleep 99 & kill -STOP -$!; until grep -q 'State:.[tT]' /proc/$!/status; do :; done; \
+             kill -CONT {target}; kill -KILL $!"
+        );
+        let mut stage = Stage::new(options, None, &["bash", "-c", &script]);
+        capture.source.follow(&[stage.root]).unwrap();
+        stage.release();
+        capture.until_dead(stage.root);
+        let stopped = capture.find(0, "stop", |event| matches!(event.kind, EventKind::Stopped { .. }));
+        let job = subject(&capture.events[stopped]).unwrap().id.pid;
+        let sends = |event: &tracer_model::event::Event| {
+            leave(event, |call| call.signal() == Some(Signal::CONT)).is_some_and(|leave| leave.ret == 0)
+        };
+        let sent = capture.find(stopped, "call that continues", sends);
+        let continued = &capture.events[sent - 1];
+        assert_eq!(continued.kind, EventKind::Continued, "{}", list(&capture.events));
+        assert!(is_of(continued, job) && !subject(continued).unwrap().is_stopped());
+        let again = |event: &&tracer_model::event::Event| event.kind == EventKind::Continued;
+        assert_eq!(capture.events.iter().filter(again).count(), 1, "{}", list(&capture.events));
+        capture.end();
+    }
+}
+
 #[test]
 fn a_kill_in_the_middle_of_a_call_is_an_end_like_any_other() {
     for options in BOTH {

@@ -86,7 +86,7 @@ impl Tracer {
         process.threads = threads.iter().copied().filter(|tid| self.attached.contains(tid)).collect();
         process.stopped = stopped;
         for &tid in &process.threads {
-            self.table.threads.insert(tid, Thread { stopped, ..Thread::new(pid) });
+            self.table.threads.insert(tid, Thread { stopped: stopped.then(|| self.queue.last()), ..Thread::new(pid) });
         }
         self.table.insert(process);
         self.show(state);

@@ -23,10 +23,10 @@ const EACCES: i64 = -13;
 pub(super) struct Answer {
     /// Its caller's process.
     pid: Pid,
-    open: Open,
+    pub open: Open,
     /// The call, with what it answered.
-    call: Call,
-    ret: i64,
+    pub call: Call,
+    pub ret: i64,
     waited: Option<Returned>,
 }
 
@@ -180,6 +180,7 @@ impl Tracer {
             target.stale = true;
         }
         let waited = waited.map(|waited| self.waited(pid, waited));
+        self.continued_by(pid, answer, waited);
         let (state, target_unknown) = self.subject(pid, tid, open.subject);
         let (entered, enter_emitted) = (Some(open.entered), open.emitted);
         let leave = Leave { call, ret, entered, enter_emitted, target_unknown, waited };

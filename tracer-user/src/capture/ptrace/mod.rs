@@ -10,6 +10,7 @@ mod abi;
 mod attach;
 mod bundle;
 mod calls;
+mod continues;
 mod counts;
 mod decode;
 mod filter;

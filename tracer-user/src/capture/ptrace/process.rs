@@ -13,14 +13,13 @@ use super::decode::Begun;
 
 /// A traced thread.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct Thread {
     /// Its process.
     pub pid: Pid,
     /// The watched call that it is in.
     pub open: Option<Open>,
-    /// It is in a group stop.
-    pub stopped: bool,
+    /// It is in a group stop: the last number that was given out before this was told.
+    pub stopped: Option<Seq>,
     /// It has begun to exit.
     pub exiting: bool,
     /// It is in a call that gives it another name.
@@ -36,7 +35,7 @@ impl Thread {
         Self {
             pid,
             open: None,
-            stopped: false,
+            stopped: None,
             exiting: false,
             renaming: false,
             stops_at_exit: true,

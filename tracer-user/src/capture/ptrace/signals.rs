@@ -157,8 +157,8 @@ impl Tracer {
 
     /// A thread has stopped for job control, and stays so. That it is in the same stop still is no news.
     pub fn group_stopped(&mut self, tid: Tid, signal: Signal) {
-        if let Some(thread) = self.table.threads.get_mut(&tid).filter(|thread| !thread.stopped) {
-            thread.stopped = true;
+        if let Some(thread) = self.table.threads.get_mut(&tid).filter(|thread| thread.stopped.is_none()) {
+            thread.stopped = Some(self.queue.last());
             let pid = thread.pid;
             let all = self.table.stands_still(pid);
             if let Some(process) = self.table.processes.get_mut(&pid) {
@@ -177,12 +177,12 @@ impl Tracer {
     /// the thread is held until it has been told: until all is handled that can be fetched by now, for the end of the process is
     /// among that (the kernel signals and ends under one lock), and until nobody is exiting.
     pub fn trapped(&mut self, tid: Tid) {
-        if self.table.threads.get(&tid).is_some_and(|thread| thread.stopped) {
+        if self.table.threads.get(&tid).is_some_and(|thread| thread.stopped.is_some()) {
             self.held.tids.push(tid);
             self.held.since.get_or_insert_with(Instant::now);
             return;
         }
-        self.goes_on(tid);
+        self.runs_on(tid);
     }
 
     /// Lets those go on who were held for somebody's exit, when nobody is exiting any more or it takes too long.
@@ -190,20 +190,13 @@ impl Tracer {
         let long = self.held.since.is_some_and(|since| since.elapsed() > HOLD_AT_MOST);
         if now || long || !self.table.somebody_exits() {
             for tid in std::mem::take(&mut self.held).tids {
-                self.goes_on(tid);
+                self.runs_on(tid);
             }
         }
     }
 
-    fn goes_on(&mut self, tid: Tid) {
-        if let Some(thread) = self.table.threads.get_mut(&tid).filter(|thread| !thread.exiting)
-            && std::mem::take(&mut thread.stopped)
-            && let Some(process) = self.table.process_of_mut(tid)
-        {
-            process.goes_on();
-            let pid = process.id.pid;
-            self.emit_own(pid, tid, EventKind::Continued);
-        }
+    fn runs_on(&mut self, tid: Tid) {
+        self.goes_on(tid);
         let pid = self.table.threads.get(&tid).map(|thread| thread.pid);
         self.stop_at_exit(tid, pid.is_none_or(|pid| self.must_stop_at_exit(pid)));
         self.run_on(tid, 0);

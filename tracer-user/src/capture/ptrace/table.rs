@@ -218,7 +218,7 @@ impl Table {
 
     /// Whether every thread of a process has stopped that has not begun to exit.
     pub fn stands_still(&self, pid: Pid) -> bool {
-        let still = |tid: &Tid| self.threads.get(tid).is_some_and(|thread| thread.stopped || thread.exiting);
+        let still = |tid: &Tid| self.threads.get(tid).is_some_and(|thread| thread.stopped.is_some() || thread.exiting);
         self.processes.get(&pid).is_some_and(|process| process.threads.iter().all(still) && !process.is_exiting())
     }
 
