@@ -6,7 +6,7 @@
 use crate::{
     apply::Cx,
     delta::{Change, GroupBirth, LeaderRace, RaceWinner},
-    event::Leave,
+    event::{Leave, RawId},
     ids::ProcKey,
     state::{FirstSetpgid, Model, OpenCall},
 };
@@ -27,7 +27,8 @@ impl Model {
         if !own_group || (leave.ret != 0 && leave.ret != -EACCES) {
             return;
         }
-        let saw_group = entered.is_some_and(|open| open.target_group == Some(group));
+        let ino = self.groups.get(&group).map_or(0, |group| group.ino);
+        let saw_group = entered.is_some_and(|open| open.found_in(RawId { number: group.number.0, ino }));
         let first = process.book.first_setpgid.as_deref().copied().filter(|first| first.group == group);
         match first {
             None if leave.ret == 0 && self.was_made_by_setpgid(target) => {

@@ -160,6 +160,11 @@ impl Live {
         Ok(self.reorder.next() > until)
     }
 
+    /// Whether a comparison with the kernel is to go on although the end is wanted.
+    pub fn is_to_go_on(&mut self) -> bool {
+        self.pipeline.check().is_some_and(|check| check.is_to_go_on(boot_now()))
+    }
+
     /// Lets the source look at every process when there is a check that wants it.
     fn observe(&mut self, now: BootNs) -> Result<(), LiveError> {
         if !self.pipeline.check().is_some_and(|check| check.is_due(now)) {

@@ -64,6 +64,7 @@ fn nothing_differs_while_processes_come_and_go() {
         outcome(&verify(&["--every", "1ms", "--", "bash", "-c", &format!("{STORM} :")]).output().unwrap());
     assert_eq!(number(&text, "divergences"), 0, "{text}");
     assert!(number(&text, "checks") > 5 && number(&text, "compared") > 20, "{text}");
+    assert!(text.contains("\nat the end    a quiet point\n"), "{text}");
     assert_eq!(code, Some(0), "{text}");
 }
 

@@ -5,7 +5,7 @@
 use super::Cx;
 use crate::{
     delta::Change,
-    event::{Call, Leave, TtyRequest},
+    event::{Call, Leave, RawId, TtyRequest},
     ids::{ProcKey, Signal},
     state::{Model, OpenCall},
 };
@@ -16,9 +16,10 @@ impl Model {
         self.own_event(cx);
         let Some(caller) = cx.delta.by else { return };
         let target = if target_unknown { None } else { cx.delta.subject };
-        let target_group = target.and_then(|key| self.processes.get(&key)).and_then(|process| process.group);
+        let bundle = cx.event.subject.as_ref().filter(|_| target.is_some());
+        let target_pgrp = bundle.map_or_else(RawId::default, |bundle| bundle.pgrp);
         let tid = cx.event.actor.tid;
-        let open = OpenCall { entered: cx.stamp(), call: *call, target: target.unwrap_or(caller), target_group };
+        let open = OpenCall { entered: cx.stamp(), call: *call, target: target.unwrap_or(caller), target_pgrp };
         let Some(process) = self.processes.get_mut(&caller) else { return };
         process.book.called = true;
         process.book.calls.insert(tid, open);

@@ -7,7 +7,7 @@ use super::Cx;
 use crate::{
     delta::{Anomaly, Bounds, Change, GroupBirth, GroupEnd, LeaderState, OrphanCause, ReapEvidence, UnseenChange},
     event::{Call, EXIT_DEAD, EventKind, RawId, State},
-    ids::{BootNs, PgrpKey, ProcKey, SessionKey},
+    ids::{BootNs, PgrpKey, ProcKey, SessionKey, Tid},
     state::{Model, OpenCall, Phase, Process, ProcessGroup, Session, recent, same_ino},
 };
 
@@ -53,7 +53,12 @@ impl Model {
             same
         });
         if !(same_session && same_group) {
-            let how = if found { Move::Found } else { self.explain_move(cx, key, same_session) };
+            let how = if found { Move::Found } else { self.explain_move(cx, key, state, same_session) };
+            // A record takes its number, then looks: what another processor did in between has a later one. The return of the
+            // call shows it again.
+            if how == Move::Unseen && old_group.is_some() && begins_setpgid(&cx.event.kind) {
+                return;
+            }
             self.move_process(cx, key, state, how, same_session);
         }
     }
@@ -68,7 +73,7 @@ impl Model {
     }
 
     /// Which call moved a process: the one that returns with this event, or one that has begun and not returned.
-    fn explain_move(&self, cx: &Cx, key: ProcKey, same_session: bool) -> Move {
+    fn explain_move(&self, cx: &Cx, key: ProcKey, state: &State, same_session: bool) -> Move {
         let fits = |call: &Call| {
             if same_session { matches!(call, Call::Setpgid { .. }) } else { *call == Call::Setsid }
         };
@@ -77,6 +82,7 @@ impl Model {
             && fits(&leave.call)
             && !leave.target_unknown
             && let Some(caller) = self.lookup(cx.event.actor)
+            && !self.saw(caller, cx.event.actor.tid, state.pgrp)
         {
             let entered = leave.entered.map_or(cx.event.at, |(_, at)| at);
             return if leave.call == Call::Setsid { Move::Setsid } else { Move::Setpgid { caller, entered } };
@@ -84,13 +90,19 @@ impl Model {
         let callers = [Some(key), self.processes.get(&key).and_then(|process| process.parent)];
         for caller in callers.into_iter().flatten() {
             let calls = self.processes.get(&caller).into_iter().flat_map(|caller| caller.book.calls.values());
-            let open = |open: &&OpenCall| open.target == key && fits(&open.call);
+            let open = |open: &&OpenCall| open.target == key && fits(&open.call) && !open.found_in(state.pgrp);
             if let Some(open) = calls.into_iter().find(open) {
                 let entered = open.entered.at;
                 return if open.call == Call::Setsid { Move::Setsid } else { Move::Setpgid { caller, entered } };
             }
         }
         Move::Unseen
+    }
+
+    /// Whether the call of a thread, which is not closed yet, found the process in that group already.
+    fn saw(&self, caller: ProcKey, tid: Tid, group: RawId) -> bool {
+        let open = self.processes.get(&caller).and_then(|caller| caller.book.calls.get(tid));
+        open.is_some_and(|open| open.found_in(group))
     }
 
     fn move_process(&mut self, cx: &mut Cx, key: ProcKey, state: &State, how: Move, same_session: bool) {
@@ -336,4 +348,9 @@ impl Model {
             self.vacate_group(cx, group, but);
         }
     }
+}
+
+/// ENTER of setpgid.
+fn begins_setpgid(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::Enter { call: Call::Setpgid { .. }, .. })
 }

@@ -28,10 +28,7 @@ pub enum Interval {
 #[must_use]
 pub fn is_open(model: &Model) -> bool {
     model.processes().any(|process| {
-        exiting(model, Some(process.key)).is_some()
-            || process.book.calls.values().any(|open| is_change(open.call))
-            || model.is_unattended(process)
-            || process.is_zombie() && process.parent.and_then(|parent| model.process(parent)).is_some_and(waits)
+        exiting(model, Some(process.key)).is_some() || process.book.calls.values().any(|open| is_change(open.call))
     })
 }
 

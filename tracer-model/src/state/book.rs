@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Stamp;
+use super::{Stamp, same_ino};
 use crate::{
     event::{Call, RawId},
     ids::{BootNs, PgrpKey, ProcKey, Seq, Sid, Signal, Tid},
@@ -22,8 +22,15 @@ pub(crate) struct OpenCall {
     pub call: Call,
     /// The process that it is about.
     pub target: ProcKey,
-    /// The group of that process at ENTER.
-    pub target_group: Option<PgrpKey>,
+    /// The group that its ENTER found that process in; 0 when it is not known.
+    pub target_pgrp: RawId,
+}
+
+impl OpenCall {
+    /// Whether its ENTER found the process in this group.
+    pub fn found_in(&self, group: RawId) -> bool {
+        self.target_pgrp.number == group.number && same_ino(self.target_pgrp.ino, group.ino)
+    }
 }
 
 /// The first successful setpgid that made a process the leader of a new group, until a second one decides a race.

@@ -77,6 +77,37 @@ fn calls_that_overlap_are_decided_by_what_they_saw_or_not_at_all() {
 }
 
 #[test]
+fn what_an_enter_shows_too_early_is_no_call_that_was_not_seen() {
+    // The number of a record is taken before its bundle is read: the child's call, which took effect in between, has a later one.
+    check(
+        "
+        10: fork 20
+        10: > setpgid(20,20) {pg=20}
+        20: > setpgid(0,0) {pg=10}
+        20: < setpgid(0,0) = 0
+        10: < setpgid(20,20) = 0
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #8 group 20 of 20 by itself
+            #9 leader race of 20 and parent 10: Child first, errno 0
+        "]],
+    );
+    // A call that was in fact not seen shows at the return of that one, which changed nothing.
+    check(
+        "
+        10: fork 20
+        10: > setpgid(20,20) {pg=20}
+        10: < setpgid(20,20) = 0
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #7 unseen call: ProcessGroup of 20; group 20 of 20 found
+        "]],
+    );
+}
+
+#[test]
 fn one_caller_is_no_race_and_neither_is_the_childs_call_after_its_exec() {
     check(
         "

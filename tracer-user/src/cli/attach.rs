@@ -123,6 +123,7 @@ async fn capture_until_end(
         let over = limit.is_some_and(|limit| begun.elapsed() >= limit);
         if over || wake != Wake::Read || pid.is_some_and(|root| nobody_left(engine, root)) {
             engine.catch_up(&mut pacer).await?;
+            engine.come_to_rest(&mut pacer).await?;
             return Ok(wake);
         }
     }

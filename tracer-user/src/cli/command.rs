@@ -247,6 +247,9 @@ impl Session {
             // Somebody ends the capture process itself: the command goes on alone.
             if ended || wake == Wake::Terminated {
                 self.engine.catch_up(&mut pacer).await?;
+                if ended {
+                    self.engine.come_to_rest(&mut pacer).await?;
+                }
                 return Ok(ended);
             }
         }

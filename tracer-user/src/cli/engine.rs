@@ -173,6 +173,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Where the model is compared with the kernel, goes on until that has come to rest, or the end is asked for again.
+    pub async fn come_to_rest(&mut self, pacer: &mut Pacer) -> Result<(), LiveError> {
+        while self.live.is_to_go_on() && pacer.wake(self).await == Wake::Read {
+            self.pump(self.last_seq())?;
+        }
+        Ok(())
+    }
+
     /// Ends the recording and the sinks. The source is given back: letting go of it takes time.
     pub fn finish(self, complete: bool) -> (Box<dyn Source>, Result<Ended, LiveError>) {
         self.live.finish(complete)

@@ -43,6 +43,9 @@ pub struct VerifyArgs {
     /// How often everything is compared
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "20ms")]
     every: Duration,
+    /// How long to go on at the end until a quiet point has been compared; a second Ctrl-C ends at once
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
+    rest: Duration,
     /// Swallow one change before it is seen, to see that the check notices: exit code 1 is then what must come
     #[arg(long, value_enum, value_name = "KIND")]
     mutate: Option<Kind>,
@@ -115,7 +118,9 @@ fn checker(args: &VerifyArgs, mut found: File) -> Checker {
         Kind::Reparenting => Mutation::Reparenting,
     });
     let whose = if args.target.all { Whose::Everyone } else { Whose::Followed };
-    let options = Options { whose, every: args.every, mutation };
+    // A model that was deceived comes to no rest.
+    let rest = if mutation.is_some() { Duration::ZERO } else { args.rest };
+    let options = Options { whose, every: args.every, rest, mutation };
     let conclude = move |outcome: Outcome| {
         found.write_all(&[verdict(mutation, &outcome)])?;
         if mutation.is_some() {

@@ -95,6 +95,8 @@ pub trait Check {
     fn observed(&mut self, since: Seq, until: Seq, observations: Vec<Observation>);
     /// Everything that has a number before `seq` has been applied.
     fn reached(&mut self, seq: Seq, model: &Model);
+    /// The end is wanted: whether the capture is to go on all the same, for the comparison to come to rest.
+    fn is_to_go_on(&mut self, now: BootNs) -> bool;
 }
 
 /// A row of [`SINKS`].

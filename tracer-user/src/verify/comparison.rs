@@ -49,6 +49,8 @@ pub(super) struct Comparison {
     unannounced: BTreeMap<u32, Seq>,
     recent: VecDeque<Event>,
     last_event_at: BootNs,
+    /// When the last quiet point was over.
+    quiet_at: BootNs,
     counts: Counts,
     divergences: Vec<Divergence>,
 }
@@ -62,6 +64,7 @@ impl Comparison {
             unannounced: BTreeMap::new(),
             recent: VecDeque::new(),
             last_event_at: BootNs(0),
+            quiet_at: BootNs(0),
             counts: Counts::default(),
             divergences: Vec::new(),
         }
@@ -76,6 +79,11 @@ impl Comparison {
     /// Whether a divergence was found.
     pub fn has_diverged(&self) -> bool {
         self.counts.divergences > 0
+    }
+
+    /// When everything was last compared at a quiet point.
+    pub fn quiet_at(&self) -> BootNs {
+        self.quiet_at
     }
 
     /// Whether everything that was observed has been compared.
@@ -275,6 +283,9 @@ impl Comparison {
         self.counts.checks += 1;
         self.counts.quiet += u64::from(run.quiet);
         let (seq, at) = run.last();
+        if run.quiet {
+            self.quiet_at = at;
+        }
         let (missing, hidden) = run.missing(model);
         for key in missing {
             self.missing(key, model, (seq, at, run.quiet));

@@ -122,6 +122,8 @@ pub struct Counts {
     pub divergences: u64,
     /// Records that were lost.
     pub lost: u64,
+    /// Everything was compared at a quiet point after the end was wanted.
+    pub at_rest: bool,
 }
 
 impl Counts {
@@ -139,6 +141,8 @@ pub struct Options {
     pub whose: Whose,
     /// How often, at least.
     pub every: Duration,
+    /// How long to wait for a quiet point at the end.
+    pub rest: Duration,
     /// What is swallowed, for a check of the check.
     pub mutation: Option<Mutation>,
 }
@@ -163,6 +167,9 @@ pub struct Checker {
     mutator: Mutator,
     every: u64,
     observed_at: BootNs,
+    rest: u64,
+    /// When the end was wanted.
+    ending: Option<BootNs>,
     conclude: Option<Conclude>,
 }
 
@@ -171,9 +178,10 @@ impl Checker {
     #[must_use]
     pub fn new(options: &Options, conclude: Conclude) -> Self {
         let comparison = Comparison::new(options.whose);
-        let every = u64::try_from(options.every.as_nanos()).unwrap_or(u64::MAX);
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let (every, rest) = (ns(options.every), ns(options.rest));
         let mutator = Mutator::new(options.mutation);
-        Self { comparison, mutator, every, observed_at: BootNs(0), conclude: Some(conclude) }
+        Self { comparison, mutator, every, observed_at: BootNs(0), rest, ending: None, conclude: Some(conclude) }
     }
 }
 
@@ -193,7 +201,9 @@ impl Sink for Checker {
 
     fn end(&mut self, _: &Model, _: &Summary) -> io::Result<()> {
         let Some(conclude) = self.conclude.take() else { return Ok(()) };
+        let at_rest = self.ending.is_some_and(|ending| self.comparison.quiet_at() > ending);
         let (counts, divergences) = self.comparison.take_result();
+        let counts = Counts { at_rest, ..counts };
         conclude(Outcome { counts, divergences, swallowed: self.mutator.swallowed() })
     }
 
@@ -226,5 +236,10 @@ impl Check for Checker {
 
     fn reached(&mut self, seq: Seq, model: &Model) {
         self.comparison.advance(seq, model);
+    }
+
+    fn is_to_go_on(&mut self, now: BootNs) -> bool {
+        let ending = *self.ending.get_or_insert(now);
+        self.comparison.quiet_at() <= ending && now.since(ending) < self.rest
     }
 }

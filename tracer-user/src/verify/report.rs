@@ -35,6 +35,8 @@ pub fn report(counts: &Counts, divergences: &[Divergence]) -> String {
     if counts.lost > 0 {
         let _ = writeln!(text, "lost          {} records", counts.lost);
     }
+    let rest = if counts.at_rest { "a quiet point" } else { "no quiet point: something was under way all the while" };
+    let _ = writeln!(text, "at the end    {rest}");
     let _ = writeln!(text, "divergences   {}", counts.divergences);
     if too_many_in_flight(counts) {
         let _ = writeln!(text, "too much is in flight: more than 1 % of what was compared");

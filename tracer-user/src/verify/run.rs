@@ -54,14 +54,27 @@ impl Run {
     /// The model has got to where this run begins.
     pub fn begin(&mut self, model: &Model, whose: Whose, last_event_at: BootNs, quiet_ns: u64) {
         let begun = self.observations.first().map_or(BootNs(0), |observation| observation.at);
-        let settled = !compare::is_open(model) && !model.has_open_gap();
-        self.quiet = self.undisturbed && settled && begun.since(last_event_at) >= quiet_ns;
         let is_expected = |process: &&tracer_model::state::Process| {
             process.knowledge == Knowledge::Seen
                 && process.phase != Phase::Reaped
                 && (whose == Whose::Everyone || process.followed)
         };
         self.expected = model.processes().filter(is_expected).map(|process| process.key).collect();
+        let settled = !compare::is_open(model) && !model.has_open_gap() && !self.shows_a_reap(model);
+        self.quiet = self.undisturbed && settled && begun.since(last_event_at) >= quiet_ns;
+    }
+
+    fn shown(&self) -> BTreeSet<Pid> {
+        self.observations.iter().map(|observation| observation.state.id.pid).collect()
+    }
+
+    /// Whether a zombie is no more whose parent waits, or whose reap nothing tells: one that is still there can stay for long, and
+    /// nothing is under way with it.
+    fn shows_a_reap(&self, model: &Model) -> bool {
+        let shown = self.shown();
+        let gone =
+            self.expected.iter().filter(|key| !shown.contains(&key.number)).filter_map(|key| model.process(*key));
+        gone.into_iter().any(|known| known.is_zombie() && compare::explanation_of_absence(model, known).is_some())
     }
 
     /// The next observation, if the model has got there.
@@ -79,7 +92,7 @@ impl Run {
     /// Processes that the model has had all the while and that were not shown, and of these, those that are there all the same:
     /// some kernels keep a process from the task iterator, and one that is in `/proc` is there.
     pub fn missing(&self, model: &Model) -> (Vec<ProcKey>, BTreeSet<Pid>) {
-        let shown: BTreeSet<Pid> = self.observations.iter().map(|observation| observation.state.id.pid).collect();
+        let shown = self.shown();
         let (mut missing, mut hidden) = (Vec::new(), BTreeSet::new());
         for key in self.expected.iter().filter(|key| !shown.contains(&key.number)) {
             let Some(known) = model.process(*key).filter(|known| known.phase != Phase::Reaped) else { continue };

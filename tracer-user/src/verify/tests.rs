@@ -1,5 +1,7 @@
 //! What becomes of a difference, by hand: a model that knows less than the kernel, and looks at it after a while.
 
+use std::time::Duration;
+
 use tracer_model::{
     dsl,
     event::{Event, State},
@@ -7,8 +9,8 @@ use tracer_model::{
     state::Model,
 };
 
-use super::{Counts, Excuse, SETTLE_NS, Whose, comparison::Comparison};
-use crate::capture::Observation;
+use super::{Checker, Counts, Excuse, Options, SETTLE_NS, Whose, comparison::Comparison};
+use crate::{capture::Observation, sink::Check as _};
 
 const MS: u64 = 1_000_000;
 
@@ -179,4 +181,38 @@ fn a_process_that_is_gone_and_whose_reap_would_be_seen_diverges() {
     stage.look_after(MS);
     let counts = stage.counts();
     assert!(counts.divergences > 0 && !excuses(&counts).contains(&Excuse::Release), "{counts:?}");
+}
+
+#[test]
+fn a_zombie_that_stays_keeps_nothing_from_being_quiet_and_one_that_goes_does() {
+    let zombie = format!("{SHELL}    4999911: exit 0\n    4999911: dead\n");
+    // No call of bash was seen yet: its wait may be one that is not, and would be under way.
+    let mut stage = Stage::new(&zombie, &zombie);
+    stage.look_after(20 * MS);
+    let counts = stage.counts();
+    assert_eq!((counts.quiet, counts.divergences), (1, 0), "{counts:?}");
+    let gone = "
+        snapshot 1 init {+init_parent pp=0}
+        snapshot 4999910 bash {pg=4999910 sid=4999910 +leader pp=1}
+        snapshot-end
+    ";
+    let mut stage = Stage::new(&zombie, gone);
+    stage.look_after(20 * MS);
+    let counts = stage.counts();
+    assert_eq!((counts.quiet, counts.divergences, excuses(&counts)), (0, 0, vec![Excuse::Release]), "{counts:?}");
+}
+
+#[test]
+fn the_end_waits_for_a_quiet_point_and_not_for_ever() {
+    let options =
+        Options { whose: Whose::Everyone, every: Duration::ZERO, rest: Duration::from_millis(5), mutation: None };
+    let mut checker = Checker::new(&options, Box::new(|_| Ok(())));
+    let mut stage = Stage::new(SHELL, SHELL);
+    let begun = stage.at;
+    assert!(checker.is_to_go_on(begun), "nothing was compared yet");
+    assert!(checker.is_to_go_on(BootNs(begun.0 + 4 * MS)));
+    assert!(!checker.is_to_go_on(BootNs(begun.0 + 5 * MS)), "5 ms are allowed");
+    stage.look_after(20 * MS);
+    checker.comparison = stage.comparison;
+    assert!(!checker.is_to_go_on(begun), "a quiet point was compared");
 }

@@ -65,6 +65,9 @@ impl Row {
         if round.code != Some(0) {
             self.trouble.push(format!("verify ended with {:?}", round.code));
         }
+        if !round.is_at_rest() {
+            self.trouble.push("verify came to no quiet point at the end".to_owned());
+        }
         if round.number("compared") == 0 {
             self.trouble.push("nothing was compared".to_owned());
         }

@@ -23,9 +23,9 @@ use super::{
 /// How long the probes may take to attach on a busy machine.
 const ATTACH: Duration = Duration::from_mins(1);
 
-/// A process that nobody waited for whose calls are seen is known to be gone when its memory is free: the kernel does that when
-/// it has the time (RCU), on a busy machine after seconds.
-const RELEASE: Duration = Duration::from_secs(10);
+/// How long a quiet point may take to come at the end: a process that nobody waited for whose calls are seen is known to be gone
+/// when its memory is free, and the kernel does that when it has the time (RCU), on a busy machine after seconds.
+const REST: &str = "60s";
 
 /// Large rings: a suite is to be judged, not how much a busy machine can lose.
 const RING: &str = "67108864";
@@ -51,7 +51,12 @@ pub struct Round {
 impl Round {
     /// Nothing is wrong that a recording could explain.
     fn is_good(&self) -> bool {
-        self.code == Some(0) && self.miscounted.is_empty() && self.not_closed == 0
+        self.code == Some(0) && self.is_at_rest() && self.miscounted.is_empty() && self.not_closed == 0
+    }
+
+    /// Its last look was at a quiet point, when everything was through.
+    pub fn is_at_rest(&self) -> bool {
+        self.verify.lines().any(|line| line == "at the end    a quiet point")
     }
 
     /// The number behind a word that begins a line of what `verify` printed.
@@ -70,7 +75,6 @@ pub fn round(place: &Place, sesstrace: &str, every: &str, number: usize) -> anyh
     let outcome = Bpftrace::start(place.cgroup()).and_then(|bpftrace| {
         let outcome = place.run(&format!("traced-{number}"));
         let theirs = bpftrace.end()?;
-        thread::sleep(RELEASE);
         Ok((outcome?, theirs))
     });
     // Whatever went wrong, nothing goes on tracing.
@@ -100,7 +104,7 @@ pub fn round(place: &Place, sesstrace: &str, every: &str, number: usize) -> anyh
 /// Starts `verify` and waits until it traces: then the recording has its header.
 fn start(sesstrace: &str, every: &str, recording: &Path) -> anyhow::Result<Child> {
     let mut verify = Command::new(sesstrace)
-        .args(["verify", "--all", "--every", every, "--ring-bytes", RING, "-w"])
+        .args(["verify", "--all", "--every", every, "--rest", REST, "--ring-bytes", RING, "-w"])
         .arg(recording)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -3,11 +3,14 @@
 use std::io::Write as _;
 
 use nix::{
-    sys::signal::{SigSet, kill},
+    sys::{
+        signal::{SigSet, kill},
+        wait::wait,
+    },
     unistd::{alarm, pause},
 };
 
-use crate::kit::{cgroup::Cgroup, prelude::*, proc::stat, terminal::CTRL_BACKSLASH};
+use crate::kit::{cgroup::Cgroup, prelude::*, proc::stat, process::adopt, terminal::CTRL_BACKSLASH};
 
 /// Ctrl-\ at a terminal.
 pub const QUIT: Scenario = Scenario {
@@ -28,6 +31,7 @@ fn quit() -> Result<()> {
     let terminal = Terminal::open()?;
     let ready = Gate::new()?;
     let shell = terminal.login("shell", || {
+        adopt()?;
         catch(Signal::SIGTTOU, Catch::Ignore)?;
         let (go, waits, all) = (Gate::new()?, Gate::new()?, Gate::new()?);
         let job = spawn("dies", || {
@@ -60,6 +64,8 @@ fn quit() -> Result<()> {
         ready.open()?;
         job.dies_of(Signal::SIGQUIT)?;
         go.open()?;
+        // Nobody outlives the session.
+        while wait().is_ok() {}
         Ok(terminal.set_foreground(me())?)
     })?;
     ready.pass()?;

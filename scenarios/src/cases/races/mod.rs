@@ -7,12 +7,14 @@ mod child_reaped;
 mod parent_first;
 mod parent_late_harmful;
 mod parent_late_innocuous;
+mod undecided;
 mod vfork_spawn;
 
 /// The family.
 pub const ALL: &[&Scenario] = &[
     &child_first::CASE,
     &parent_first::CASE,
+    &undecided::CASE,
     &parent_late_innocuous::CASE,
     &parent_late_harmful::CASE,
     &child_reaped::CASE,
