@@ -2,6 +2,11 @@
 //!
 //! Must not: change what a number means; fields are only added.
 
+use prost::{
+    Message as _,
+    encoding::{encode_varint, sint64},
+};
+
 /// Everything in a frame is one of these, each behind its length.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Record {
@@ -43,6 +48,24 @@ pub(super) struct Record {
         tags = "12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 31, 32"
     )]
     pub content: Option<Content>,
+}
+
+/// The field of [`Record::at`].
+const AT: u32 = 6;
+
+impl Record {
+    /// Appends the message behind its length. The time stands last: nothing can foretell it, and what stands before it is often
+    /// as it was in an earlier message, which compresses the better the less is in between.
+    pub(super) fn append(mut self, out: &mut Vec<u8>) {
+        let at = std::mem::take(&mut self.at);
+        let has_time = at != 0;
+        let length = self.encoded_len() + if has_time { sint64::encoded_len(AT, &at) } else { 0 };
+        encode_varint(length as u64, out);
+        self.encode_raw(out);
+        if has_time {
+            sint64::encode(AT, &at, out);
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]

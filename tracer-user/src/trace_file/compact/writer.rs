@@ -4,9 +4,11 @@
 
 use std::io;
 
-use prost::Message as _;
 use tracer_model::{MODEL_ID, event::Event, state::Model};
-use zstd::stream::raw::{Encoder as Zstd, InBuffer, Operation, OutBuffer};
+use zstd::{
+    stream::raw::{Encoder as Zstd, InBuffer, Operation, OutBuffer},
+    zstd_safe::CParameter,
+};
 
 use super::{
     encode::Encoder,
@@ -15,8 +17,10 @@ use super::{
 };
 use crate::trace_file::{Header, Summary, json::header_line, place::Place};
 
-/// Compression level: above it a tenth of the size costs twice the time.
-const LEVEL: i32 = 6;
+/// Compression level: above it a twentieth of the size costs twice the time.
+const LEVEL: i32 = 8;
+/// The shortest repetition that is looked for: what two messages have in common is often no longer.
+const SHORTEST: u32 = 4;
 /// A check stands at least after so many bytes: what a reader holds before it believes it.
 const BATCH_BYTES: usize = 16 * 1024;
 
@@ -69,7 +73,8 @@ impl Writer {
     /// Begins a recording.
     pub(in super::super) fn new(header: &Header, limits: Limits) -> io::Result<Self> {
         let mut zstd = Zstd::new(LEVEL)?;
-        zstd.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true))?;
+        zstd.set_parameter(CParameter::ChecksumFlag(true))?;
+        zstd.set_parameter(CParameter::MinMatch(SHORTEST))?;
         let mut writer = Self {
             limits,
             encoder: Encoder::default(),
@@ -112,7 +117,7 @@ impl Writer {
             self.open_marked(false);
         }
         let record = self.encoder.encode(event);
-        self.record(&record)?;
+        self.record(record)?;
         self.place.pass(event);
         let Some(frame) = &mut self.frame else { return Ok(()) };
         frame.events += 1;
@@ -192,12 +197,12 @@ impl Writer {
     }
 
     fn message(&mut self, content: Content) -> io::Result<()> {
-        self.record(&Record { content: Some(content), ..Record::default() })
+        self.record(Record { content: Some(content), ..Record::default() })
     }
 
     /// Appends a message to the batch, and ends the batch when it is large.
-    fn record(&mut self, record: &Record) -> io::Result<()> {
-        record.encode_length_delimited(&mut self.batch).map_err(io::Error::other)?;
+    fn record(&mut self, record: Record) -> io::Result<()> {
+        record.append(&mut self.batch);
         if self.batch.len() >= BATCH_BYTES { self.check() } else { Ok(()) }
     }
 
@@ -207,8 +212,7 @@ impl Writer {
             return Ok(());
         }
         let check = Content::Check(crc32fast::hash(&self.batch));
-        let record = Record { content: Some(check), ..Record::default() };
-        record.encode_length_delimited(&mut self.batch).map_err(io::Error::other)?;
+        Record { content: Some(check), ..Record::default() }.append(&mut self.batch);
         if let Some(frame) = &mut self.frame {
             frame.bytes += self.batch.len();
         }
@@ -254,6 +258,7 @@ impl Writer {
 mod tests {
     use std::{io::Write as _, path::Path, process::Command};
 
+    use prost::Message as _;
     use tracer_model::event::{Comm, EventKind};
 
     use super::*;
