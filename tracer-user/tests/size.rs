@@ -1,5 +1,4 @@
 //! How many bytes an event takes on disk: at most eight, keyframes and index included.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "../examples/bench_recording/generate.rs"]
 #[expect(clippy::indexing_slicing, reason = "its own arrays are not empty")]
