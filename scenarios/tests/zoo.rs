@@ -5,7 +5,7 @@
 use std::process::Command;
 
 /// Parts of their names.
-const HERE: [&str; 9] = [
+const HERE: [&str; 13] = [
     "nohup",
     "setsid -f",
     "start-stop-daemon -d",
@@ -15,6 +15,10 @@ const HERE: [&str; 9] = [
     "perl",
     "rust, the crate",
     "disown",
+    "cron's job",
+    "at's job",
+    "ssh leftover",
+    "ssh leftover that keeps",
 ];
 
 #[test]

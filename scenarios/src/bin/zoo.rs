@@ -72,8 +72,8 @@ fn tell(name: &str, looks: Result<Looks>) -> bool {
     match looks {
         Ok(Looks { ground, said, faults }) => {
             println!("{name:30} {ground}");
-            for (form, verdict, rules) in said {
-                println!("  {form:8} {verdict:9} {rules}");
+            for (form, verdict, policy, rules) in said {
+                println!("  {form:8} {verdict:9} {policy:14} {rules}");
             }
             for fault in &faults {
                 println!("  WRONG {fault}");

@@ -16,10 +16,34 @@ pub struct Animal {
     /// What `/proc` shows: new session, leader (S of its session, G of its group only, - neither), terminal, directory, umask,
     /// fd 0, fd 7, whether SIGUSR2 and SIGWINCH were reset.
     pub truth: &'static str,
-    /// The rules that must be told when its launch was seen; letters are those of JC506.
+    /// The rules that must be told when its launch was seen; letters are those of JC506. One with a `?` is told only where the
+    /// process between it and who started all was looked at first.
     pub rules: &'static str,
-    /// The verdict then.
+    /// The verdict then. Behind a slash that of who has not seen the launch, where it cannot know.
     pub verdict: &'static str,
+}
+
+/// By which policy each is to be judged, in every form. Who is not here: by that for whom nobody else does anything.
+const POLICIES: [(&str, &str); 11] = [
+    ("nohup x &", "shell-job"),
+    ("supervisord's child", "supervised"),
+    ("runsv's child", "supervised"),
+    ("s6-supervise's child", "supervised"),
+    ("unshare -pf", "container-init"),
+    ("tmux server", "multiplexer"),
+    ("screen -dm", "multiplexer"),
+    ("cron's job", "scheduled"),
+    ("at's job", "scheduled"),
+    ("ssh leftover", "ssh-leftover"),
+    ("ssh leftover that keeps ssh", "ssh-leftover"),
+];
+
+impl Animal {
+    /// The policy by which it must be judged.
+    #[must_use]
+    pub fn policy(&self) -> &'static str {
+        POLICIES.iter().find(|row| row.0 == self.name).map_or("sysv", |row| row.1)
+    }
 }
 
 const NONE: &[(&str, &str)] = &[];

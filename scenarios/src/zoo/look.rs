@@ -21,8 +21,8 @@ use super::{
 pub struct Looks {
     /// The truth.
     pub ground: String,
-    /// What an audit said, by form: verdict and rules.
-    pub said: Vec<(&'static str, String, String)>,
+    /// What an audit said, by form: verdict, policy, and rules.
+    pub said: Vec<(&'static str, String, String, String)>,
     /// What is not as it must be.
     pub faults: Vec<String>,
 }
@@ -32,6 +32,8 @@ pub struct Looks {
 pub fn is_here(animal: &Animal) -> bool {
     let test = match animal.program {
         "python3-daemon" => "/usr/bin/python3 -c 'import daemon'".to_owned(),
+        // In a mount namespace of its own.
+        program @ ("cron" | "atd") => format!("command -v {program} && unshare -m true"),
         program => format!("command -v {program}"),
     };
     let mut command = Command::new("sh");
@@ -133,7 +135,10 @@ impl Looks {
         if said.get("launch_seen") == Some(&Value::Bool(false)) {
             rules.push("(launch not seen)".to_owned());
         }
-        self.said.push((form, text(said, "verdict"), rules.join(" ")));
+        if said.get("settled") == Some(&Value::Bool(false)) {
+            rules.push("(not settled)".to_owned());
+        }
+        self.said.push((form, text(said, "verdict"), text(said, "policy"), rules.join(" ")));
     }
 
     /// Compares with what must be: events and snapshots must agree, but for what a snapshot says that it did not see.
@@ -141,12 +146,18 @@ impl Looks {
         if self.ground != animal.truth {
             self.faults.push(format!("/proc shows {}, not {}", self.ground, animal.truth));
         }
-        for (form, verdict, rules) in &self.said {
-            if verdict != animal.verdict {
-                self.faults.push(format!("{form}: {verdict}, not {}", animal.verdict));
+        for (form, verdict, policy, rules) in &self.said {
+            if policy != animal.policy() {
+                self.faults.push(format!("{form}: policy {policy}, not {}", animal.policy()));
             }
             let unseen = rules.contains("(launch not seen)");
-            let fits = if unseen { is_part(rules, animal.rules) } else { rules == animal.rules };
+            let (of_events, of_a_snapshot) = animal.verdict.split_once('/').unwrap_or((animal.verdict, animal.verdict));
+            let expected = if unseen { of_a_snapshot } else { of_events };
+            if verdict != expected {
+                self.faults.push(format!("{form}: {verdict}, not {expected}"));
+            }
+            let partly = unseen || rules.contains("(not settled)");
+            let fits = if partly { is_part(rules, animal.rules) } else { *rules == expected_rules(animal, rules) };
             if !fits {
                 self.faults.push(format!("{form}: {rules}, not {}", animal.rules));
             }
@@ -164,6 +175,15 @@ fn rule(finding: &Value) -> String {
     let letters = ["(a)", "(b)", "(c)", "(d)", "(e)"].into_iter().filter(|letter| fact.contains(letter));
     let letters: String = letters.map(|letter| letter.trim_matches(['(', ')'])).collect();
     if id == "JC506" { format!("{id}{letters}") } else { id }
+}
+
+/// The rules that must be said; those with a `?` only where they are.
+fn expected_rules(animal: &Animal, said: &str) -> String {
+    let rules = animal.rules.split(' ').filter_map(|rule| match rule.strip_suffix('?') {
+        Some(rule) => said.split(' ').any(|said| said == rule).then_some(rule),
+        None => Some(rule),
+    });
+    rules.collect::<Vec<_>>().join(" ")
 }
 
 /// Every rule that is said is one that must be, with no other letters.

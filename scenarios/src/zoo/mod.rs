@@ -5,6 +5,7 @@
 //! close-on-exec, SIGUSR2 ignored, SIGWINCH blocked and nothing but PATH in the environment.
 
 mod animals;
+mod errands;
 mod ground;
 mod look;
 mod more;
@@ -19,5 +20,5 @@ pub use watcher::Watcher;
 /// Everyone.
 #[must_use]
 pub fn animals() -> Vec<&'static Animal> {
-    animals::ANIMALS.iter().chain(more::MORE).collect()
+    animals::ANIMALS.iter().chain(more::MORE).chain(errands::ERRANDS).collect()
 }

@@ -96,12 +96,11 @@ pub const POLICIES: &[Policy] = &[
     Policy {
         name: "scheduled",
         rules: &["JC503", "JC504", "JC505"],
-        why: "cron and at start jobs in a session of their own, with pipes that they read to the end",
+        why: "cron and at start jobs without a terminal, and wait for them and for what they write",
         recognise: |it| {
-            it.above.iter().any(|name| is_one_of(name, &SCHEDULERS))
-                || [&b"/cron.service"[..], b"/crond.service", b"/atd.service"]
-                    .iter()
-                    .any(|unit| contains(it.cgroup, unit))
+            let units = [&b"/cron.service"[..], b"/crond.service", b"/atd.service"];
+            let below = || it.above.iter().any(|name| is_one_of(name, &SCHEDULERS));
+            !is_one_of(it.name, &SCHEDULERS) && (below() || units.iter().any(|unit| contains(it.cgroup, unit)))
         },
     },
     Policy {
@@ -154,6 +153,17 @@ impl Policy {
     #[must_use]
     pub fn recognise(observed: &Observed<'_>) -> &'static Self {
         POLICIES.iter().find(|policy| (policy.recognise)(observed)).unwrap_or(&SYSV)
+    }
+
+    /// Whether who started it goes on watching it, on purpose: it stands for itself, and may be in that one's session.
+    #[must_use]
+    pub fn is_watched(observed: &Observed<'_>) -> bool {
+        let by_scheduler = || observed.above.first().is_some_and(|parent| is_one_of(parent, &SCHEDULERS));
+        match Self::recognise(observed).name {
+            "supervised" | "container-init" => true,
+            "scheduled" => by_scheduler(),
+            _ => false,
+        }
     }
 
     /// Whether a rule applies.

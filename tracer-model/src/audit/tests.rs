@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Grounds, Looks, Observed, POLICIES, Paths, Policy, Verdict, compare, judge};
 use crate::{
+    delta::Change,
     dsl::parse,
     event::{EventKind, Inspection},
     ids::{Pid, ProcKey},
@@ -37,19 +38,28 @@ impl Looks for Seen {
 /// below it, was seen; what the shell has open is as it was inspected, unless it was not.
 fn judged(pid: u32, text: &str, launch: bool) -> (Verdict, String, String) {
     let (mut model, mut paths, mut seen) = (Model::new(), Paths::default(), Seen::default());
+    let mut launched_by = BTreeMap::new();
     for event in parse(&format!("{SHELL}{text}")).unwrap() {
         let delta = model.apply(&event);
         paths.observe(event.at, &delta, &model);
+        for change in &delta.changes {
+            if let Change::Forked { child, parent } = *change {
+                launched_by.insert(child, parent);
+            }
+        }
         if let (EventKind::Inspected(inspection), Some(process)) = (&event.kind, delta.subject) {
             seen.0.insert(process, (**inspection).clone());
         }
     }
     let key = model.process_by_pid(Pid(pid)).unwrap().key;
     let shell = model.process_by_pid(Pid(10)).filter(|_| launch);
+    let parents = std::iter::successors(launched_by.get(&key), |parent| launched_by.get(*parent));
+    let launchers: Vec<ProcKey> = parents.copied().collect();
     let grounds = Grounds {
         own: seen.of(key),
         launched_in: shell.and_then(|shell| shell.session),
         launcher: shell.and_then(|shell| Some((shell.key, seen.of(shell.key)?))),
+        launchers: &launchers,
         supervised: false,
         looks: &seen,
     };
@@ -199,6 +209,47 @@ fn a_pipe_whose_maker_was_not_seen_is_explained_by_who_holds_its_other_end() {
     let hidden = with("inspected 50 asked fds=!13");
     assert_eq!(hidden, (Verdict::Unknown, "who has the other end of fd 7 was not seen".to_owned()));
     assert_eq!(with("inspected 40 asked fd=7:pipe:10:77:w:pipe:[77] fd=6:pipe:10:77:r:pipe:[77]").0, Verdict::Detached);
+}
+
+/// A login 20 over the network that was started below the shell, a job 22 of its shell 21, and what the job writes to.
+const LOGIN: &str = "
+    inspected 10 asked fds=
+    10: fork 20
+    20: setsid() = 20 {tty=-}
+    20: fork 21
+    21: setsid() = 21
+    21: fork 22
+    22: setsid() = 22
+    21: exit 0
+    21: dead
+    22: takes SIGWINCH 0 handler {pp=1}
+    inspected 22 settled fd=1:pipe:10:77:w:pipe:[77]
+";
+
+#[test]
+fn a_pipe_of_somebody_between_is_of_who_started_it() {
+    let with = |look: &str| {
+        let (verdict, reason, _) = judged(22, &format!("{LOGIN}{look}"), true);
+        (verdict, reason)
+    };
+    let partial = (Verdict::Partial, "fd 1 is a pipe of 20, which started it".to_owned());
+    assert_eq!(with("inspected 20 asked fd=9:pipe:10:77:r:pipe:[77]"), partial);
+    assert_eq!(with("inspected 20 asked fd=9:pipe:10:78:r:pipe:[78]").0, Verdict::Detached, "it made it itself");
+    let over = "inspected 20 asked fd=9:pipe:10:77:r:pipe:[77]\n20: exit 0\n20: dead";
+    assert_eq!(with(over).0, Verdict::Detached, "nobody waits any more");
+}
+
+#[test]
+fn a_job_of_a_scheduler_stands_for_itself_and_the_scheduler_is_a_service() {
+    let job = Observed { name: b"sh", above: vec![b"cron", b"cron"], ..Observed::default() };
+    let below = Observed { name: b"sleep", above: vec![b"sh", b"cron", b"cron"], ..Observed::default() };
+    let left =
+        Observed { above: vec![b"systemd"], cgroup: b"/system.slice/cron.service", adopted: true, ..job.clone() };
+    for (observed, watched) in [(&job, true), (&below, false), (&left, false)] {
+        assert_eq!((Policy::recognise(observed).name, Policy::is_watched(observed)), ("scheduled", watched));
+    }
+    let cron = Observed { name: b"cron", output_is_socket: true, ..left };
+    assert_eq!(Policy::recognise(&cron).name, "systemd-simple");
 }
 
 #[test]

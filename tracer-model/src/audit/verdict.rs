@@ -8,8 +8,8 @@ use super::pipes::{self, End, Looks};
 use crate::{
     delta::LeaderState,
     event::inspection::{Descriptor, Descriptors, Inspection, Known, LOOKED_AT, MAX_DESCRIPTORS, Target, Unread},
-    ids::{ProcKey, SessionKey},
-    state::{Model, Process},
+    ids::{Pid, ProcKey, SessionKey},
+    state::{Model, Phase, Process},
 };
 
 /// Whether a process is detached.
@@ -58,7 +58,9 @@ pub struct Grounds<'a> {
     pub launched_in: Option<SessionKey>,
     /// What its launcher had open, where that was inspected, and whose it is.
     pub launcher: Option<(ProcKey, &'a Inspection)>,
-    /// Its parent lives and is a supervisor: being in its session is on purpose.
+    /// Who forked it, and those above, nearest first, as far as that was seen.
+    pub launchers: &'a [ProcKey],
+    /// Its parent lives and watches it: being in its session is on purpose.
     pub supervised: bool,
     /// Everybody's last inspection.
     pub looks: &'a dyn Looks,
@@ -168,6 +170,10 @@ fn by_pipes(model: &Model, process: &Process, own: &Descriptors, grounds: &Groun
                     let of = format!("fd {} is a pipe of who started it", pipe.number);
                     return Some((Verdict::Partial, of));
                 }
+                if nameless && let Some(by) = made_by(model, process, pipe, grounds) {
+                    let of = format!("fd {} is a pipe of {by}, which started it", pipe.number);
+                    return Some((Verdict::Partial, of));
+                }
                 if nameless && !handed_on && !there.has_every_pipe() {
                     unknown.get_or_insert_with(|| format!("who has the other end of fd {} was not seen", pipe.number));
                 }
@@ -187,6 +193,18 @@ fn by_pipes(model: &Model, process: &Process, own: &Descriptors, grounds: &Groun
         }
     }
     unknown.map(|why| (Verdict::Unknown, why))
+}
+
+/// One of those between it and who started the whole, who has this pipe and does not wait for the process.
+fn made_by(model: &Model, process: &Process, pipe: &Descriptor, grounds: &Grounds<'_>) -> Option<Pid> {
+    let holds = |key: &&ProcKey| {
+        let lives = model.process(**key).is_some_and(|it| it.phase == Phase::Alive);
+        let open = grounds.looks.of(**key).and_then(|it| it.descriptors.as_ref().ok());
+        lives && open.is_some_and(|it| it.open.iter().any(|end| end.same_target(pipe)))
+    };
+    let serves = |key: &&ProcKey| process.parent == Some(**key) && !process.parent_exited;
+    let mut makers = grounds.launchers.iter().filter(|_| !grounds.supervised).filter(holds);
+    makers.find(|key| !serves(key)).map(|key| key.number)
 }
 
 fn unseen(inspection: &Inspection) -> Vec<(&'static str, i32)> {

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 /// Programs, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 29] = [
+const PROGRAMS: [(&str, &str); 33] = [
     ("bash", "bash"),
     ("dash", "dash"),
     ("zsh", "zsh"),
@@ -22,6 +22,10 @@ const PROGRAMS: [(&str, &str); 29] = [
     ("ps", "procps"),
     ("ssh-agent", "openssh-client"),
     ("ssh-add", "openssh-client"),
+    ("ssh", "openssh-client"),
+    ("sshd", "openssh-server"),
+    ("cron", "cron"),
+    ("atd", "at"),
     ("script", "bsdutils"),
     ("tmux", "tmux"),
     ("make", "make"),

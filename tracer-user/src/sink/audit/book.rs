@@ -50,6 +50,8 @@ pub(super) struct Book {
     /// The command before its exec: what its launcher handed on.
     handed_on: BTreeMap<ProcKey, Look>,
     inspections: BTreeMap<ProcKey, Look>,
+    /// Who was inspected when it had settled, or when somebody asked.
+    settled: BTreeSet<ProcKey>,
     /// What an inspection is compared with: also when that one has ended since.
     origins: BTreeMap<ProcKey, (ProcKey, Look)>,
 }
@@ -78,6 +80,7 @@ impl Book {
             launches: BTreeMap::new(),
             handed_on: BTreeMap::new(),
             inspections: BTreeMap::new(),
+            settled: BTreeSet::new(),
             origins: BTreeMap::new(),
         }
     }
@@ -90,6 +93,9 @@ impl Book {
         }
         if let (EventKind::Inspected(inspection), Some(process)) = (&event.kind, delta.subject) {
             let launch = inspection.moment == Moment::Launch;
+            if matches!(inspection.moment, Moment::Settled | Moment::Asked) {
+                self.settled.insert(process);
+            }
             let book = if launch { &mut self.handed_on } else { &mut self.inspections };
             book.insert(process, Rc::new((event.at, (**inspection).clone())));
             // That of the launcher that has ended is what there was; whoever is above that is farther away.
@@ -132,6 +138,7 @@ impl Book {
             Change::Reaped { process, .. } => {
                 self.launches.remove(&process);
                 self.inspections.remove(&process);
+                self.settled.remove(&process);
                 self.origins.remove(&process);
                 // The command's is what its descendants are compared with when it has ended.
                 if model.followed_root() != Some(process) {
@@ -145,7 +152,12 @@ impl Book {
     /// How many entries there are of processes.
     #[cfg(test)]
     pub fn entries(&self) -> usize {
-        self.paths.count() + self.launches.len() + self.handed_on.len() + self.inspections.len() + self.origins.len()
+        self.paths.count()
+            + self.launches.len()
+            + self.handed_on.len()
+            + self.inspections.len()
+            + self.origins.len()
+            + self.settled.len()
     }
 
     /// The last inspection of a process.
@@ -186,7 +198,7 @@ impl Book {
         let alone = adopted || process.facts.session_leader || process.tty.is_some() && process.facts.hup_ignored;
         // Who ended while everybody was looked at is nobody to judge.
         let there = self.inspection(process.key).filter(|it| is_there(it));
-        let watched = || is_watched(&observed(process, model, there));
+        let watched = || Policy::is_watched(&observed(process, model, there));
         process.key.number.0 > 1 && !self.looks(process.key) && there.is_some() && (alone || watched())
     }
 
@@ -204,11 +216,13 @@ impl Book {
         let observed = observed(process, model, inspection);
         let chosen = (self.choose)(&observed, program);
         let origin = self.origins.get(&key);
+        let launchers: Vec<ProcKey> = self.launches.get(&key).into_iter().flatten().map(|launch| launch.by).collect();
         let grounds = Grounds {
             own: inspection,
             launched_in: launch.map(|launch| launch.session),
             launcher: origin.map(|(launcher, look)| (*launcher, &look.1)),
-            supervised: is_watched(&observed),
+            launchers: &launchers,
+            supervised: Policy::is_watched(&observed),
             looks: self,
         };
         let mut row = Row {
@@ -228,6 +242,7 @@ impl Book {
             findings: Vec::new(),
             excused: BTreeSet::new(),
             compared: launch.is_some(),
+            settled: inspection.is_none() || self.settled.contains(&key),
         };
         for finding in findings.filter(|it| is_of_daemons(it) && holds(it, process, model)) {
             if row.applies(finding.rule.id) {
@@ -271,11 +286,6 @@ impl Book {
 fn launching_parent(model: &Model, process: ProcKey) -> Option<ProcKey> {
     let process = model.process(process).filter(|it| !it.parent_exited && !it.facts.parent_is_init)?;
     process.parent.filter(|parent| launches(model, *parent))
-}
-
-/// Who started it watches it, on purpose.
-fn is_watched(observed: &Observed<'_>) -> bool {
-    ["supervised", "container-init"].contains(&Policy::recognise(observed).name)
 }
 
 /// A rule about daemons.

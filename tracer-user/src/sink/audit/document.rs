@@ -69,6 +69,7 @@ fn verdict(row: &Row) -> Value {
             "policy": row.chosen.policy.name,
             "launched_by": row.launched,
             "launch_seen": row.compared,
+            "settled": row.settled,
             "unseen": unseen.collect::<Vec<_>>(),
         },
     })

@@ -81,6 +81,8 @@ pub(crate) struct Row {
     pub excused: BTreeSet<&'static str>,
     /// Its launch was seen, so that what needs the comparison with it could be said.
     pub compared: bool,
+    /// It was looked at when it had settled, or when somebody asked: what the rules say of such a one could be said.
+    pub settled: bool,
 }
 
 impl Row {

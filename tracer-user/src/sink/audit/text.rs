@@ -94,6 +94,12 @@ pub(super) fn details(row: &Row, base: BootNs, style: Style, out: &mut dyn Write
     for (what, errno) in &row.judgement.unseen {
         writeln!(out, "  unseen {what}: {}", crate::sink::phrase::errno_name(*errno))?;
     }
+    if !row.settled {
+        writeln!(
+            out,
+            "  unseen how it settled: it was looked at when the command ended; JC504, JC505 and JC506 are of who was looked at later"
+        )?;
+    }
     if !row.compared {
         writeln!(
             out,

@@ -91,6 +91,7 @@ pub(super) fn object(row: &Row, base: BootNs, more: Value, out: &mut dyn Write) 
         "tty": row.tty,
         "launched_by": row.launched,
         "launch_seen": row.compared,
+        "settled": row.settled,
         "policy": row.chosen.policy.name,
         "policy_why": row.chosen.policy.why,
         "policy_line": row.chosen.line,
