@@ -52,7 +52,7 @@ pub enum Excuse {
     Call,
     /// An exit that has begun and is not complete.
     Exit,
-    /// A stop signal that was sent and has not stopped its target yet.
+    /// A stop signal that was sent and has not stopped its target yet; under ptrace also a stop that has ended and not shown that.
     Stop,
     /// The kernel made the change before the probe that records it ran: a fork, an open, a hangup.
     Record,

@@ -81,7 +81,7 @@ fn one(text: &mut String, divergence: &Divergence) {
         let why = match excuse {
             Excuse::Call => "a call was open",
             Excuse::Exit => "an exit was not complete",
-            Excuse::Stop => "a stop signal had been sent",
+            Excuse::Stop => "a stop or its end was on its way",
             Excuse::Record => "its record was awaited",
             Excuse::Release => "its reaper is hidden",
             Excuse::Loss => "records had been lost",

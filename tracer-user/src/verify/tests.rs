@@ -216,3 +216,20 @@ fn the_end_waits_for_a_quiet_point_and_not_for_ever() {
     checker.comparison = stage.comparison;
     assert!(!checker.is_to_go_on(begun), "a quiet point was compared");
 }
+
+#[test]
+fn to_a_tracer_the_end_of_a_stop_shows_itself_when_the_process_runs() {
+    let stopped = format!("{SHELL}    4999911: stops SIGSTOP\n");
+    let continued = format!("{stopped}    4999910: SIGCONT -> 4999911\n");
+    for (by_tracer, divergences) in [(true, 0), (false, 1)] {
+        let mut stage = Stage::new(&stopped, &continued);
+        if by_tracer {
+            stage.model.seen_by_tracer();
+        }
+        stage.look_after(MS);
+        let counts = stage.comparison.take_result().0;
+        assert_eq!((counts.divergences, counts.in_flight.contains_key(&Excuse::Stop)), (divergences, by_tracer));
+        stage.look_after(SETTLE_NS + 1);
+        assert!(!by_tracer || stage.counts().divergences > 0, "100 ms are allowed");
+    }
+}
