@@ -110,6 +110,9 @@ fn one(step: &Step, root: &Path, log: &PathBuf) -> anyhow::Result<bool> {
         say(&format!("    {}", worth_telling.trim()))?;
     }
     if !status.success() {
+        for failure in text.lines().filter(|line| line.contains(" FAIL [") || line.contains("panicked at")) {
+            say(&format!("    {}", failure.trim()))?;
+        }
         let lines: Vec<&str> = text.lines().collect();
         let last = lines.iter().skip(lines.len().saturating_sub(TAIL)).map(|line| format!("    {line}\n"));
         say(&format!("    {}\n{}    all of it: {}", step.command.join(" "), last.collect::<String>(), log.display()))?;
