@@ -166,10 +166,30 @@ impl Lifetimes {
         self.groups.get(&key)
     }
 
-    /// Forgets groups and sessions that have ended.
-    pub fn forget_ended(&mut self) {
-        self.groups.retain(|_, life| life.end.is_none());
-        self.sessions.retain(|_, life| life.until.is_none());
+    /// How many groups and sessions there is an account of.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.groups.len() + self.sessions.len()
+    }
+
+    /// There is no account of any.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets groups and sessions that have ended; returns how many of each were born before our eyes, or followed.
+    pub fn forget_ended(&mut self) -> (usize, usize) {
+        let (mut groups, mut sessions) = (0, 0);
+        self.groups.retain(|_, life| {
+            groups += usize::from(life.end.is_some() && (life.followed || life.birth != GroupBirth::Found));
+            life.end.is_none()
+        });
+        self.sessions.retain(|_, life| {
+            sessions += usize::from(life.until.is_some() && (life.followed || life.born));
+            life.until.is_none()
+        });
+        (groups, sessions)
     }
 
     /// The account so far, with what is left behind now.

@@ -8,7 +8,7 @@ use tracer_model::ids::PgrpKey;
 use super::Style;
 
 /// More groups at a time than this have no lane.
-const MOST: usize = 6;
+pub(super) const MOST: usize = 6;
 
 /// One lane on one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

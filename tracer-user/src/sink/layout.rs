@@ -9,7 +9,7 @@ use tracer_model::ids::{BootNs, SessionKey};
 
 use super::{
     Style, Tone,
-    lanes::{Lanes, Mark, below},
+    lanes::{Lanes, MOST, Mark, below},
     row::Row,
     time,
 };
@@ -80,6 +80,11 @@ impl Columns {
             time = self.time,
             group = self.group,
         )
+    }
+
+    /// The same, with room for what other lines may have: these are not all.
+    pub(super) fn for_more(self) -> Self {
+        Self { session: self.session.or(Some(7)), lanes: self.lanes.max(MOST), ..self }
     }
 
     /// Columns of the brackets and the space behind them.
@@ -218,8 +223,7 @@ pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
 }
 
 /// Marks of every line.
-pub(super) fn brackets(rows: &[Row]) -> Vec<Vec<Mark>> {
-    let mut lanes = Lanes::default();
+pub(super) fn brackets(rows: &[Row], lanes: &mut Lanes) -> Vec<Vec<Mark>> {
     rows.iter().map(|row| lanes.line(row.group, &row.opens, &row.closes)).collect()
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tracer_model::{
-    delta::{GroupBirth, GroupEnd, LeaderRace, LeaderState, RaceWinner, TtyChange},
+    delta::{GroupBirth, GroupEnd, LeaderState, RaceWinner, TtyChange},
     findings::{Finding, Races, Severity},
     ids::{BootNs, PgrpKey, ProcKey},
     state::{Model, Phase, Process},
@@ -19,7 +19,7 @@ use super::{
     Style, Tone, findings,
     layout::wrap,
     phrase::{cause, count, has_living_members},
-    story::{Losses, Story},
+    story::{Losses, Story, Tally, WINNERS},
     time,
 };
 use crate::{text::width, trace_file::Summary};
@@ -37,11 +37,11 @@ pub(super) fn write(
     summary: Summary,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let Story { style, base, serialised, root, lives, races, losses: lost, orphaned, .. } = story;
+    let Story { style, base, serialised, root, lives, races, losses: lost, orphaned, forgotten, .. } = story;
     let report = Report { style, base, serialised, model, orphaned };
     let lives = lives.finish(model);
-    report.section("groups", &report.groups(&lives), out)?;
-    report.section("sessions", &report.sessions(&lives), out)?;
+    report.section("groups", &with_forgotten(report.groups(&lives), forgotten.0), out)?;
+    report.section("sessions", &with_forgotten(report.sessions(&lives), forgotten.1), out)?;
     if root.is_some() {
         report.section("left behind", &report.left_behind(&lives), out)?;
     }
@@ -55,6 +55,14 @@ pub(super) fn write(
         findings::write(finding, (&again, margins), base, style, out)?;
     }
     writeln!(out, "{}", losses(&lost, summary, base, style))
+}
+
+/// The table, and how many rows it has no more.
+fn with_forgotten(mut table: Vec<Vec<String>>, forgotten: usize) -> Vec<Vec<String>> {
+    if forgotten > 0 {
+        table.insert(0, vec![format!("{forgotten} that ended are told above alone")]);
+    }
+    table
 }
 
 /// The cells of a row side by side, in as many lines as it takes.
@@ -260,27 +268,22 @@ impl Report<'_> {
         ])
     }
 
-    fn races(&self, races: &[LeaderRace]) -> Vec<Vec<String>> {
+    fn races(&self, races: &[Tally]) -> Vec<Vec<String>> {
         let who = |winner: RaceWinner| match winner {
             RaceWinner::Child => "child first",
             RaceWinner::Parent => "parent first",
             RaceWinner::Undecided => "both at once",
         };
         let mut table = Vec::new();
-        for winner in [RaceWinner::Child, RaceWinner::Parent, RaceWinner::Undecided] {
-            let these: Vec<&LeaderRace> = races.iter().filter(|race| race.winner == winner).collect();
-            if these.is_empty() {
-                continue;
-            }
-            let mut cells = vec![who(winner).to_owned(), count(these.len(), "time", "times")];
+        for (winner, these) in WINNERS.into_iter().zip(races).filter(|(_, these)| these.races > 0) {
+            let mut cells = vec![who(winner).to_owned(), count(these.races, "time", "times")];
             if self.serialised {
                 cells.push("serialised by the tracer".to_owned());
-            } else if let Some(closest) = these.iter().filter_map(|race| race.margin).min() {
+            } else if let Some(closest) = these.closest {
                 cells.push(format!("closest {}", time::span(closest, self.style)));
             }
-            let late = these.iter().filter(|race| race.errno != 0).count();
-            if late > 0 {
-                cells.push(format!("{late} refused"));
+            if these.refused > 0 {
+                cells.push(format!("{} refused", these.refused));
             }
             table.push(cells);
         }

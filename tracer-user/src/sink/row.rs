@@ -183,6 +183,26 @@ impl Rows {
         self.current = true;
     }
 
+    /// How many lines are kept.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.all.len() + self.births.len()
+    }
+
+    /// The older half of the lines, when there are more than `most`: nothing adds to those any more.
+    pub(super) fn surplus(&mut self, most: usize) -> Option<Vec<Row>> {
+        if self.all.len() <= most {
+            return None;
+        }
+        let count = self.all.len() - most / 2;
+        self.births.retain(|_, row| {
+            let stays = *row >= count;
+            *row = row.saturating_sub(count);
+            stays
+        });
+        Some(self.all.drain(..count).collect())
+    }
+
     /// The lines so far, which are no longer kept.
     pub(super) fn take(&mut self) -> Vec<Row> {
         self.births.clear();

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use tracer_model::{
-    delta::{Change, Delta, LeaderRace, OrphanCause},
+    delta::{Change, Delta, LeaderRace, OrphanCause, RaceWinner},
     event::{Call, Event, EventKind, GapCause},
     ids::{BootNs, PgrpKey, Pid, Tid},
     state::Model,
@@ -30,8 +30,10 @@ pub(super) struct Story {
     /// The process whose descendants are followed.
     pub root: Option<Pid>,
     pub lives: Lifetimes,
-    pub races: Vec<LeaderRace>,
+    pub races: [Tally; 3],
     pub losses: Losses,
+    /// Groups and sessions that ended and are told no more, for there are too many.
+    pub forgotten: (usize, usize),
     /// Groups that were orphaned while members lived, and since when.
     pub orphaned: BTreeMap<PgrpKey, BootNs>,
     /// Groups all of whose members have exited, and since when.
@@ -39,6 +41,27 @@ pub(super) struct Story {
     /// Calls that threads are in.
     calls: BTreeMap<Tid, Call>,
     rows: Rows,
+}
+
+/// Who can be first, in the order in which that is told.
+pub(super) const WINNERS: [RaceWinner; 3] = [RaceWinner::Child, RaceWinner::Parent, RaceWinner::Undecided];
+
+/// Races that the same side won.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub races: usize,
+    /// The smallest margin, ns.
+    pub closest: Option<u64>,
+    /// Second calls that were refused.
+    pub refused: usize,
+}
+
+impl Tally {
+    fn count(&mut self, race: &LeaderRace) {
+        self.races += 1;
+        self.closest = self.closest.into_iter().chain(race.margin).min();
+        self.refused += usize::from(race.errno != 0);
+    }
 }
 
 /// What was lost.
@@ -63,7 +86,8 @@ impl Story {
             serialised: header.backend == PTRACE,
             root,
             lives: Lifetimes::new(),
-            races: Vec::new(),
+            races: WINNERS.map(|_| Tally::default()),
+            forgotten: (0, 0),
             losses: Losses::default(),
             orphaned: BTreeMap::new(),
             zombies_since: BTreeMap::new(),
@@ -112,7 +136,12 @@ impl Story {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the changes that are told later are few")]
     fn note(&mut self, change: &Change, model: &Model, at: BootNs) {
         match *change {
-            Change::LeaderRace(race) => self.races.push(race),
+            Change::LeaderRace(race) => {
+                let mut tallies = WINNERS.iter().zip(&mut self.races);
+                if let Some((_, tally)) = tallies.find(|(winner, _)| **winner == race.winner) {
+                    tally.count(&race);
+                }
+            }
             Change::HeldByZombies { group } => {
                 self.zombies_since.entry(group).or_insert(at);
             }
@@ -131,7 +160,6 @@ impl Story {
 
     /// Forgets what no line will need: what is told as it comes may go on for weeks.
     fn forget(&mut self, delta: &Delta) {
-        self.races.clear();
         let mut ended = false;
         for change in &delta.changes {
             if let Change::GroupEnded { group, .. } = change {
@@ -142,6 +170,23 @@ impl Story {
         if ended {
             self.lives.forget_ended();
         }
+    }
+
+    /// The older half of the lines, when there are more than `most`. With them goes what is remembered of groups and sessions that
+    /// have ended: a recording can be longer than any memory.
+    pub(super) fn surplus(&mut self, most: usize) -> Option<Vec<Row>> {
+        let rows = self.rows.surplus(most)?;
+        let (groups, sessions) = self.lives.forget_ended();
+        self.forgotten = (self.forgotten.0 + groups, self.forgotten.1 + sessions);
+        let Self { lives, orphaned, .. } = self;
+        orphaned.retain(|group, _| lives.group_life(*group).is_some());
+        Some(rows)
+    }
+
+    /// How many lines, and accounts of groups, are kept.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.rows.len() + self.lives.len() + self.orphaned.len() + self.zombies_since.len() + self.calls.len()
     }
 
     /// The lines so far, which are no longer kept.

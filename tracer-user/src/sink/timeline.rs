@@ -1,7 +1,8 @@
 //! The report of `run` and `replay`: a line for each event that deserves one, with brackets for the process groups; then
 //! groups, sessions, what was left behind, races, findings, losses.
 //!
-//! Written at the end, when all widths are known and every reason has found its line. Must not: word or arrange anything itself.
+//! Written at the end, when all widths are known and every reason has found its line; of very many lines, as soon as there are so
+//! many, for a recording can be larger than memory. Must not: word or arrange anything itself.
 
 use std::io::{self, Write};
 
@@ -9,14 +10,17 @@ use tracer_model::{
     delta::Delta,
     event::Event,
     findings::{Finding, Races, Severity},
+    ids::BootNs,
     state::Model,
 };
 
 use super::{
     Sink, Style, Tone, findings,
     headline::headline,
+    lanes::Lanes,
     layout::{Columns, brackets},
     report,
+    row::Row,
     story::Story,
 };
 use crate::{
@@ -24,11 +28,19 @@ use crate::{
     trace_file::{Header, Summary},
 };
 
+/// Lines that are kept: some tens of megabytes.
+const MOST: usize = 65_536;
+
 /// The report of `run` and `replay`.
 pub struct Timeline {
     out: Box<dyn Write>,
     style: Style,
     begun: Option<(String, Story)>,
+    /// Lines that are kept.
+    most: usize,
+    /// How the lines are laid out that were written so far, once there are some.
+    written: Option<Columns>,
+    lanes: Lanes,
     findings: Vec<Finding>,
     races: Races,
     /// Findings that the configuration accepts.
@@ -41,7 +53,46 @@ impl Timeline {
     /// Writes to `out` when it ends.
     #[must_use]
     pub fn new(out: Box<dyn Write>, style: Style) -> Self {
-        Self { out, style, begun: None, findings: Vec::new(), races: Races::default(), suppressed: 0, announces: false }
+        Self::keeping(MOST, out, style)
+    }
+
+    /// The same, with another number of lines that are kept.
+    pub(super) fn keeping(most: usize, out: Box<dyn Write>, style: Style) -> Self {
+        Self {
+            out,
+            style,
+            begun: None,
+            most,
+            written: None,
+            lanes: Lanes::default(),
+            findings: Vec::new(),
+            races: Races::default(),
+            suppressed: 0,
+            announces: false,
+        }
+    }
+
+    /// Writes lines, the first of them below the headline. `all`: there will be no more.
+    fn write(&mut self, headline: &str, base: BootNs, rows: &[Row], all: bool) -> io::Result<()> {
+        let marks = brackets(rows, &mut self.lanes);
+        let out = &mut *self.out;
+        if self.written.is_none() {
+            writeln!(out, "{headline}")?;
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if self.written.is_none() {
+            let columns = Columns::fitting(rows, &marks, base, self.style);
+            let columns = if all { columns } else { columns.for_more() };
+            writeln!(out, "\n{}", self.style.paint(Tone::Heading, &columns.heading()))?;
+            self.written = Some(columns);
+        }
+        let columns = self.written.iter().flat_map(|columns| rows.iter().zip(&marks).map(move |it| (columns, it)));
+        for (columns, (row, marks)) in columns {
+            columns.write(row, marks, out)?;
+        }
+        Ok(())
     }
 }
 
@@ -66,10 +117,11 @@ impl Sink for Timeline {
     }
 
     fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()> {
-        if let Some((_, story)) = &mut self.begun {
-            story.tell(event, delta, model);
-        }
-        Ok(())
+        let Some((headline, story)) = &mut self.begun else { return Ok(()) };
+        story.tell(event, delta, model);
+        let Some(rows) = story.surplus(self.most) else { return Ok(()) };
+        let (headline, base) = (headline.clone(), story.base);
+        self.write(&headline, base, &rows, false)
     }
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
@@ -95,17 +147,9 @@ impl Sink for Timeline {
 
     fn end(&mut self, model: &Model, summary: &Summary) -> io::Result<()> {
         let Some((headline, mut story)) = self.begun.take() else { return Ok(()) };
-        let out = &mut *self.out;
-        writeln!(out, "{headline}")?;
         let rows = story.take_rows();
-        if !rows.is_empty() {
-            let marks = brackets(&rows);
-            let columns = Columns::fitting(&rows, &marks, story.base, self.style);
-            writeln!(out, "\n{}", self.style.paint(Tone::Heading, &columns.heading()))?;
-            for (row, marks) in rows.iter().zip(&marks) {
-                columns.write(row, marks, out)?;
-            }
-        }
+        self.write(&headline, story.base, &rows, true)?;
+        let out = &mut *self.out;
         writeln!(out)?;
         report::write(story, model, (&self.findings, self.suppressed, &self.races), *summary, out)?;
         out.flush()

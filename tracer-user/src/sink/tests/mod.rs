@@ -4,6 +4,7 @@
 mod form;
 mod histories;
 mod listings;
+mod long;
 mod refusals;
 mod same;
 
