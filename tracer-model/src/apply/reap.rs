@@ -53,11 +53,10 @@ impl Model {
             return self.reference(cx, waited.child);
         }
         let waiter = self.processes.get(&waiter)?;
-        if waiter.namespace.is_none() {
-            return self.lookup(waited.child);
-        }
-        let number = |child: &ProcKey| self.processes.get(child).and_then(|child| child.namespace).map(|ns| ns.pid);
-        waiter.children.iter().find(|child| number(child) == Some(pid)).copied()
+        let Some(inside) = waiter.namespace else { return self.lookup(waited.child) };
+        let namespace = |child: &ProcKey| self.processes.get(child).and_then(|child| child.namespace);
+        let is_it = |child: &&ProcKey| namespace(child).is_some_and(|ns| ns.pid == pid && ns.inum == inside.inum);
+        waiter.children.iter().find(is_it).copied()
     }
 
     /// Ends a process: it leaves its group, and its number is free unless that is still a group's or a session's.

@@ -61,6 +61,10 @@ impl Signals {
         }
         if let Some(stops) = &self.stops {
             let waiter_is_stopped = procfs::read_stat(self.waiter).is_some_and(|waiter| waiter.is_stopped());
+            // It may be in a stop that its tracer has not told of yet: that is seen at the next look.
+            if waiter_is_stopped && procfs::is_in_trace_stop(self.root) {
+                return;
+            }
             let command_is_stopped = model.process_by_pid(self.root).is_some_and(|command| command.stopped.is_some());
             if stops.borrow_mut().look(waiter_is_stopped, command_is_stopped) {
                 side.waiter_was_signalled(Signal::STOP, Pid(0), Reach::WaiterAlone);
@@ -93,19 +97,19 @@ impl Signals {
         }
     }
 
-    /// ptrace: a signal was delivered to the command, or stopped it.
-    fn delivered(&self, event: &Event, stops: &RefCell<Stops>) {
+    /// ptrace: the command takes a signal, or drops it when it is to; or it stopped.
+    fn taken(&self, event: &Event, stops: &RefCell<Stops>) {
         if event.subject.as_ref().is_none_or(|subject| subject.id.pid != self.root) {
             return;
         }
         if matches!(event.kind, EventKind::Stopped { .. }) {
             stops.borrow_mut().command_stopped = true;
         }
-        if let EventKind::SignalDelivered { signal, .. } = event.kind
-            && signal != Signal::CHLD
+        if let EventKind::SignalGenerated(sent) = event.kind
+            && sent.signal != Signal::CHLD
         {
             // Who sent it is not needed, and not always known.
-            self.seen.borrow_mut().push((signal, Pid(0), Reach::CommandToo));
+            self.seen.borrow_mut().push((sent.signal, Pid(0), Reach::CommandToo));
         }
     }
 }
@@ -122,7 +126,7 @@ impl Sink for Signals {
     fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()> {
         match &self.stops {
             None => self.sent(event, delta, model),
-            Some(stops) => self.delivered(event, stops),
+            Some(stops) => self.taken(event, stops),
         }
         Ok(())
     }

@@ -100,6 +100,26 @@ fn what_is_stopped_when_it_is_seized_stays_stopped_when_it_is_let_go_of() {
 }
 
 #[test]
+fn a_job_that_was_stopped_before_goes_on_with_the_call_that_continues_its_group() {
+    let Some(mut capture) = Capture::open(UNFILTERED) else { return };
+    let (input, mut tell) = pipe2(OFlag::O_CLOEXEC).map(|(read, write)| (read, fs::File::from(write))).unwrap();
+    let (mut heard, output) = pipe2(OFlag::O_CLOEXEC).map(|(read, write)| (fs::File::from(read), write)).unwrap();
+    let script = "set -m; sleep 99 & until grep -q sleep /proc/$!/comm; do :; done
+                  kill -STOP -$!; until grep -q 'State:.T' /proc/$!/status; do :; done
+                  echo; read line; kill -CONT -$!; kill -KILL $!";
+    let mut stage = Stage::on(UNFILTERED, None, &["bash", "-c", script], Some((input, output)));
+    stage.release();
+    heard.read_exact(&mut [0]).unwrap();
+    capture.source.follow(&[stage.root]).unwrap();
+    tell.write_all(b"\n").unwrap();
+    capture.until_dead(stage.root);
+    let continues = |call: &Call| matches!(call, Call::Kill { signal: 18, .. });
+    let sent = capture.find(0, "kill", |event| leave(event, continues).is_some_and(|leave| leave.ret == 0));
+    assert_eq!(capture.events[sent - 1].kind, EventKind::Continued, "{}", list(&capture.events));
+    capture.end();
+}
+
+#[test]
 fn what_stops_while_it_is_traced_stays_stopped_when_it_is_let_go_of() {
     let Some(mut capture) = Capture::open(UNFILTERED) else { return };
     let words = act("stop_threads");

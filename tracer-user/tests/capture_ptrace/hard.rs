@@ -201,27 +201,68 @@ fn a_stop_reaches_the_parent_and_ends_with_its_continue() {
 /// Whoever was stopped shows that it goes on when it gets a processor; the kernel has had it so since the call.
 #[test]
 fn a_stop_is_over_when_the_call_that_continues_has_returned() {
-    for (options, target) in BOTH.into_iter().flat_map(|options| [(options, "$!"), (options, "-$!")]) {
+    let threads = act("stop_threads").join(" ");
+    for (options, job, count) in
+        BOTH.into_iter().flat_map(|options| [(options, "sleep 99", 1), (options, &*threads, 3)])
+    {
+        for target in ["$!", "-$!"] {
+            let Some(mut capture) = Capture::open(options) else { return };
+            let script = format!(
+                "set -m; {job} & until grep -q '^sleep$\\|act' /proc/$!/comm; do :; done
+                 [ {count} = 3 ] || kill -STOP -$!
+                 for task in /proc/$!/task/*; do until grep -q 'State:.[tT]' $task/status; do :; done; done
+                 [ {count} = 1 ] || wait $!
+                 kill -CONT {target}; kill -KILL $!"
+            );
+            let mut stage = Stage::new(options, None, &["bash", "-c", &script]);
+            capture.source.follow(&[stage.root]).unwrap();
+            stage.release();
+            capture.until_dead(stage.root);
+            let stopped = capture.find(0, "stop", |event| {
+                matches!(event.kind, EventKind::Stopped { .. }) && subject(event).unwrap().is_stopped()
+            });
+            let job = subject(&capture.events[stopped]).unwrap().id.pid;
+            let sends = |event: &tracer_model::event::Event| {
+                leave(event, |call| call.signal() == Some(Signal::CONT)).is_some_and(|leave| leave.ret == 0)
+            };
+            let sent = capture.find(stopped, "call that continues", sends);
+            for continued in &capture.events[sent - count..sent] {
+                assert_eq!(continued.kind, EventKind::Continued, "{}", list(&capture.events));
+                assert!(is_of(continued, job) && !subject(continued).unwrap().is_stopped());
+            }
+            let again = |event: &&tracer_model::event::Event| event.kind == EventKind::Continued;
+            assert_eq!(capture.events.iter().filter(again).count(), count, "{}", list(&capture.events));
+            capture.end();
+        }
+    }
+}
+
+/// In the namespace of its parent the child has a number that is not ours, and not its own.
+#[test]
+fn a_child_in_a_namespace_further_inside_is_known_when_it_is_reaped() {
+    if !nix::unistd::geteuid().is_root() {
+        // Nobody else makes pid namespaces.
+        return;
+    }
+    for options in BOTH {
         let Some(mut capture) = Capture::open(options) else { return };
-        let script = format!(
-            "set -m; sleep 99 & kill -STOP -$!; until grep -q 'State:.[tT]' /proc/$!/status; do :; done; \
-             kill -CONT {target}; kill -KILL $!"
-        );
-        let mut stage = Stage::new(options, None, &["bash", "-c", &script]);
+        let words = ["unshare", "-pf", "unshare", "-pf", "sh", "-c", "exit 7"];
+        let mut stage = Stage::new(options, None, &words);
         capture.source.follow(&[stage.root]).unwrap();
         stage.release();
         capture.until_dead(stage.root);
-        let stopped = capture.find(0, "stop", |event| matches!(event.kind, EventKind::Stopped { .. }));
-        let job = subject(&capture.events[stopped]).unwrap().id.pid;
-        let sends = |event: &tracer_model::event::Event| {
-            leave(event, |call| call.signal() == Some(Signal::CONT)).is_some_and(|leave| leave.ret == 0)
+        let shell = capture.find(
+            0,
+            "shell",
+            |event| matches!(&event.kind, EventKind::Exec { args, .. } if args.first().is_some_and(|arg| arg == b"sh")),
+        );
+        let shell = subject(&capture.events[shell]).unwrap().id.pid;
+        let reaped = |event: &tracer_model::event::Event| {
+            leave(event, Call::is_wait).and_then(|leave| leave.waited).is_some_and(|waited| {
+                waited.child.pid == shell && waited.child.start.0 != 0 && waited.status == WaitStatus::Exited(7)
+            })
         };
-        let sent = capture.find(stopped, "call that continues", sends);
-        let continued = &capture.events[sent - 1];
-        assert_eq!(continued.kind, EventKind::Continued, "{}", list(&capture.events));
-        assert!(is_of(continued, job) && !subject(continued).unwrap().is_stopped());
-        let again = |event: &&tracer_model::event::Event| event.kind == EventKind::Continued;
-        assert_eq!(capture.events.iter().filter(again).count(), 1, "{}", list(&capture.events));
+        capture.find(0, "reap of the shell", reaped);
         capture.end();
     }
 }

@@ -134,3 +134,22 @@ fn a_waiter_that_is_stopped_alone_stops_and_continues_the_command() {
     eventually("the command to go on", || (!stopped(witness.command)).then_some(()));
     assert_eq!(witness.end(), ("exit 7".to_owned(), String::new()));
 }
+
+/// What the command is to ignore it drops when it takes it: it was signalled all the same, and the waiter not alone.
+#[test]
+fn what_the_group_got_while_the_command_ignored_it_is_not_sent_again() {
+    let place = Place::new();
+    let mut command = place.through(&[]);
+    // Longer than the waiter waits for word of a signal.
+    let script = "trap '' TERM; kill 0; trap - TERM; sleep 0.5; exit 6";
+    command.args(["run", "-b", "ptrace", "-o", "/dev/null", "-w", "/dev/null", "--", "sh", "-c", script]);
+    command.process_group(0);
+    // SAFETY: async-signal-safe calls only.
+    unsafe {
+        command.pre_exec(|| {
+            default_signals();
+            Ok(())
+        })
+    };
+    assert_eq!(command.status().unwrap().code(), Some(6));
+}

@@ -30,6 +30,7 @@ fn assert_seen(output: &Output) {
     let said = stderr(output);
     assert!(output.status.success(), "{said}");
     assert!(said.contains(HEADLINE) && said.contains("exits 0"), "{said}");
+    assert_eq!(said.matches("gain no privilege").count(), 1, "said once: {said}");
     assert!(said.trim_end().ends_with("none lost"), "{said}");
 }
 
@@ -57,6 +58,7 @@ fn the_first_command_of_the_readme_works_as_an_ordinary_user() {
         HEADLINE,
         "exec bash -ic 'sleep 0.3 | cat; sleep 0.2 & wait'",
         "setpgid: leads new group",
+        "serialised by the tracer",
         "exec sleep 0.3",
         "exec sleep 0.2",
         "left behind  nothing",

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 
 /// The system calls that sesstrace watches, for strace.
 const WATCHED: &str = "trace=setpgid,setsid,kill,tkill,tgkill,rt_sigqueueinfo,rt_tgsigqueueinfo,pidfd_send_signal,ioctl,\
-                       wait4,waitid,prctl,vhangup,execve,execveat";
+                       wait4,waitid,prctl,vhangup,execve,execveat,unshare,setns";
 
 /// A way to run a command.
 pub struct Way {

@@ -90,9 +90,17 @@ impl Tracer {
         }
         self.table.insert(process);
         self.show(state);
-        let mut odd = !Path::new("/proc/thread-self/children").exists();
-        for child in children(pid, &threads) {
-            odd |= !self.seize_child(child);
+        let (mut odd, mut met) = (false, BTreeSet::new());
+        // Until a pass finds none that is new: of who is running the list can leave one out (proc_pid_children(5)).
+        loop {
+            let fresh: Vec<Pid> = children(pid).into_iter().filter(|child| met.insert(*child)).collect();
+            let fresh: Vec<Pid> = fresh.into_iter().filter(|child| tracer_of(*child) != Some(sys::own_tid())).collect();
+            if fresh.is_empty() {
+                break;
+            }
+            for child in fresh {
+                odd |= !self.seize_child(child);
+            }
         }
         if let Some(process) = self.table.processes.get_mut(&pid) {
             process.odd_children = odd;
@@ -167,11 +175,21 @@ fn is_over(tid: Tid) -> bool {
     procfs::read_stat(Pid(tid.0)).is_none_or(|state| state.exit_state != 0)
 }
 
-/// The children of a process, from the lists of its threads (`CONFIG_PROC_CHILDREN`).
-fn children(pid: Pid, threads: &[Tid]) -> Vec<Pid> {
-    let lists = threads.iter().map(|tid| fs::read_to_string(format!("/proc/{pid}/task/{tid}/children")));
+/// The children of a process, from the lists of its threads, or where the kernel has none (`CONFIG_PROC_CHILDREN`), by the parents
+/// of all.
+fn children(pid: Pid) -> Vec<Pid> {
+    if !Path::new("/proc/thread-self/children").exists() {
+        return children_by_parent(pid);
+    }
+    let lists = tids(pid).into_iter().map(|tid| fs::read_to_string(format!("/proc/{pid}/task/{tid}/children")));
     let text: String = lists.map(Result::unwrap_or_default).collect();
     text.split_ascii_whitespace().filter_map(|number| number.parse().ok().map(Pid)).collect()
+}
+
+fn children_by_parent(pid: Pid) -> Vec<Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid));
+    pids.filter(|child| procfs::read_stat(*child).is_some_and(|child| child.parent.pid == pid)).collect()
 }
 
 /// Who traces a thread: `TracerPid`, the number of a thread.
@@ -180,4 +198,21 @@ fn tracer_of(pid: Pid) -> Option<Tid> {
     let mut lines = status.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
     let tracer = lines.find_map(|line| line.strip_prefix("TracerPid:"))?;
     tracer.trim().parse().ok().map(Tid).filter(|tid| tid.0 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn children_are_found_with_and_without_the_lists_of_the_kernel() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let (own, pid) = (Pid(std::process::id()), Pid(child.id()));
+        assert!(children(own).contains(&pid) && children_by_parent(own).contains(&pid));
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(!children_by_parent(own).contains(&pid));
+    }
 }

@@ -267,7 +267,9 @@ fn take_status(process: &mut Process, around: Surroundings, bytes: &[u8]) {
     process.uid = read.uid;
     process.facts = Facts { subreaper: process.facts.subreaper, ..read.facts };
     process.namespace = read.namespace.map(|namespace| {
-        let known = process.namespace.map(|known| known.inum).filter(|inum| *inum != 0 && *inum != around.namespace);
+        // That of who forked it, unless it is further inside: nobody gets elsewhere (pid_namespaces(7)).
+        let known = process.namespace.filter(|known| known.level == namespace.level).map(|known| known.inum);
+        let known = known.filter(|inum| *inum != 0 && *inum != around.namespace);
         let inum = known.or_else(|| procfs::pid_namespace(process.id.pid)).unwrap_or(0);
         tracer_model::event::Namespace { inum, ..namespace }
     });

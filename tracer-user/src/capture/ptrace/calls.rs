@@ -9,7 +9,7 @@ use tracer_model::{
 
 use super::{
     decode::{self, Begun, Quiet, Returned},
-    process::{Open, ShownBy, Subject},
+    process::{Open, Process, ShownBy, Subject},
     sys::{self, SyscallStop},
     tracer::Tracer,
 };
@@ -180,7 +180,7 @@ impl Tracer {
             target.stale = true;
         }
         let waited = waited.map(|waited| self.waited(pid, waited));
-        self.continued_by(pid, answer, waited);
+        self.continued_by(pid, answer);
         let (state, target_unknown) = self.subject(pid, tid, open.subject);
         let (entered, enter_emitted) = (Some(open.entered), open.emitted);
         let leave = Leave { call, ret, entered, enter_emitted, target_unknown, waited };
@@ -188,7 +188,9 @@ impl Tracer {
         if call.is_wait() {
             let ended = |status| matches!(status, WaitStatus::Exited(_) | WaitStatus::Killed { .. });
             let known = |status| ended(status) || matches!(status, WaitStatus::Unknown { .. });
-            let reaped = waited.filter(|waited| known(waited.status) && !waited.left_waitable);
+            // Without a start its number is not one of ours.
+            let named = |waited: &Waited| known(waited.status) && !waited.left_waitable && waited.child.start.0 != 0;
+            let reaped = waited.filter(named);
             self.settle_children(pid, reaped.map(|waited| waited.child.pid));
         }
     }
@@ -238,10 +240,23 @@ impl Tracer {
 
     fn waited(&self, waiter: Pid, returned: Returned) -> Waited {
         let waiter = self.table.processes.get(&waiter);
-        let child = waiter.and_then(|waiter| self.table.named(waiter, returned.number));
+        let named = |waiter| self.table.named(waiter, returned.number).or_else(|| self.gone_elsewhere(waiter));
+        let child = waiter.and_then(named);
         let known = child.and_then(|child| self.table.processes.get(&child)).map(|child| child.id);
         let number = Pid(returned.number);
         let child = known.unwrap_or(RawTask { pid: number, tid: Tid(number.0), start: BootNs(0) });
         Waited { child, status: returned.status, left_waitable: returned.left_waitable }
+    }
+
+    /// The child of a process inside of a pid namespace that is in one further inside and has just been reaped, if that is one:
+    /// of the numbers that it had, the one for its parent is not known.
+    fn gone_elsewhere(&self, parent: &Process) -> Option<Pid> {
+        let inside = parent.namespace?.inum;
+        let elsewhere = |child: &Pid| {
+            let child = self.table.processes.get(child).and_then(|child| child.namespace);
+            child.is_some_and(|namespace| namespace.inum != inside)
+        };
+        let mut gone = self.table.zombies(parent.id.pid).filter(elsewhere).filter(|child| sys::pgid(*child).is_none());
+        gone.next().filter(|_| gone.next().is_none())
     }
 }

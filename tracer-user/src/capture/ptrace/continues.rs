@@ -4,25 +4,19 @@
 //! Must not: take a stop for over that can have begun after the call.
 
 use tracer_model::{
-    event::{Call, EventKind, WaitStatus, Waited},
+    event::{Call, EventKind},
     ids::{Pid, Seq, Signal, Tid},
 };
 
-use super::{calls::Answer, process::Process, tracer::Tracer};
+use super::{calls::Answer, process::Process, sys, tracer::Tracer};
 
 impl Tracer {
     /// A call has returned: tells who goes on of those that were stopped when it began.
-    pub fn continued_by(&mut self, pid: Pid, answer: &Answer, waited: Option<Waited>) {
-        let before = answer.open.entered.0;
-        match (waited, answer.call.signal()) {
-            // Reported until it is waited for or stopped again (kernel/exit.c, `wait_task_continued`).
-            (Some(waited), _) if waited.status == WaitStatus::Continued => self.stop_is_over(waited.child.pid, before),
-            (None, Some(Signal::CONT)) if answer.ret == 0 => {
-                for target in self.sent_to(pid, &answer.call) {
-                    self.stop_is_over(target, before);
-                }
+    pub fn continued_by(&mut self, pid: Pid, answer: &Answer) {
+        if answer.ret == 0 && answer.call.signal() == Some(Signal::CONT) {
+            for target in self.sent_to(pid, &answer.call) {
+                self.stop_is_over(target, answer.open.entered.0);
             }
-            _ => {}
         }
     }
 
@@ -31,8 +25,10 @@ impl Tracer {
     fn sent_to(&self, pid: Pid, call: &Call) -> Vec<Pid> {
         let Some(caller) = self.table.processes.get(&pid) else { return Vec::new() };
         let number = match *call {
-            Call::Kill { target: 0, .. } => return self.members(caller, caller.pgrp),
-            Call::Kill { target: group @ ..=-2, .. } => return self.members(caller, group.unsigned_abs()),
+            Call::Kill { target: 0, .. } => return self.members(caller, sys::pgid(pid)),
+            Call::Kill { target: group @ ..=-2, .. } => {
+                return self.members(caller, self.table.named(caller, group.unsigned_abs()).map(|leader| leader.0));
+            }
             Call::Kill { target: number @ 1.., .. }
             | Call::Tkill { tid: number, .. }
             | Call::Tgkill { tid: number, .. }
@@ -46,20 +42,26 @@ impl Tracer {
         thread.map(|thread| thread.pid).into_iter().collect()
     }
 
-    /// The members of a group in the session of a process, in which everybody may continue everybody (kernel/signal.c,
-    /// `check_kill_permission`).
-    fn members(&self, caller: &Process, group: u32) -> Vec<Pid> {
-        let sure = caller.namespace.is_none() && caller.is_settled(true);
-        let is_in = |it: &&Process| it.pgrp == group && it.session == caller.session && it.is_settled(true);
-        self.table.processes.values().filter(|_| sure).filter(is_in).map(|member| member.id.pid).collect()
+    /// Who is stopped of a group in the session of a process, in which everybody may continue everybody (kernel/signal.c,
+    /// `check_kill_permission`). Who is stopped and has executed a program is moved by nobody: the kernel can be asked now.
+    fn members(&self, caller: &Process, group: Option<u32>) -> Vec<Pid> {
+        let session = sys::sid(caller.id.pid).filter(|_| caller.unsettled == 0);
+        let stopped = |it: &&Process| it.threads.iter().any(|tid| self.told_to_stop(*tid).is_some()) && !it.forked;
+        let is_in = |pid: &Pid| sys::pgid(*pid) == group && sys::sid(*pid) == session;
+        let stopped = self.table.processes.values().filter(stopped).map(|it| it.id.pid);
+        if group.is_none() || session.is_none() { Vec::new() } else { stopped.filter(is_in).collect() }
+    }
+
+    fn told_to_stop(&self, tid: Tid) -> Option<Seq> {
+        self.table.threads.get(&tid)?.stopped
     }
 
     /// The stop of a process is over if it had been told of by then.
     fn stop_is_over(&mut self, pid: Pid, before: Seq) {
         let Some(process) = self.table.processes.get(&pid) else { return };
-        let stopped = |tid: &Tid| self.table.threads.get(tid).and_then(|thread| thread.stopped);
-        let threads: Vec<Tid> = process.threads.iter().copied().filter(|tid| stopped(tid).is_some()).collect();
-        if threads.iter().filter_map(stopped).all(|told| told < before) {
+        let threads: Vec<Tid> =
+            process.threads.iter().copied().filter(|tid| self.told_to_stop(*tid).is_some()).collect();
+        if threads.iter().filter_map(|tid| self.told_to_stop(*tid)).all(|told| told < before) {
             for tid in threads {
                 self.goes_on(tid);
             }

@@ -157,9 +157,11 @@ impl Tracer {
 
     /// A thread has stopped for job control, and stays so. That it is in the same stop still is no news.
     pub fn group_stopped(&mut self, tid: Tid, signal: Signal) {
-        if let Some(thread) = self.table.threads.get_mut(&tid).filter(|thread| thread.stopped.is_none()) {
-            thread.stopped = Some(self.queue.last());
-            let pid = thread.pid;
+        let told = self.queue.last();
+        if let Some(thread) = self.table.threads.get_mut(&tid)
+            && let pid = thread.pid
+            && thread.stopped.replace(told).is_none()
+        {
             let all = self.table.stands_still(pid);
             if let Some(process) = self.table.processes.get_mut(&pid) {
                 (process.stop_signal, process.stopped) = (Some(signal), all);
