@@ -96,4 +96,27 @@ pub const ERRANDS: &[Animal] = &[
         rules: "JC504? JC506bde",
         verdict: "partial/unknown",
     },
+    Animal {
+        name: "inetd",
+        program: "inetd",
+        start: "inetd $ZOO_DIR/inetd.conf",
+        files: &[("inetd.conf", "127.0.0.1:47023 stream tcp nowait root /bin/cat cat\n")],
+        survivor: "inetd",
+        truth: "new S no / 022 null leak no/no",
+        rules: "JC502 JC505 JC506cd",
+        verdict: "detached",
+    },
+    Animal {
+        name: "postgres, pg_ctl",
+        program: "pg_ctl",
+        start: "setpriv --reuid=postgres --regid=postgres --clear-groups pg_ctl -s -w -D $ZOO_DIR/db -l $ZOO_DIR/db/log -o \"-k $ZOO_DIR/db -h ''\" start",
+        files: &[(
+            "prepare",
+            "chmod 755 @DIR@ && mkdir db && chown postgres db && setpriv --reuid=postgres --regid=postgres --clear-groups initdb -N -D @DIR@/db >initdb.log 2>&1",
+        )],
+        survivor: "postgres",
+        truth: "new S no other 077 null leak yes/yes",
+        rules: "JC502 JC505",
+        verdict: "detached",
+    },
 ];

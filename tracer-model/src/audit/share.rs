@@ -53,7 +53,8 @@ pub fn compare(own: &Inspection, launcher: &Inspection) -> Comparison {
     }
     if let (Ok(own), Ok(there)) = (&own.directory, &launcher.directory) {
         let same = (own.device, own.inode) == (there.device, there.inode);
-        comparison.take("working directory", if same { &own.path } else { &there.path }, &own.path);
+        let on = if own.other_mount { "working directory on another mount than /," } else { "working directory" };
+        comparison.take(on, if same { &own.path } else { &there.path }, &own.path);
     }
     if let (Ok(own), Ok(there)) = (&own.status, &launcher.status) {
         statuses(own, there, &mut comparison);

@@ -302,6 +302,7 @@ impl Pacer {
         let Self { tick, news, gather, source, other, end: EndSignals { terminate, interrupt, .. } } = self;
         let tick = if news.elapsed() < AFTERWARDS { SOON.min(*tick) } else { *tick };
         let tick = engine.live.due().map_or(tick, |due| tick.min(due.max(LEAST)));
+        let tick = if engine.inspector.is_due(boot_now()) { LEAST } else { tick };
         tokio::select! {
             () = sleep(tick) => Wake::Read,
             () = gathered(source, *gather) => {

@@ -36,6 +36,9 @@ const SETTLES_AFTER_NS: u64 = 1_000_000_000;
 /// Processes that are inspected at once, at most: the others of a command that leaves hundreds are like them.
 const MANY: usize = 128;
 
+/// So long processes are looked at before what happened meanwhile is read: the probes' buffers are small.
+const AT_ONCE_NS: u64 = 20_000_000;
+
 /// Readers of what a command wrote that are looked for.
 const READERS: usize = 4;
 
@@ -101,19 +104,12 @@ impl Plan {
         }
     }
 
-    fn take_due(&mut self, now: BootNs) -> Vec<(ProcKey, Moment)> {
-        let mut due = Vec::new();
-        while let Some(&(at, process)) = self.settling.first()
-            && at <= now
-            && due.len() < MANY
-        {
-            due.extend(self.forget(process).map(|moment| (process, moment)));
+    /// The next whose time has come, or who was asked for.
+    fn next_due(&mut self, now: BootNs) -> Option<(ProcKey, Moment)> {
+        if let Some(&(_, process)) = self.settling.first().filter(|(at, _)| *at <= now) {
+            return self.forget(process).map(|moment| (process, moment));
         }
-        if let Some(watching) = &mut self.watching {
-            let many = watching.queue.len().min(MANY);
-            due.extend(watching.queue.drain(..many).map(|process| (process, Moment::Asked)));
-        }
-        due
+        self.watching.as_mut()?.queue.pop_front().map(|process| (process, Moment::Asked))
     }
 
     /// Who leads a session or was started by who adopts everybody has nobody above that ends; nor has who is started under a
@@ -259,7 +255,9 @@ impl Look<'_> {
     fn due(&mut self, plan: &mut Plan) -> Vec<Item> {
         let now = boot_now();
         let (mut items, mut looks, mut alone, mut pipes) = (Vec::new(), Vec::new(), Vec::new(), Pipes::default());
-        for (key, moment) in plan.take_due(now) {
+        for _ in 0..MANY {
+            let in_time = looks.is_empty() || boot_now().since(now) < AT_ONCE_NS;
+            let Some((key, moment)) = in_time.then(|| plan.next_due(now)).flatten() else { break };
             if moment == Moment::Settled {
                 plan.settled.insert(key);
             }

@@ -46,6 +46,7 @@ for line in lines:
         if word == "group": os.setpgid(0, 0)
         if word == "name": open("/proc/self/comm", "w").write(rest[0])
         if word == "open": fd = os.open(rest[0], os.O_RDWR)
+        if word == "open-to-write": fd = os.open(rest[0], os.O_WRONLY)
         if word == "open-noctty": fd = os.open(rest[0], os.O_RDWR | os.O_NOCTTY)
         say(os.getpid())
     except OSError as error:

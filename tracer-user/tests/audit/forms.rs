@@ -29,6 +29,66 @@ fn a_command_is_watched_until_it_has_settled_and_left_running() {
 }
 
 #[test]
+fn a_command_leads_its_own_group_as_a_shell_would_have_it() {
+    let place = Place::new();
+    let script = format!("cat /proc/$$/stat > {}", place.path("stat").display());
+    for backend in [&["-b", "ptrace", "--no-seccomp"][..], &[]] {
+        place.audit(&[], &[backend, &["--", "sh", "-c", &script]].concat());
+        let stat = fs::read_to_string(place.path("stat")).unwrap();
+        let fields: Vec<&str> = stat.split_whitespace().collect();
+        assert_eq!(fields[0], fields[4], "{backend:?}: number and group");
+        assert_ne!(fields[0], fields[5], "{backend:?}: it leads no session");
+        fs::remove_file(place.path("stat")).unwrap();
+    }
+}
+
+#[test]
+fn what_found_no_room_makes_it_unknown() {
+    let place = Place::new();
+    let look = |pipes: usize| {
+        let script = format!(
+            "import os\nos.setsid()\nfor _ in range({pipes}):\n    r, w = os.pipe()\n    os.close(r)\nprint(flush=True)\ninput()"
+        );
+        let sleeper = Sleeper::talking(Command::new("python3").args(["-c", &script]).env("PYTHONUNBUFFERED", "1"));
+        let output = place.audit(&[], &["--format", "json", "-p", &sleeper.pid()]);
+        (rows(&output).remove(0), output.status.code())
+    };
+    let (few, _) = look(9);
+    assert_ne!(field(&few, "reason"), "it has more than 64 pipes, and not all were kept");
+    let (many, code) = look(80);
+    assert_eq!(field(&many, "verdict"), "unknown", "{many}");
+    assert_eq!(field(&many, "reason"), "it has more than 64 pipes, and not all were kept");
+    assert_eq!(code, Some(3));
+}
+
+/// What the manager of services gives to a service, and in which unit; the policy by which it is judged then.
+#[test]
+fn a_service_is_recognised_by_its_control_group_and_its_environment() {
+    let place = Place::new();
+    let cases = [
+        ("system.slice/x.service", "NOTIFY_SOCKET=@x", "systemd-notify"),
+        ("system.slice/x.service", "JOURNAL_STREAM=1:2", "systemd-simple"),
+        ("user.slice/user-9.slice/user@9.service/x.service", "INVOCATION_ID=1", "user-service"),
+        ("system.slice/cron.service", "INVOCATION_ID=1", "scheduled"),
+    ];
+    for (path, mark, policy) in cases {
+        let Some(unit) = Unit::below(path) else { return eprintln!("SKIPPED: no control group can be made here") };
+        let (name, value) = mark.split_once('=').unwrap();
+        let mut service = Command::new("setsid");
+        service.args(["-w", "sh", "-c", "echo; exec sleep 60"]).env(name, value).current_dir("/");
+        let sleeper = Sleeper::talking(&mut service);
+        fs::write(unit.procs(), sleeper.pid()).unwrap();
+        let output = place.audit(&[], &["--format", "json", "-p", &sleeper.pid()]);
+        drop(sleeper);
+        let row = rows(&output).remove(0);
+        assert_eq!(field(&row, "policy"), policy, "{row}");
+        assert!(!field(&row, "policy_why").is_empty());
+        let rules = row.get("rules").and_then(Value::as_array).unwrap();
+        assert!(rules.iter().all(|rule| rule != "JC502" && rule != "JC501"), "it is not blamed for its forks: {row}");
+    }
+}
+
+#[test]
 fn usage_is_told() {
     let place = Place::new();
     assert_eq!(place.audit(&[], &[]).status.code(), Some(2));
@@ -44,23 +104,44 @@ fn usage_is_told() {
     assert_eq!(not_found.status.code(), Some(127));
 }
 
-/// A control group that is removed with the test.
-struct Unit(std::path::PathBuf);
+/// A control group that is removed with the test, with those above it that it made.
+struct Unit(Vec<std::path::PathBuf>);
 
 impl Unit {
     /// Below the hierarchy that an audit reads: version 2, or where there is none the named one of systemd.
     fn new(name: &str) -> Option<Self> {
         let there = |path: &str| std::path::Path::new(path).join("cgroup.procs").exists();
-        let root =
-            ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"].into_iter().find(|it| there(it))?;
-        let path = std::path::Path::new(root).join(name);
-        fs::create_dir(&path).ok().map(|()| Self(path))
+        let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
+        let root = std::path::Path::new(roots.into_iter().find(|it| there(it))?);
+        let mut unit = Self(vec![root.to_owned()]);
+        for part in name.split('/') {
+            let next = unit.0.last()?.join(part);
+            fs::create_dir(&next).ok()?;
+            unit.0.push(next);
+        }
+        unit.0.remove(0);
+        Some(unit)
+    }
+
+    /// As `name`, below a group that nobody else has.
+    fn below(name: &str) -> Option<Self> {
+        Self::new(&format!("sesstrace-test-{}/{name}", std::process::id()))
+    }
+
+    fn procs(&self) -> std::path::PathBuf {
+        self.0.last().unwrap().join("cgroup.procs")
     }
 }
 
 impl Drop for Unit {
     fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
+        for group in self.0.iter().rev() {
+            // Who was killed in it may not be reaped yet by who adopted it.
+            let begun = std::time::Instant::now();
+            while fs::remove_dir(group).is_err() && group.exists() && begun.elapsed().as_secs() < 10 {
+                std::thread::yield_now();
+            }
+        }
     }
 }
 
@@ -73,7 +154,7 @@ fn a_unit_is_every_process_in_its_control_group() {
     let Some(unit) = Unit::new(&name) else { return eprintln!("SKIPPED: no control group can be made here") };
     let sleepers = [0, 1].map(|_| Sleeper::new(Command::new("setsid").args(["-w", "sleep", "60"])));
     for sleeper in &sleepers {
-        fs::write(unit.0.join("cgroup.procs"), sleeper.pid()).unwrap();
+        fs::write(unit.procs(), sleeper.pid()).unwrap();
     }
     let judged = rows(&place.audit(&[], &["--format", "json", "--unit", &name]));
     drop(sleepers);

@@ -1,7 +1,7 @@
 //! The same audits at three levels of privilege: an ordinary user, one with exactly what an audit can use, and root. Every
 //! verdict says what it could not look at.
 
-use std::{fs, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -136,6 +136,47 @@ fn a_command_is_followed_at_every_level() {
         assert_eq!((field(row, "verdict"), unseen(row)), ("detached", vec![]), "{level:?}");
         let path = row.get("path").and_then(Value::as_array).unwrap();
         assert!(path.iter().any(|step| field(step, "step") == "setsid"), "{level:?}: {row}");
+    }
+}
+
+#[test]
+fn a_recording_says_the_same_at_every_level() {
+    if !can_change_user() {
+        return;
+    }
+    let place = Place::new();
+    let golden =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/left-holds-pipe/recording.jsonl");
+    fs::copy(golden, place.path("recording.jsonl")).unwrap();
+    let recording = place.path("recording.jsonl").to_string_lossy().into_owned();
+    let said: Vec<_> = [&NOBODY[..], &ABLE, &[]]
+        .into_iter()
+        .map(|level| {
+            let output = place.audit(level, &["--format", "json", &recording]);
+            (output.stdout, output.status.code())
+        })
+        .collect();
+    assert!(!said[2].0.is_empty());
+    assert!(said[0] == said[2] && said[1] == said[2]);
+}
+
+#[test]
+fn while_a_command_runs_what_attaching_took_is_given_up() {
+    if !can_change_user() {
+        return;
+    }
+    let place = Place::new();
+    fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o777)).unwrap();
+    for (name, level) in [("able", &ABLE[..]), ("root", &[])] {
+        let script = format!("cat /proc/$PPID/status > {}", place.path(name).display());
+        place.audit(level, &["--", "sh", "-c", &script]);
+        let status = fs::read_to_string(place.path(name)).unwrap();
+        let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
+        let required = std::env::var("SESSTRACE_REQUIRE").unwrap_or_default();
+        if u64::from_str_radix(effective.trim(), 16).unwrap() != 1 << 19 | 1 << 2 {
+            assert!(!required.split(',').any(|word| word == "ebpf"), "{name}: {effective}");
+            return eprintln!("SKIPPED: a tracer keeps what it has, and there is no eBPF here");
+        }
     }
 }
 

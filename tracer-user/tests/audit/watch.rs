@@ -3,7 +3,10 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    os::unix::fs::{PermissionsExt as _, symlink},
+    os::{
+        fd::AsRawFd as _,
+        unix::fs::{PermissionsExt as _, symlink},
+    },
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
@@ -119,6 +122,25 @@ fn a_pipe_of_a_launcher_that_has_ended_is_told_when_it_ends() {
     assert_eq!((left.text("verdict"), left.text("occasion")), ("partial", "its launcher has ended"));
     assert!(left.rules().contains(&"JC504"), "{left:?}");
     kill(launched);
+}
+
+/// Whose launchers have ended, and which has one end of a pipe that nobody saw being made: who has it is looked for then.
+#[test]
+fn a_pipe_of_a_stranger_makes_it_unknown_and_says_whose_it_is() {
+    let place = Place::new();
+    // Its fork is not seen, so that nobody who lives is its launcher.
+    let mut actor = Actor::daemon();
+    let Some(mut watcher) = Watcher::start(&place, &[], &[]) else { return };
+    // Nobody has it when everybody is looked at first.
+    let (reader, writer) = std::io::pipe().unwrap();
+    actor.does(&format!("open-to-write /proc/{}/fd/{}", std::process::id(), writer.as_raw_fd()));
+    drop(writer);
+    actor.does("fork");
+    let row = watcher.row_of(actor.pid);
+    let reason = format!("is a pipe of {}, too, and who made it was not seen", std::process::id());
+    assert_eq!((row.text("verdict"), row.text("occasion")), ("unknown", "settled"), "{row:?}");
+    assert!(row.text("reason").ends_with(&reason), "{row:?}");
+    drop(reader);
 }
 
 #[test]

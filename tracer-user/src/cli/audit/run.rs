@@ -13,11 +13,11 @@ use tracer_model::ids::Pid;
 
 use super::AuditArgs;
 use crate::{
-    capture::ebpf::Mode,
+    capture::{ebpf::Mode, privilege},
     cli::{
         common::ColorChoice,
         engine::{About, Clocks, EndSignals, Engine, Outputs, Pacer, Wake, complaint, explain, runtime},
-        exit::{ExpectedError, before_command, say},
+        exit::{ExpectedError, INTERNAL, before_command, say},
     },
     live::LiveError,
     placement::{Held, Launch},
@@ -39,6 +39,13 @@ pub(super) fn command(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<Ex
     let end = EndSignals::catch(&runtime).map_err(waiting)?;
     let root = Pid(held.pid.as_raw().cast_unsigned());
     let capturing = choice.open().and_then(|opened| opened.follow_process(root)).map_err(before_command)?;
+    // Everything that takes privilege is attached. A tracer goes on attaching with what it has.
+    if capturing.source.describe().backend == "ebpf" {
+        privilege::keep_only(&privilege::TO_LOOK).map_err(|error| {
+            let what = format!("cannot give up privilege that is not needed any more: {error}");
+            before_command(ExpectedError { what, fix: None, code: INTERNAL, cause: None })
+        })?;
+    }
     let words: Vec<Vec<u8>> = args.command.iter().map(|word| word.as_bytes().to_vec()).collect();
     let name = words.first().cloned().unwrap_or_default();
     let about = About { scope: Scope::Tree { root, name }, command: words, user: None, begun: Clocks::now() };

@@ -215,7 +215,9 @@ impl Book {
         let program = inspection.and_then(|it| it.program.as_deref().ok()).unwrap_or_default();
         let observed = observed(process, model, inspection);
         let chosen = (self.choose)(&observed, program);
-        let origin = self.origins.get(&key);
+        // What a launcher opened between the look at it and the fork was not seen then.
+        let tells = |look: &Look| look.1.moment == Moment::Launch || look.0 >= process.start;
+        let origin = self.origins.get(&key).filter(|(_, look)| tells(look));
         let launchers: Vec<ProcKey> = self.launches.get(&key).into_iter().flatten().map(|launch| launch.by).collect();
         let grounds = Grounds {
             own: inspection,
