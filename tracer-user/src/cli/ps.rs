@@ -28,7 +28,8 @@ pub struct PsArgs {
     /// A recording, `-` for standard input; without one the machine is shown as it is now
     #[arg(value_name = "REC")]
     recording: Option<PathBuf>,
-    /// An instant of the recording instead of its end: 305.402 or 305.4ms, 1.2s, an RFC 3339 time, or #812 for an event
+    /// An instant of the recording instead of its end: 305.402 or 305.4ms, 1.2s, an RFC 3339 time, 3m ago, or #812 for an
+    /// event
     #[arg(long, value_name = "TIME", requires = "recording", allow_hyphen_values = true)]
     at: Option<At>,
     /// Every process; otherwise those of the sessions of the followed processes, or of this session

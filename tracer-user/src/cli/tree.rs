@@ -25,7 +25,8 @@ pub struct TreeArgs {
     /// A recording, `-` for standard input; without one the machine is shown as it is now
     #[arg(value_name = "REC")]
     recording: Option<PathBuf>,
-    /// An instant of the recording instead of its end: 305.402 or 305.4ms, 1.2s, an RFC 3339 time, or #812 for an event
+    /// An instant of the recording instead of its end: 305.402 or 305.4ms, 1.2s, an RFC 3339 time, 3m ago, or #812 for an
+    /// event
     #[arg(long, value_name = "TIME", requires = "recording", allow_hyphen_values = true)]
     at: Option<At>,
     /// Every session; otherwise those of the followed processes, or this one

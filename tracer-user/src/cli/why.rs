@@ -34,7 +34,8 @@ pub struct WhyArgs {
     /// A recording, `-` for standard input
     #[arg(value_name = "REC")]
     recording: Option<PathBuf>,
-    /// An instant of the recording instead of its end: 305.402 or 305.4ms, 1.2s, an RFC 3339 time, or #812 for an event
+    /// An instant of the recording instead of its end: 305.402 or 305.4ms, 1.2s, an RFC 3339 time, 3m ago, or #812 for an
+    /// event
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     at: Option<At>,
     /// Of which signal to say whom it reached: TERM, SIGTERM or 15
@@ -57,7 +58,8 @@ pub struct WhoKilledArgs {
     /// The recording, `-` for standard input; without one, that of the last `run`
     #[arg(value_name = "REC")]
     recording: Option<PathBuf>,
-    /// An instant of the recording instead of its end: 305.402 or 305.4ms, 1.2s, an RFC 3339 time, or #812 for an event
+    /// An instant of the recording instead of its end: 305.402 or 305.4ms, 1.2s, an RFC 3339 time, 3m ago, or #812 for an
+    /// event
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     at: Option<At>,
     /// Print the answer as JSON, one object a line
