@@ -78,7 +78,11 @@ pub fn run(churn: &Churn) -> anyhow::Result<()> {
     let (half, end, named) = measured?;
     say(&format!("{status}; its last line: {}; baseline {} KiB", last.trim(), size >> 10))?;
     let said: serde_json::Value = serde_json::from_str(&last).context("its last line")?;
-    let judged = said.get("judged").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let number = |key: &str| said.get(key).and_then(serde_json::Value::as_u64).with_context(|| format!("no {key}"));
+    let (judged, lost, unjudged) = (number("judged")?, number("lost")?, number("unjudged")?);
+    if lost > 0 || unjudged > 0 {
+        bail!("{lost} records were lost, {unjudged} were left unjudged");
+    }
     if judged < churn.daemons {
         bail!("{judged} were judged, of {} daemons", churn.daemons);
     }

@@ -152,6 +152,24 @@ fn who_could_not_be_read_at_any_attempt_is_unknown_and_who_has_ended_is_nobody()
 }
 
 #[test]
+fn a_look_at_a_launcher_from_before_the_fork_proves_nothing_of_a_pipe() {
+    let look = "inspected 10 asked fds= umask=18 cwd=/@1:1 marks= cgroup=/ program=/bin/bash\n";
+    let before = DAEMON.replace("10: fork 11\n", &format!("{look}10: fork 11\n"));
+    assert_ne!(before, DAEMON);
+    let holds = CLEAN.replace("fds=", "fd=1:pipe:10:77:w:pipe:[77]");
+    let verdict = |text: &str| {
+        let mut it = Watching::new(Format::Json);
+        it.happens(text);
+        let said = it.said();
+        let row = said.iter().find(|line| line["kind"] == "audit" && line["pid"] == 12).unwrap();
+        (row["verdict"].as_str().unwrap().to_owned(), row["reason"].as_str().unwrap().to_owned())
+    };
+    let unknown = ("unknown".to_owned(), "who has the other end of fd 1 was not seen".to_owned());
+    assert_eq!(verdict(&format!("{before}{holds}")), unknown);
+    assert_eq!(verdict(&format!("{before}{look}{holds}")).0, "detached", "it made the pipe itself");
+}
+
+#[test]
 fn a_job_that_begins_a_session_is_no_job_any_more() {
     let job = "
         snapshot 1 init {+init_parent pp=0}
