@@ -8,7 +8,7 @@ use std::{cell::RefCell, io, os::fd::BorrowedFd, rc::Rc, time::Duration};
 use tracer_model::{
     delta::Delta,
     dsl,
-    event::Event,
+    event::{Event, RawTask},
     findings::Finding,
     ids::{BootNs, Pid, Seq},
     state::Model,
@@ -50,8 +50,8 @@ impl Source for Script {
     fn resynchronise(&mut self, _: &mut Vec<Item>) -> Result<(), CaptureError> {
         Ok(())
     }
-    fn is_free(&self, pid: Pid) -> bool {
-        self.free.contains(&pid)
+    fn is_gone(&self, zombie: RawTask) -> bool {
+        self.free.contains(&zombie.pid)
     }
     fn stop(&mut self) -> Result<(), CaptureError> {
         Ok(())

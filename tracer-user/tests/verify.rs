@@ -9,7 +9,7 @@
 
 use std::{
     fs::File,
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     os::fd::AsFd as _,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -140,6 +140,39 @@ fn swallow_foreground(backend: &str) {
     let (text, code) = outcome(&output);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains(", foreground group, at"), "{text}");
+}
+
+#[test]
+fn what_the_model_is_told_at_the_begin_is_compared_with_another_look() {
+    if probes_are_allowed() {
+        alter_snapshot("ebpf");
+    }
+}
+
+#[test]
+fn what_the_model_is_told_at_the_begin_is_compared_with_another_look_under_ptrace() {
+    if ptrace_is_allowed() {
+        alter_snapshot("ptrace");
+    }
+}
+
+/// A job in a group of its own that does nothing: only what sets the state at the begin tells of it, and that is altered.
+fn alter_snapshot(backend: &str) {
+    let script = "set -m; sleep 99 & echo there; read; kill %%";
+    let mut shell = Command::new("setsid");
+    let mut shell =
+        shell.args(["-w", "bash", "-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    // A group leader has forked it.
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", shell.id())).unwrap();
+    let root = children.split_whitespace().next().map_or_else(|| shell.id().to_string(), str::to_owned);
+    let output = verify(&["-b", backend, "--mutate", "snapshot", "--for", "1s", "-p", &root]).output().unwrap();
+    drop(shell.stdin.take());
+    shell.wait().unwrap();
+    let (text, code) = outcome(&output);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains(", process group, at"), "{text}");
 }
 
 fn ptrace_is_allowed() -> bool {

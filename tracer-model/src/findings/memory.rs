@@ -254,6 +254,8 @@ impl Memory {
             Change::Executed { process } => {
                 if let Some(life) = self.open(process, model) {
                     life.executed = evidence;
+                    // What a program has open is not what the one before it had.
+                    life.inspections.retain(|it| it.moment != Moment::Refused);
                 }
             }
             Change::GroupBorn { group, leader: Some(process), .. } | Change::Joined { process, group, .. } => {

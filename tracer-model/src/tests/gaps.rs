@@ -3,7 +3,10 @@
 use expect_test::expect;
 
 use super::{check, history, model};
-use crate::{ids::Pid, state::Model};
+use crate::{
+    ids::{BootNs, Pgid, Pid},
+    state::Model,
+};
 
 #[test]
 fn a_complete_snapshot_after_a_gap_ends_what_is_not_in_it() {
@@ -216,4 +219,27 @@ fn a_snapshot_of_the_followed_ends_those_of_them_that_it_does_not_show_and_nobod
     }
     let alive = |pid| model.process_by_pid(Pid(pid)).is_some();
     assert_eq!([20, 21, 30, 10].map(alive), [true, false, true, true]);
+}
+
+#[test]
+fn a_zombie_whose_number_another_process_has_after_a_loss_is_gone() {
+    // Of a snapshot that is not complete, too: nobody gets the number of a process, or of a group, before all of it was reaped.
+    let text = "
+        10: fork 20
+        20: setpgid(0,0) = 0
+        20: exit 0
+        20: dead
+        gap 2 sequence 9000 10000
+        snapshot 20 sleep {fresh id=20~7000000 pp=1 pg=50 sid=50}
+        snapshot-end partial
+    ";
+    let mut model = Model::new();
+    model.follow(Pid(20));
+    for event in history(text) {
+        model.apply(&event);
+    }
+    let other = model.process_by_pid(Pid(20)).unwrap();
+    assert_eq!((other.start, other.followed), (BootNs(7_000_000), false));
+    assert!(model.processes().all(|process| !process.is_zombie()));
+    assert!(model.groups().all(|group| group.key.number != Pgid(20)));
 }

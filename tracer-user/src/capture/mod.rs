@@ -22,8 +22,8 @@ use std::os::fd::BorrowedFd;
 use nix::time::{ClockId, clock_gettime};
 
 use tracer_model::{
-    event::{Event, GapCause, State},
-    ids::{BootNs, Pid, Seq},
+    event::{Event, GapCause, RawTask, State},
+    ids::{BootNs, Seq},
 };
 
 /// Where events come from: the probes, or ptrace. A recording is replayed without one.
@@ -72,8 +72,9 @@ pub trait Source {
         Ok(())
     }
 
-    /// Whether nobody has this number, so that the zombie that had it was reaped. As given: not said, for that is recorded.
-    fn is_free(&self, _pid: Pid) -> bool {
+    /// Whether nobody has the number of this zombie, or somebody else has it, so that it was reaped. As given: not said, for that is
+    /// recorded.
+    fn is_gone(&self, _zombie: RawTask) -> bool {
         false
     }
 

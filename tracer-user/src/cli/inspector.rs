@@ -39,6 +39,9 @@ const MANY: usize = 128;
 /// So long processes are looked at before what happened meanwhile is read: the probes' buffers are small.
 const AT_ONCE_NS: u64 = 20_000_000;
 
+/// Looks at a process for the descriptors that its calls were refused on.
+const LOOKS: usize = 8;
+
 /// Readers of what a command wrote that are looked for.
 const READERS: usize = 4;
 
@@ -52,9 +55,9 @@ struct Plan {
     since: BTreeMap<ProcKey, (BootNs, Moment)>,
     /// The command has ended just now.
     root_ended: bool,
-    /// Whose call on a terminal has failed just now, and who was looked at for that already.
+    /// Whose call on a terminal has failed just now, and who was looked at for that already, with the descriptor.
     refused: Vec<ProcKey>,
-    refused_before: BTreeSet<ProcKey>,
+    refused_before: BTreeSet<(ProcKey, i32)>,
     /// When something of what is followed was forked, executed, adopted or ended last, or began a session.
     news: BootNs,
     /// Whoever was inspected when it had settled.
@@ -88,6 +91,16 @@ impl Plan {
     /// What is watched is not recorded, and no rule asks then who listens.
     fn sockets(&self) -> Sockets {
         if self.watching.is_some() { Sockets::unwanted() } else { Sockets::default() }
+    }
+
+    /// A call on a descriptor was refused of which no look at the process tells.
+    fn is_refused_anew(&mut self, caller: ProcKey, fd: i32) -> bool {
+        let looks = self.refused_before.range((caller, i32::MIN)..=(caller, i32::MAX)).count();
+        self.refused.len() < MANY && looks < LOOKS && self.refused_before.insert((caller, fd))
+    }
+
+    fn forget_refused(&mut self, process: ProcKey) {
+        self.refused_before.retain(|(caller, _)| *caller != process);
     }
 
     fn forget(&mut self, process: ProcKey) -> Option<Moment> {
@@ -336,20 +349,22 @@ impl Sink for Inspector {
             plan.watch(change, settled, model);
             if let Change::Reparented { process, .. } = *change {
                 plan.settles(process, settled, Moment::Settled);
-            } else if let Change::Refused { call: Call::TtyIoctl { .. }, reason: Refusal::NotControllingTty, .. } =
-                *change
+            } else if let Change::Refused {
+                call: Call::TtyIoctl { fd, .. }, reason: Refusal::NotControllingTty, ..
+            } = *change
                 && let Some(caller) = delta.by.filter(|caller| followed(*caller))
-                && plan.refused.len() < MANY
-                && plan.refused_before.insert(caller)
+                && plan.is_refused_anew(caller, fd)
             {
                 plan.refused.push(caller);
+            } else if let Change::Executed { process } = *change {
+                plan.forget_refused(process);
             } else if let Change::Exited { process, .. } = *change {
                 plan.forget(process);
                 plan.settled.remove(&process);
                 if let Some(watching) = &mut plan.watching {
                     watching.looked.remove(&process);
                 }
-                plan.refused_before.remove(&process);
+                plan.forget_refused(process);
                 plan.root_ended |= model.followed_root() == Some(process);
             }
         }
@@ -388,5 +403,25 @@ mod tests {
         let unknown = "snapshot 10 bash {pp=7 +leader}\nsnapshot-end partial\n";
         assert_eq!(waited_for(&format!("{unknown}{daemon}")), [(12, Moment::Settled)]);
         assert_eq!(waited_for(&format!("{unknown}{daemon}12: exit 0\n12: dead\n")), []);
+    }
+
+    #[test]
+    fn a_refused_call_is_looked_at_once_for_each_descriptor_of_a_program() {
+        let looked_at = |text: &str| {
+            let (mut inspector, mut model) = (Inspector::default(), Model::default());
+            model.follow(Pid(10));
+            for event in dsl::parse(text).unwrap() {
+                let delta = model.apply(&event);
+                inspector.event(&event, &delta, &model).unwrap();
+            }
+            inspector.0.borrow().refused.len()
+        };
+        let shell = "snapshot 10 bash {pp=1 +leader}\nsnapshot-end partial\n";
+        let call = |fd: u32| format!("10: ioctl({fd},TIOCSPGRP,0,10) = -25\n");
+        assert_eq!(looked_at(&format!("{shell}{}{}", call(7), call(7))), 1);
+        assert_eq!(looked_at(&format!("{shell}{}{}", call(7), call(8))), 2);
+        assert_eq!(looked_at(&format!("{shell}{}10: exec /bin/cat\n{}", call(7), call(7))), 2);
+        let all: String = (0..20).map(call).collect();
+        assert_eq!(looked_at(&format!("{shell}{all}")), LOOKS);
     }
 }

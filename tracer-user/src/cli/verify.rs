@@ -67,6 +67,8 @@ enum Kind {
     Terminal,
     /// The end of a process whose children get another parent
     Reparenting,
+    /// What the look at the begin says of the group of a process
+    Snapshot,
 }
 
 /// `60s`, `500ms`, `2m`.
@@ -116,6 +118,7 @@ fn checker(args: &VerifyArgs, mut found: File) -> Checker {
         Kind::Reap => Mutation::Reap,
         Kind::Terminal => Mutation::Terminal,
         Kind::Reparenting => Mutation::Reparenting,
+        Kind::Snapshot => Mutation::Snapshot,
     });
     let whose = if args.target.all { Whose::Everyone } else { Whose::Followed };
     // A model that was deceived comes to no rest.

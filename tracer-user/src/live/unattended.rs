@@ -47,8 +47,8 @@ impl Unattended {
         self.zombies.retain(|pid| {
             let zombie = model.process_by_pid(*pid).filter(|process| process.is_zombie());
             let Some(zombie) = zombie else { return false };
-            if model.is_unattended(zombie) && source.is_free(*pid) {
-                let task = RawTask { pid: *pid, tid: Tid(pid.0), start: zombie.start };
+            let task = RawTask { pid: *pid, tid: Tid(pid.0), start: zombie.start };
+            if model.is_unattended(zombie) && source.is_gone(task) {
                 // Whatever its parent called before it was gone has a number by now.
                 free.push_back((source.last_seq(), now, task));
                 return false;

@@ -24,6 +24,8 @@ pub enum Mutation {
     Terminal,
     /// The end of a process that has children, which get another parent.
     Reparenting,
+    /// The group of a process that was there before, of which the look that the model is told of says another one.
+    Snapshot,
 }
 
 /// What has been swallowed.
@@ -58,6 +60,9 @@ impl Mutator {
     pub fn swallowed(&self) -> Option<String> {
         let (swallowed, seq) = self.swallowed?;
         let what = match swallowed {
+            Swallowed::Setpgid { victim, old } if self.mutation == Some(Mutation::Snapshot) => {
+                format!("that {} is not in the group of its parent, {}", victim.pid, old.number)
+            }
             Swallowed::Setpgid { victim, old } => {
                 format!("the setpgid of {}, which leaves group {}", victim.pid, old.number)
             }
@@ -116,7 +121,7 @@ impl Mutator {
         let makes = |call: Call| match mutation {
             Mutation::Setpgid => matches!(call, Call::Setpgid { .. }),
             Mutation::Terminal => matches!(call, Call::TtyIoctl { request: TtyRequest::SetForeground, .. }),
-            Mutation::Reap | Mutation::Reparenting => false,
+            Mutation::Reap | Mutation::Reparenting | Mutation::Snapshot => false,
         };
         let swallowed = match (&event.kind, &event.subject) {
             (EventKind::Enter { call, .. }, _) if makes(*call) => {
@@ -137,6 +142,11 @@ impl Mutator {
                     _ => None,
                 }
             }
+            (EventKind::Snapshot { .. }, Some(found)) if mutation == Mutation::Snapshot => {
+                let other = found.parent_pgrp.number != 0 && found.parent_pgrp != found.pgrp && found.exit_state == 0;
+                (other && found.parent_session == found.session.sid())
+                    .then_some(Swallowed::Setpgid { victim: found.id, old: found.parent_pgrp })
+            }
             (EventKind::Exit { group_dead: true }, Some(father)) if mutation == Mutation::Reparenting => {
                 let is_child = |child: &&State| same(child.parent, father.id) && child.exit_state == 0;
                 let children = self.known.values().filter(is_child).map(|child| (child.id.pid, child.id.start));
@@ -151,7 +161,7 @@ impl Mutator {
             _ => None,
         };
         self.swallowed = swallowed.map(|swallowed| (swallowed, event.seq));
-        swallowed.is_some() && mutation != Mutation::Reap
+        swallowed.is_some() && !matches!(mutation, Mutation::Reap | Mutation::Snapshot)
     }
 
     /// Whether the victim is no more, so that nobody can see any longer what was swallowed.

@@ -233,3 +233,38 @@ fn to_a_tracer_the_end_of_a_stop_shows_itself_when_the_process_runs() {
         assert!(!by_tracer || stage.counts().divergences > 0, "100 ms are allowed");
     }
 }
+
+/// A snapshot that has the job in its shell's group, where the kernel has it in one of its own.
+const WRONG: &str = "
+    snapshot 1 init {+init_parent pp=0}
+    snapshot 4999910 bash {pg=4999910 sid=4999910 +leader pp=1}
+    snapshot 4999911 sleep {pg=4999910 sid=4999910 pp=4999910}
+    snapshot-end
+";
+const RIGHT: &str = "
+    snapshot 1 init {+init_parent pp=0}
+    snapshot 4999910 bash {pg=4999910 sid=4999910 +leader pp=1}
+    snapshot 4999911 sleep {pg=4999911 sid=4999910 pp=4999910}
+    snapshot-end
+";
+
+#[test]
+fn what_sets_the_state_is_compared_with_what_is_seen_by_another_look() {
+    // At the begin, and after a loss: neither is right because it was said.
+    let again = WRONG.replace("snapshot-end", "snapshot-end from=6");
+    for known in [WRONG.to_owned(), format!("{RIGHT}    gap 3 sequence 1000 2000\n{again}")] {
+        let mut stage = Stage::new(&known, RIGHT);
+        stage.look_after(20 * MS);
+        let counts = stage.counts();
+        assert!(counts.divergences > 0 && !excuses(&counts).contains(&Excuse::Loss), "{counts:?}");
+    }
+}
+
+#[test]
+fn what_sets_the_state_is_no_comparison() {
+    let mut stage = Stage::new(RIGHT, RIGHT);
+    let counts = stage.comparison.take_result().0;
+    assert_eq!((counts.checks, counts.entities(), counts.facts), (0, 0, 0));
+    stage.look_after(20 * MS);
+    assert!(stage.counts().entities() > 0);
+}

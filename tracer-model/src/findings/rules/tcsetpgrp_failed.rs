@@ -52,7 +52,9 @@ impl Watch for TcsetpgrpFailed {
         if refused.reason == Refusal::NotControllingTty {
             let elsewhere = Elsewhere::of(now, (refused.caller, fd), fact, refused.evidence);
             let before = now.memory.life(refused.caller).and_then(|life| life.inspected(Moment::Refused));
-            if let Some(before) = before {
+            // One that is not in it may have been opened since: it is looked at again.
+            let has = |look: &&Inspection| u32::try_from(fd).is_ok_and(|fd| look.descriptor(fd).is_some());
+            if let Some(before) = before.filter(has) {
                 out.push(elsewhere.draft(now, Some(before)));
                 return;
             }
@@ -112,10 +114,10 @@ impl Watch for TcsetpgrpFailed {
 }
 
 impl TcsetpgrpFailed {
-    /// The descriptors of a caller were read, or it has ended.
+    /// The descriptors of a caller were read, or it has ended or executed another program.
     fn looked(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         let ended = now.changes().find_map(|change| match *change {
-            Change::Exited { process, .. } => Some(process),
+            Change::Exited { process, .. } | Change::Executed { process } => Some(process),
             _ => None,
         });
         let look = match now.event.map(|event| &event.kind) {
@@ -233,6 +235,33 @@ mod tests {
               why   that descriptor is not the caller's controlling terminal; what the descriptor is was not seen
               fix   call it on /dev/tty
               seen  #6 10 bash: TtyIoctl { fd: 7, request: SetForeground, arg: 0, value: 10 } = errno 25
+        "]]);
+    }
+
+    #[test]
+    fn a_look_is_of_the_program_and_the_descriptors_that_it_saw() {
+        let seen = "10: ioctl(7,TIOCSPGRP,0,10) = -25\ninspected 10 refused fd=7:file:8:9:w:/tmp/log\n";
+        check(&format!("{seen}10: exec /bin/cat\n10: ioctl(7,TIOCSPGRP,0,10) = -25\n"), expect![[r"
+            info JC203 tcsetpgrp-failed @7000: 10 bash: TtyIoctl { fd: 7, request: SetForeground, arg: 0, value: 10 } failed: errno 25
+              why   that descriptor is not the caller's controlling terminal; fd 7 is /tmp/log, which is no terminal
+              fix   call it on /dev/tty
+              seen  #6 10 bash: TtyIoctl { fd: 7, request: SetForeground, arg: 0, value: 10 } = errno 25
+              seen  #7 /proc of 10 bash is read
+            warning JC203 tcsetpgrp-failed @10000: 10 cat: TtyIoctl { fd: 7, request: SetForeground, arg: 0, value: 10 } failed: errno 25
+              why   that descriptor is not the caller's controlling terminal; what the descriptor is was not seen
+              fix   call it on /dev/tty
+              seen  #10 10 cat: TtyIoctl { fd: 7, request: SetForeground, arg: 0, value: 10 } = errno 25
+        "]]);
+        check(&format!("{seen}10: ioctl(8,TIOCSPGRP,0,10) = -25\n10: exit 0\n"), expect![[r"
+            info JC203 tcsetpgrp-failed @7000: 10 bash: TtyIoctl { fd: 7, request: SetForeground, arg: 0, value: 10 } failed: errno 25
+              why   that descriptor is not the caller's controlling terminal; fd 7 is /tmp/log, which is no terminal
+              fix   call it on /dev/tty
+              seen  #6 10 bash: TtyIoctl { fd: 7, request: SetForeground, arg: 0, value: 10 } = errno 25
+              seen  #7 /proc of 10 bash is read
+            info JC203 tcsetpgrp-failed @10000: 10 bash: TtyIoctl { fd: 8, request: SetForeground, arg: 0, value: 10 } failed: errno 25
+              why   that descriptor is not the caller's controlling terminal; what the descriptor is was not seen
+              fix   call it on /dev/tty
+              seen  #9 10 bash: TtyIoctl { fd: 8, request: SetForeground, arg: 0, value: 10 } = errno 25
         "]]);
     }
 

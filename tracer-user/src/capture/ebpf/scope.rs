@@ -180,17 +180,18 @@ impl Scope {
         self.follows(subject.id) || subject.facts.session_leader && self.sessions.contains_key(&subject.id.pid.0)
     }
 
+    /// Another process than the followed one has its number.
+    fn reuses(&self, process: &State) -> bool {
+        self.members.get(&Pid(process.id.tid.0)).is_some_and(|member| member.start != process.id.start)
+    }
+
     fn concerns(&self, event: &Event) -> bool {
         let subject = event.subject.as_ref();
         let actor_or_subject =
             || self.follows(event.actor) || subject.is_some_and(|subject| self.follows_subject(subject));
         match &event.kind {
             EventKind::NewTask { flags } => {
-                let reuses = |child: &State| {
-                    let number = child.id.tid.0;
-                    let (process, session) = (self.members.get(&Pid(number)), self.sessions.contains_key(&number));
-                    process.is_some_and(|member| member.start != child.id.start) || session
-                };
+                let reuses = |child: &State| self.reuses(child) || self.sessions.contains_key(&child.id.tid.0);
                 self.follows(event.actor)
                     || subject.is_some_and(|child| self.follows(child.id) || flags & CLONE_THREAD == 0 && reuses(child))
             }
@@ -201,7 +202,10 @@ impl Scope {
             | EventKind::Continued
             | EventKind::SignalGenerated(_)
             | EventKind::SignalDelivered { .. } => actor_or_subject(),
-            EventKind::Snapshot { .. } => subject.is_some_and(|subject| self.follows_subject(subject)),
+            // Who has the number of one of them says that this one was reaped: the record of that may have been lost.
+            EventKind::Snapshot { .. } => {
+                subject.is_some_and(|subject| self.follows_subject(subject) || self.reuses(subject))
+            }
             EventKind::Freed { task } => {
                 self.follows(*task) || self.sessions.get(&task.pid.0).is_some_and(|leader| *leader == task.start)
             }

@@ -11,8 +11,8 @@ use aya::maps::{Map, RingBuf};
 use nix::{errno::Errno, unistd::getpgid};
 use tracer_common::control::{SCOPE_ALL, SCOPE_NONE};
 use tracer_model::{
-    event::{Event, EventKind, GapCause},
-    ids::{Pid, Seq},
+    event::{Event, EventKind, GapCause, RawTask, State},
+    ids::Seq,
 };
 
 use super::{
@@ -202,8 +202,11 @@ impl Source for EbpfSource {
     }
 
     /// The probes are only loaded where numbers are those of the initial pid namespace.
-    fn is_free(&self, pid: Pid) -> bool {
+    fn is_gone(&self, zombie: RawTask) -> bool {
+        let pid = zombie.pid;
+        let is_another = |state: State| !procfs::same_tick(state.id.start, zombie.start);
         getpgid(Some(nix::unistd::Pid::from_raw(pid.0 as i32))) == Err(Errno::ESRCH)
+            || procfs::read_stat(pid).is_some_and(is_another)
     }
 
     fn stop(&mut self) -> Result<(), CaptureError> {

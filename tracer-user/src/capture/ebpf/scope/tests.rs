@@ -143,6 +143,11 @@ fn a_number_of_theirs_that_is_reused_is_proof_of_their_end() {
     assert!(admits(&reused));
     reused.kind = EventKind::NewTask { flags: CLONE_THREAD };
     assert!(!admits(&reused), "a thread of a stranger");
+    // After a loss it is the iterator that shows it.
+    reused.kind = EventKind::Snapshot { args: Vec::new() };
+    assert!(admits(&reused));
+    reused.subject = Some(state(31, 30, 10));
+    assert!(!admits(&reused), "a number that none of them had");
 }
 
 #[test]
