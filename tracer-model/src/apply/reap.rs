@@ -29,6 +29,13 @@ impl Model {
         // parent wants none (kernel/exit.c, `wait_task_zombie`).
         let of_another = process.parent.filter(|parent| !process.parent_exited && *parent != waiter);
         if !reaps || of_another.is_some() {
+            // Threads that are traced go when their tracer has waited for each, without an event; whoever is told of the end of the
+            // process is told when all have gone (kernel/exit.c, `delay_group_leader`).
+            let ended = matches!(waited.status, WaitStatus::Exited(_) | WaitStatus::Killed { .. });
+            let of_process = waited.child.tid.0 == waited.child.pid.0;
+            if ended && of_process && process.phase == Phase::Exiting {
+                self.become_zombie(cx, child, waited.status, false);
+            }
             cx.push(Change::WaitReported { child, status: waited.status });
             let parent = of_another.filter(|_| reaps).and_then(|parent| self.processes.get(&parent));
             if parent.is_some_and(Process::wants_no_zombies) {

@@ -254,6 +254,28 @@ fn a_tracer_that_waits_leaves_the_zombie_to_its_parent() {
 }
 
 #[test]
+fn a_process_whose_traced_threads_are_waited_for_is_a_zombie_when_its_tracer_is_told_of_its_end() {
+    check(
+        "
+        10: fork 20
+        20: thread 21 {-single}
+        20: exit-thread {es=0x20 tes=0x20 -single}
+        20: dead {es=0x20 tes=0x20 -single}
+        20/21: exit {id=20/21 es=0x20 code=9 gcode=9 sf=4 -single}
+        20/21: dead {id=20/21 es=0x20 tes=0x20 -single}
+        50: wait4(-1,0) = 20 got 20 killed:SIGKILL
+        10: wait4(-1,0) = 20 got 20 killed:SIGKILL
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #9 20 exits killed:SIGKILL
+            #12 20 is a zombie; wait reports 20 killed:SIGKILL
+            #14 20 reaped by 10 (Wait 13–14)
+        "]],
+    );
+}
+
+#[test]
 fn a_parent_that_turns_out_to_want_no_zombies_has_reaped_nobody() {
     check(
         "
