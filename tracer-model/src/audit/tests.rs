@@ -321,4 +321,10 @@ fn what_no_event_shows_is_compared() {
     let changed: Vec<String> = comparison.changed.iter().map(say).collect();
     let expected = ["fd 0 /dev/pts/0>/dev/null", "working directory /tmp>/", "umask 027>000", "SIGINT ignored>"];
     assert_eq!(changed, expected);
+    let mut elsewhere = (**own).clone();
+    if let Ok(directory) = &mut elsewhere.directory {
+        directory.other_mount = true;
+    }
+    let mount = compare(&elsewhere, launcher).changed.into_iter().map(|thing| thing.what);
+    assert!(mount.into_iter().any(|what| what == "working directory on another mount than /,"));
 }

@@ -54,3 +54,18 @@ fn a_name_that_is_no_text_is_told_byte_by_byte() {
     let rows = rows(&output);
     assert_eq!(rows[0]["name"]["bytes"], "Yf8b", "{rows:?}");
 }
+
+#[test]
+fn every_format_is_written_to_a_file_where_one_is_named() {
+    let place = Place::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let recording = root.join("tests/golden/left-holds-pipe/recording.jsonl").to_string_lossy().into_owned();
+    for format in ["text", "md", "json", "sarif", "junit"] {
+        let printed = of_recording(&place, format, "left-holds-pipe");
+        let file = place.path(format).to_string_lossy().into_owned();
+        let output = place.audit(&[], &["--format", format, "-o", &file, &recording]);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{format}");
+        let written = fs::read_to_string(&file).unwrap();
+        assert!(written.contains("JC404") && written == printed, "{format}: {written}");
+    }
+}
