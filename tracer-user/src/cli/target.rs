@@ -130,3 +130,32 @@ pub fn absolute(path: &std::path::Path) -> Result<PathBuf, ExpectedError> {
         cause: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        capture: CaptureArgs,
+    }
+
+    /// Whether arguments of programs are recorded, by either backend.
+    fn arguments(words: &[&str], mode: Mode) -> bool {
+        let line = Line::parse_from(["sesstrace"].iter().chain(words));
+        let choice = line.capture.choice(mode, mode == Mode::Follow).expect("a choice");
+        assert_eq!(choice.ebpf.load.capture_arguments, choice.ptrace.capture_arguments);
+        choice.ebpf.load.capture_arguments
+    }
+
+    #[test]
+    fn arguments_are_recorded_of_ones_own_command_and_of_others_on_request() {
+        assert!(arguments(&[], Mode::Follow));
+        assert!(!arguments(&[], Mode::All));
+        assert!(arguments(&["--arguments", "all"], Mode::All));
+        assert!(!arguments(&["--arguments", "none"], Mode::Follow));
+    }
+}
