@@ -7,7 +7,7 @@ use super::Cx;
 use crate::{
     delta::{Bounds, Change, OrphanCause, ReapEvidence},
     event::{Coverage, Gap},
-    ids::Seq,
+    ids::{Pid, Seq},
     state::{Knowledge, Model, Process},
 };
 
@@ -52,7 +52,9 @@ impl Model {
             }
         }
         if coverage == Coverage::All {
+            // Nobody else has the number of a group: who bears it and was shown after its members is its leader, elsewhere.
             for group in self.groups.values_mut() {
+                group.leader = group.leader.or_else(|| self.by_pid.get(&Pid(group.key.number.0)).copied());
                 group.leader_reaped |= group.leader.is_none();
             }
             for session in self.sessions.values_mut() {

@@ -243,3 +243,17 @@ fn a_zombie_whose_number_another_process_has_after_a_loss_is_gone() {
     assert!(model.processes().all(|process| !process.is_zombie()));
     assert!(model.groups().all(|group| group.key.number != Pgid(20)));
 }
+
+#[test]
+fn a_leader_that_is_in_another_group_and_shown_after_a_member_is_found_there() {
+    let model = model(
+        "
+        snapshot 10 bash {pp=1 pg=10 sid=10 +leader}
+        snapshot 21 cat {pp=10 pg=20 sid=10}
+        snapshot 20 python {pp=10 pg=10 sid=10}
+        snapshot-end
+        ",
+    );
+    let group = model.group_by_pgid(Pgid(20)).unwrap();
+    assert_eq!(model.leader_state(group), crate::delta::LeaderState::MovedAway);
+}
