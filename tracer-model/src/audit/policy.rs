@@ -63,6 +63,7 @@ const SUPERVISORS: [&str; 13] = [
     "pid1",
 ];
 const MULTIPLEXERS: [&str; 6] = ["tmux: server", "screen", "SCREEN", "zellij", "dtach", "abduco"];
+const GETTYS: [&str; 5] = ["getty", "agetty", "mgetty", "mingetty", "login"];
 const SCHEDULERS: [&str; 5] = ["cron", "crond", "atd", "anacron", "fcron"];
 
 /// Fits all.
@@ -86,6 +87,12 @@ pub const POLICIES: &[Policy] = &[
         rules: &["JC501", "JC505"],
         why: "terminals are its business: it leads its session and opens them with O_NOCTTY",
         recognise: |it| MULTIPLEXERS.iter().any(|name| it.name.starts_with(name.as_bytes())),
+    },
+    Policy {
+        name: "login",
+        rules: &["JC505"],
+        why: "it asks on a terminal who is there: that one is its own",
+        recognise: |it| it.tty.is_some() && is_one_of(it.name, &GETTYS),
     },
     Policy {
         name: "supervised",
@@ -123,8 +130,8 @@ pub const POLICIES: &[Policy] = &[
     },
     Policy {
         name: "systemd-forking",
-        rules: &["JC502", "JC503", "JC504", "JC507"],
-        why: "systemd started it with everything reset and waits for its first process to exit",
+        rules: &["JC503", "JC504", "JC507"],
+        why: "systemd started it in a session of its own with everything reset: one fork is enough, where it is to fork at all",
         recognise: is_service,
     },
     Policy {
@@ -155,15 +162,22 @@ impl Policy {
         POLICIES.iter().find(|policy| (policy.recognise)(observed)).unwrap_or(&SYSV)
     }
 
-    /// Whether who started it goes on watching it, on purpose: it stands for itself, and may be in that one's session.
+    /// Whether who started a process of this policy goes on watching it, on purpose: it stands for itself, and may be in that
+    /// one's session.
     #[must_use]
-    pub fn is_watched(observed: &Observed<'_>) -> bool {
+    pub fn is_watched(&self, observed: &Observed<'_>) -> bool {
         let by_scheduler = || observed.above.first().is_some_and(|parent| is_one_of(parent, &SCHEDULERS));
-        match Self::recognise(observed).name {
+        match self.name {
             "supervised" | "container-init" => true,
             "scheduled" => by_scheduler(),
             _ => false,
         }
+    }
+
+    /// Whether one of this policy has a terminal on purpose.
+    #[must_use]
+    pub fn has_terminal(&self) -> bool {
+        matches!(self.name, "multiplexer" | "login" | "shell-job")
     }
 
     /// Whether a rule applies.
@@ -187,10 +201,14 @@ fn has(observed: &Observed<'_>, mark: &[u8]) -> bool {
     observed.marks.contains(&mark)
 }
 
-/// In the cgroup of a service of the system's manager, and its environment says that one started it.
+/// In the cgroup of a service of the system's manager. Its environment says that only where the cgroup does not deny it: whatever
+/// a service starts inherits that.
 fn is_service(observed: &Observed<'_>) -> bool {
-    let unit = contains(observed.cgroup, b"system.slice/") && contains(observed.cgroup, b".service");
-    unit || observed.adopted && has(observed, b"INVOCATION_ID") && observed.tty.is_none()
+    let units = observed.cgroup.split(|byte| *byte == b'/').rev();
+    let mut units = units.filter(|part| part.ends_with(b".service") || part.ends_with(b".scope"));
+    let in_service = units.next().is_some_and(|unit| unit.ends_with(b".service"));
+    let by_mark = observed.adopted && has(observed, b"INVOCATION_ID") && observed.tty.is_none();
+    in_service && contains(observed.cgroup, b"system.slice/") || by_mark && (in_service || observed.cgroup.is_empty())
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

@@ -7,7 +7,7 @@ use crate::{
     delta::Change,
     dsl::parse,
     event::{EventKind, Inspection},
-    ids::{Pid, ProcKey},
+    ids::{Life, Pid, ProcKey, RawTty, TtyKey},
     state::Model,
 };
 
@@ -194,6 +194,30 @@ fn whose_launch_was_not_seen_is_judged_only_by_what_cannot_depend_on_it() {
     assert_eq!(there(51, "50: exit 0\n50: dead"), detached);
 }
 
+/// `/proc` tells no subreaper: 60 is one, as the manager of a user is.
+#[test]
+fn whose_parent_is_that_of_the_leader_was_adopted_and_so_was_the_leader() {
+    let there = |parent: u32| {
+        let text = format!(
+            "{THERE}snapshot 60 manager {{pp=1 +leader}}\nsnapshot 61 server {{pp=60 +leader}}
+            snapshot 62 server {{pp={parent} pg=61 sid=61}}\ninspected 62 asked fds="
+        );
+        judged(62, &text, false).0
+    };
+    assert_eq!((there(60), there(61)), (Verdict::Detached, Verdict::Unknown));
+}
+
+#[test]
+fn both_ends_of_a_pipe_can_be_its_launchers() {
+    let both = "fd=8:pipe:10:77:r:pipe:[77] fd=9:pipe:10:77:w:pipe:[77]";
+    let holds = |shell: &str| verdict(13, &format!("inspected 10 asked {shell}\n{DAEMON}inspected 13 settled {both}"));
+    let path = "fork exec fork setsid fork adopted";
+    is(&holds("fd=5:pipe:10:77:r:pipe:[77]"), Verdict::Partial, "fd 8 is a pipe of who started it", path);
+    assert_eq!(holds("fd=5:pipe:10:78:r:pipe:[78]").0, Verdict::Detached, "it made it itself");
+    let between = format!("{LOGIN}inspected 20 asked fd=9:pipe:10:77:r:pipe:[77]\ninspected 22 settled {both}");
+    assert_eq!(judged(22, &between, true).0, Verdict::Partial);
+}
+
 #[test]
 fn a_pipe_whose_maker_was_not_seen_is_explained_by_who_holds_its_other_end() {
     let with = |more: &str| {
@@ -246,7 +270,10 @@ fn a_job_of_a_scheduler_stands_for_itself_and_the_scheduler_is_a_service() {
     let left =
         Observed { above: vec![b"systemd"], cgroup: b"/system.slice/cron.service", adopted: true, ..job.clone() };
     for (observed, watched) in [(&job, true), (&below, false), (&left, false)] {
-        assert_eq!((Policy::recognise(observed).name, Policy::is_watched(observed)), ("scheduled", watched));
+        assert_eq!(
+            (Policy::recognise(observed).name, Policy::recognise(observed).is_watched(observed)),
+            ("scheduled", watched)
+        );
     }
     let cron = Observed { name: b"cron", output_is_socket: true, ..left };
     assert_eq!(Policy::recognise(&cron).name, "systemd-simple");
@@ -261,9 +288,11 @@ fn who_stays_in_the_session_is_attached() {
 #[test]
 fn every_policy_is_recognised_by_what_is_observed() {
     let plain = Observed { adopted: true, ..Observed::default() };
+    let tty = TtyKey { tty: RawTty { major: 4, minor: 1, instance: 0 }, life: Life(0) };
     let cases = [
         ("container-init", Observed { first_in_namespace: true, ..plain.clone() }),
         ("multiplexer", Observed { name: b"tmux: server", ..plain.clone() }),
+        ("login", Observed { name: b"agetty", tty: Some(tty), cgroup: b"/system.slice/x.service", ..plain.clone() }),
         ("supervised", Observed { adopted: false, above: vec![b"supervisord"], ..plain.clone() }),
         ("scheduled", Observed { above: vec![b"sh", b"cron"], ..plain.clone() }),
         (
@@ -293,9 +322,27 @@ fn every_policy_is_recognised_by_what_is_observed() {
 
 #[test]
 fn a_service_is_not_blamed_for_not_forking_twice() {
-    for name in ["systemd-simple", "systemd-notify", "user-service", "supervised", "container-init"] {
+    for name in ["systemd-simple", "systemd-notify", "systemd-forking", "user-service", "supervised", "container-init"]
+    {
         let policy = Policy::find(name).unwrap();
         assert!(!policy.applies("JC502") && !policy.applies("JC501"), "{name}");
+    }
+}
+
+/// A daemon of a service's program that was started at a terminal has the mark of that service; who is in a scope, too.
+#[test]
+fn an_inherited_mark_makes_no_service_where_the_cgroup_says_otherwise() {
+    let marked = |cgroup| Observed { adopted: true, marks: vec![b"INVOCATION_ID"], cgroup, ..Observed::default() };
+    for (cgroup, policy) in [
+        (&b""[..], "systemd-forking"),
+        (b"/", "sysv"),
+        (b"/user.slice/user-9.slice/session-2.scope", "sysv"),
+        (b"/user.slice/user-9.slice/user@9.service/app.slice/app-term-7.scope", "sysv"),
+        (b"/system.slice/x.service", "systemd-forking"),
+        (b"/system.slice/docker.service/deeper", "systemd-forking"),
+    ] {
+        let name = Policy::recognise(&marked(cgroup)).name;
+        assert_eq!(name, policy, "{}", String::from_utf8_lossy(cgroup));
     }
 }
 

@@ -83,13 +83,21 @@ pub fn judge(model: &Model, key: ProcKey, grounds: &Grounds<'_>) -> Judgement {
             (Some(held @ (Verdict::Partial, _)), _) => say(held),
             (_, Some(session)) => say(session),
             (Some(open), None) => say(open),
-            (None, None) => say(detached()),
+            (None, None) => say(with_supervisor(model, process, grounds).unwrap_or_else(detached)),
         },
     }
 }
 
 fn detached() -> (Verdict, String) {
     (Verdict::Detached, "no terminal, a session of its own".to_owned())
+}
+
+/// It is where its supervisor is, and that is on purpose.
+fn with_supervisor(model: &Model, process: &Process, grounds: &Grounds<'_>) -> Option<(Verdict, String)> {
+    let parent = model.process(process.parent?).filter(|_| grounds.supervised && !process.facts.session_leader)?;
+    let there = process.session.is_some() && process.session == parent.session;
+    let number = parent.key.number;
+    there.then(|| (Verdict::Detached, format!("no terminal, in the session of its supervisor {number}")))
 }
 
 /// Whether the end of its session can end it. `None`: no.
@@ -114,7 +122,8 @@ fn by_session(model: &Model, process: &Process, grounds: &Grounds<'_>) -> Option
         (Some(_), LeaderState::Unknown) => unknown("whose leader was not seen"),
         (None, LeaderState::Alive | LeaderState::Unknown) => {
             // It was forked by whoever leads the session, or below that; and that one was left to itself.
-            let left = its.and_then(|its| model.process(its.leader?)).is_some_and(|leader| is_left(model, leader));
+            let leader = its.and_then(|its| model.process(its.leader?));
+            let left = leader.is_some_and(|leader| is_left(model, leader) || have_one_reaper(process, leader));
             if left { None } else { unknown("which may be that of who started it: its launch was not seen") }
         }
     }
@@ -126,6 +135,11 @@ fn is_left(model: &Model, process: &Process) -> bool {
     process.parent_exited
         || process.facts.parent_is_init
         || process.parent.and_then(|parent| model.process(parent)).is_some_and(reaper)
+}
+
+/// The parent of both adopts: whoever does not lead its session was forked in it, and the leader's parent is outside.
+fn have_one_reaper(member: &Process, leader: &Process) -> bool {
+    member.parent.is_some() && member.parent == leader.parent
 }
 
 /// What its descriptors say. `None`: nothing against it.
@@ -159,7 +173,7 @@ fn by_descriptors(model: &Model, process: &Process, grounds: &Grounds<'_>) -> Op
 /// A pipe of who started it, under any number. Nobody comes by a nameless pipe but by inheriting or making it.
 fn by_pipes(model: &Model, process: &Process, own: &Descriptors, grounds: &Grounds<'_>) -> Option<(Verdict, String)> {
     let mut unknown = None;
-    for pipe in own.open.iter().filter(|it| it.target == Target::Pipe && !own.has_both_ends(it)) {
+    for pipe in own.open.iter().filter(|it| it.target == Target::Pipe) {
         let nameless = pipe.path.starts_with(b"pipe:");
         match grounds.launcher.map(|(launcher, there)| (launcher, &there.descriptors)) {
             Some((launcher, Ok(there))) => {
@@ -174,11 +188,12 @@ fn by_pipes(model: &Model, process: &Process, own: &Descriptors, grounds: &Groun
                     let of = format!("fd {} is a pipe of {by}, which started it", pipe.number);
                     return Some((Verdict::Partial, of));
                 }
-                if nameless && !handed_on && !there.has_every_pipe() {
+                // It may have made the pipe itself, when it has both ends and nobody above it has one.
+                if nameless && !handed_on && !own.has_both_ends(pipe) && !there.has_every_pipe() {
                     unknown.get_or_insert_with(|| format!("who has the other end of fd {} was not seen", pipe.number));
                 }
             }
-            _ if !nameless => {}
+            _ if !nameless || own.has_both_ends(pipe) => {}
             _ => match pipes::other_end(model, process, pipe, grounds.looks) {
                 End::Nobodys | End::Kin => {}
                 End::Stranger(who) => {
@@ -228,6 +243,7 @@ fn unseen(inspection: &Inspection) -> Vec<(&'static str, i32)> {
 fn why(errno: i32) -> &'static str {
     match errno {
         1 | 13 => "needs CAP_SYS_PTRACE",
+        2 => "/proc hides it (hidepid), which needs CAP_SYS_PTRACE",
         3 => "it ended, or its number was another's, meanwhile",
         11 => "its threads came and went each time that it was looked at",
         _ => "the system refused",

@@ -10,6 +10,7 @@ use crate::{
 };
 
 /// Why a fact is not known: the errno of the read. ESRCH: the process was gone, or its number another's, before all was read.
+/// ENOENT: it lives, and `/proc` does not show it (`hidepid`, proc(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unread(pub i32);
 

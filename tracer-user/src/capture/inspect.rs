@@ -16,12 +16,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tracer_model::event::{
-    RawTask, State,
-    inspection::{
-        Access, Descriptor, Descriptors, Directory, Inspection, Known, MARKS, MAX_DESCRIPTORS, MAX_PATH, Moment,
-        Status, Target, Unread,
+use tracer_model::{
+    event::{
+        RawTask, State,
+        inspection::{
+            Access, Descriptor, Descriptors, Directory, Inspection, Known, MARKS, MAX_DESCRIPTORS, MAX_PATH, Moment,
+            Status, Target, Unread,
+        },
     },
+    ids::Pid,
 };
 
 pub use self::{
@@ -54,7 +57,11 @@ const O_CLOEXEC: u32 = libc::O_CLOEXEC.cast_unsigned();
 #[must_use]
 pub fn inspect(task: RawTask, moment: Moment, sockets: &mut Sockets) -> Inspection {
     let is_it = |state: &State| task.start.0 == 0 || same_tick(state.id.start, task.start);
-    let Some(mut before) = read_stat(task.pid).filter(is_it) else {
+    let found = read_stat(task.pid);
+    if found.is_none() && is_hidden(task.pid) {
+        return Inspection::unread(task, moment, Unread(libc::ENOENT));
+    }
+    let Some(mut before) = found.filter(is_it) else {
         return Inspection::unread(task, moment, Unread(libc::ESRCH));
     };
     for _ in 0..ATTEMPTS {
@@ -71,6 +78,13 @@ pub fn inspect(task: RawTask, moment: Moment, sockets: &mut Sockets) -> Inspecti
     }
     // It lives, and nothing of it is known.
     Inspection::unread(task, moment, Unread(libc::EAGAIN))
+}
+
+/// Whether a process that `/proc` does not show is there: the option `hidepid` of that mount (proc(5)) keeps nobody from asking
+/// for its session (`kernel/sys.c`, `getsid`: no check but that of a security module).
+fn is_hidden(pid: Pid) -> bool {
+    let asked = nix::unistd::getsid(Some(nix::unistd::Pid::from_raw(pid.0.cast_signed())));
+    pid.0 > 0 && asked != Err(nix::errno::Errno::ESRCH)
 }
 
 fn read(task: RawTask, moment: Moment, directory: &Path, sockets: &mut Sockets) -> Inspection {
@@ -264,7 +278,7 @@ fn cgroup(bytes: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use tracer_model::ids::{BootNs, Pid, Tid};
+    use tracer_model::ids::{BootNs, Tid};
 
     use super::*;
 

@@ -198,3 +198,45 @@ fn watching_takes_the_capabilities_and_no_more() {
     let row = watcher.row_of(daemon.pid);
     assert_eq!((row.text("verdict"), unseen(&row.0)), ("detached", vec![]), "another user's process is seen whole");
 }
+
+/// A mount of `/proc` that hides processes of others, for an ordinary user with these words before.
+fn behind_hidepid(words: &[&'static str]) -> Vec<&'static str> {
+    let mount = "mount -t proc -o hidepid=2 proc /proc && exec \"$@\"";
+    [&["unshare", "-m", "sh", "-c", mount, "sh"][..], words].concat()
+}
+
+#[test]
+fn what_proc_hides_is_no_clean_machine() {
+    if !can_change_user() {
+        return;
+    }
+    let place = Place::new();
+    fs::write(place.path("policy"), "name=* multiplexer JC404\n").unwrap();
+    let policy = place.path("policy").to_string_lossy().into_owned();
+    let all = ["--policy", &policy, "--all"];
+    let output = place.audit(&behind_hidepid(&NOBODY), &all);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.matches("hidepid").count()), (Some(3), 1), "{said}");
+    let output = place.audit(&behind_hidepid(&ABLE), &all);
+    let said = String::from_utf8(output.stderr).unwrap();
+    // CAP_SYS_PTRACE shows them, unless something else protects the first one.
+    let words = behind_hidepid(&ABLE);
+    let shown = Command::new(words[0]).args(&words[1..]).args(["cat", "/proc/1/stat"]).output().unwrap();
+    assert_eq!(said.contains("hidepid"), !shown.status.success(), "{said}");
+}
+
+#[test]
+fn who_is_hidden_while_the_machine_is_watched_is_unknown_and_has_not_ended() {
+    if !can_change_user() {
+        return;
+    }
+    let place = Place::new();
+    let probes = ABLE.map(|word| if word.starts_with('+') { "+bpf,+perfmon" } else { word });
+    let Some(mut watcher) = Watcher::start(&place, &behind_hidepid(&probes), &[]) else { return };
+    let daemon = Actor::daemon();
+    let row = watcher.row_of(daemon.pid);
+    assert_eq!(row.text("verdict"), "unknown", "{row:?}");
+    assert!(row.text("reason").contains("/proc hides it (hidepid)"), "{row:?}");
+    let told = watcher.end();
+    assert_ne!(told.0.code(), Some(0), "{}", told.1);
+}

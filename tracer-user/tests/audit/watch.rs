@@ -188,7 +188,7 @@ fn whoever_settles_at_the_end_is_judged_still() {
 fn who_is_left_unjudged_is_counted_and_is_no_clean_end() {
     let place = Place::new();
     // Whatever else runs here, no rule finds anything.
-    fs::write(place.path("policy"), "name=* supervised JC404\n").unwrap();
+    fs::write(place.path("policy"), "name=* multiplexer JC404\n").unwrap();
     let policy = place.path("policy").to_string_lossy().into_owned();
     let Some(watcher) = Watcher::start(&place, &[], &["--policy", &policy]) else { return };
     // At any time somebody has begun a session just now.
@@ -244,7 +244,7 @@ fn what_it_needs_no_more_is_given_up() {
 fn the_end_of_what_was_seen_decides_the_exit_code() {
     let place = Place::new();
     // Whatever else runs here, the rule that is left finds nothing: it is of a command, and none is followed.
-    fs::write(place.path("policy"), "name=* supervised JC404\n").unwrap();
+    fs::write(place.path("policy"), "name=* multiplexer JC404\n").unwrap();
     let policy = place.path("policy").to_string_lossy().into_owned();
     let Some(mut watcher) = Watcher::start(&place, &[], &["--policy", &policy]) else { return };
     let daemon = Actor::daemon();

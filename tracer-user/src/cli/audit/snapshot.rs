@@ -23,13 +23,17 @@ use crate::{
     },
     cli::{
         common::ColorChoice,
-        exit::{ExpectedError, unwritable},
+        exit::{ExpectedError, say, unwritable},
     },
     live::unix_now,
     pipeline::Pipeline,
     sink::audit::Whom,
     trace_file::{Header, Scope},
 };
+
+/// Whoever is not shown is not judged, or unknown.
+pub(super) const HIDES: &str =
+    "/proc hides processes of others (hidepid, or no pid 1): not everybody was seen; CAP_SYS_PTRACE shows more";
 
 /// Audits the processes that are meant.
 pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
@@ -63,7 +67,10 @@ pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCo
         pipeline.event(&event).map_err(failed)?;
     }
     pipeline.end(true).map_err(failed)?;
-    Ok(args.code(outcome.get(), true))
+    if args.all && !sees_all {
+        say(HIDES);
+    }
+    Ok(args.code(outcome.get(), sees_all || !args.all))
 }
 
 fn whom(args: &AuditArgs, states: &BTreeMap<u32, &State>) -> Result<Whom, ExpectedError> {

@@ -8,11 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracer_model::{ids::ProcKey, state::Phase};
+use tracer_model::{
+    ids::{Pid, ProcKey},
+    state::Phase,
+};
 
-use super::{AuditArgs, baseline::Baseline, policy_file};
+use super::{AuditArgs, baseline::Baseline, policy_file, snapshot::HIDES};
 use crate::{
-    capture::{boot_now, ebpf::Mode, privilege},
+    capture::{boot_now, ebpf::Mode, privilege, procfs},
     cli::{
         common::ColorChoice,
         engine::{About, Clocks, EndSignals, Engine, Outputs, Pacer, Wake, complaint, explain, runtime},
@@ -43,6 +46,11 @@ pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCo
     // Everything that takes privilege is attached. What is opened below must be this user's to open.
     privilege::keep_only(&privilege::TO_LOOK)
         .map_err(|error| anyhow::anyhow!("cannot give up privilege that is not needed any more: {error}"))?;
+    // Who is not shown cannot be looked at, whatever the probes see of it.
+    let hides = procfs::read_stat(Pid(1)).is_none();
+    if hides {
+        say(HIDES);
+    }
     let (baseline, known) = match args.baseline.as_deref().map(Baseline::open).transpose()? {
         Some((baseline, known)) => (Some(baseline), known),
         None => (None, Known::default()),
@@ -74,7 +82,8 @@ pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCo
     if watched.unjudged > 0 {
         say(&format!("{} processes were left unjudged: it was ended before they had settled", watched.unjudged));
     }
-    Ok(args.code(watched.outcome, lost == 0 && watched.unjudged == 0 && watched.left_out == 0))
+    let whole = !hides && lost == 0 && watched.unjudged == 0 && watched.left_out == 0;
+    Ok(args.code(watched.outcome, whole))
 }
 
 async fn until_end(

@@ -8,13 +8,13 @@ use std::{
 };
 
 use tracer_model::{
-    audit::{Comparison, Grounds, Looks, Observed, Paths, Policy, Thing, compare, judge},
+    audit::{Comparison, Grounds, Looks, Observed, Paths, Thing, compare, judge},
     delta::{Bounds, Change, Delta, LeaderState},
     event::{
         Event, EventKind, Inspection,
         inspection::{Moment, Target, Unread},
     },
-    findings::Finding,
+    findings::{Finding, words::Word},
     ids::{BootNs, ProcKey, SessionKey},
     state::{Model, Phase, Process},
 };
@@ -193,12 +193,14 @@ impl Book {
 
     /// It stands for itself: nobody waits for it, it leads a session, a supervisor watches it, or a pid namespace ends with it.
     pub fn is_long_lived(&self, process: &Process, model: &Model) -> bool {
-        let parent = process.parent.and_then(|parent| model.process(parent));
-        let adopted = parent.is_none_or(|parent| parent.key.number.0 <= 1 || parent.facts.subreaper);
+        let adopted = by_reaper(process, model);
         let alone = adopted || process.facts.session_leader || process.tty.is_some() && process.facts.hup_ignored;
         // Who ended while everybody was looked at is nobody to judge.
         let there = self.inspection(process.key).filter(|it| is_there(it));
-        let watched = || Policy::is_watched(&observed(process, model, there));
+        let watched = || {
+            let observed = observed(process, model, there);
+            (self.choose)(&observed, program(there)).policy.is_watched(&observed)
+        };
         process.key.number.0 > 1 && !self.looks(process.key) && there.is_some() && (alone || watched())
     }
 
@@ -212,7 +214,7 @@ impl Book {
     ) -> Row {
         let key = process.key;
         let inspection = self.inspection(key);
-        let program = inspection.and_then(|it| it.program.as_deref().ok()).unwrap_or_default();
+        let program = program(inspection);
         let observed = observed(process, model, inspection);
         let chosen = (self.choose)(&observed, program);
         // What a launcher opened between the look at it and the fork was not seen then.
@@ -224,7 +226,7 @@ impl Book {
             launched_in: launch.map(|launch| launch.session),
             launcher: origin.map(|(launcher, look)| (*launcher, &look.1)),
             launchers: &launchers,
-            supervised: Policy::is_watched(&observed),
+            supervised: chosen.policy.is_watched(&observed),
             looks: self,
         };
         let mut row = Row {
@@ -246,7 +248,7 @@ impl Book {
             compared: launch.is_some(),
             settled: inspection.is_none() || self.settled.contains(&key),
         };
-        for finding in findings.filter(|it| is_of_daemons(it) && holds(it, process, model)) {
+        for finding in findings.filter(|it| is_of_daemons(it) && holds(it, process, inspection, model)) {
             if row.applies(finding.rule.id) {
                 take(&mut row.findings, finding);
             } else {
@@ -307,7 +309,7 @@ pub(super) fn take(findings: &mut Vec<Finding>, finding: &Finding) {
 }
 
 /// What was said of a state is so no longer when the state is over; what was said of an event stays so.
-fn holds(finding: &Finding, process: &Process, model: &Model) -> bool {
+fn holds(finding: &Finding, process: &Process, last: Option<&Inspection>, model: &Model) -> bool {
     let leads = process.facts.session_leader;
     match finding.rule.id {
         "JC501" => {
@@ -316,8 +318,34 @@ fn holds(finding: &Finding, process: &Process, model: &Model) -> bool {
             !leads && (process.tty.is_some() || led)
         }
         "JC502" => leads && process.tty.is_none(),
+        // The look at who was left can fall between the fork and the redirection.
+        "JC404" => last.is_none_or(|last| may_write(last, finding)),
         _ => true,
     }
+}
+
+/// Whether a process still writes to the pipe that a finding names, as far as that could be looked at.
+fn may_write(last: &Inspection, finding: &Finding) -> bool {
+    let mut paths =
+        finding.fact.0.iter().filter_map(|word| if let Word::Bytes(path) = word { Some(path) } else { None });
+    let (Some(path), Ok(own)) = (paths.next_back(), &last.descriptors) else { return true };
+    own.unread.is_some() || !own.has_every_pipe() || own.open.iter().any(|it| it.writes() && it.path == *path)
+}
+
+/// The file that it executes; empty where that is not known.
+fn program(inspection: Option<&Inspection>) -> &[u8] {
+    inspection.and_then(|it| it.program.as_deref().ok()).unwrap_or_default()
+}
+
+/// Whether its parent adopts: as is known of that one, or because a fork inherits the session, and it has another one that it did
+/// not begin. Nothing but the second tells of a subreaper where only `/proc` was read.
+fn by_reaper(process: &Process, model: &Model) -> bool {
+    let Some(parent) = process.parent.and_then(|parent| model.process(parent)) else { return true };
+    let elsewhere = !process.facts.session_leader
+        && process.session.is_some()
+        && parent.session.is_some()
+        && process.session != parent.session;
+    parent.key.number.0 <= 1 || parent.facts.subreaper || elsewhere
 }
 
 /// It lived when it was looked at: what has begun to exit has a status still, and executes no file any more.
@@ -336,7 +364,6 @@ pub(super) fn launches(model: &Model, key: ProcKey) -> bool {
 fn observed<'a>(process: &'a Process, model: &'a Model, inspection: Option<&'a Inspection>) -> Observed<'a> {
     let above = std::iter::successors(process.parent.and_then(|it| model.process(it)), |it| model.process(it.parent?));
     let names = above.take(8).map(|it| &*it.comm.0).collect();
-    let parent = process.parent.and_then(|parent| model.process(parent));
     let output = inspection.and_then(|it| it.descriptor(1));
     Observed {
         name: &process.comm.0,
@@ -348,8 +375,7 @@ fn observed<'a>(process: &'a Process, model: &'a Model, inspection: Option<&'a I
             .unwrap_or_default(),
         tty: process.tty,
         first_in_namespace: inspection.is_some_and(|it| it.status.is_ok_and(|status| status.inner_pid == 1)),
-        adopted: process.parent_exited
-            || parent.is_none_or(|parent| parent.key.number.0 <= 1 || parent.facts.subreaper),
+        adopted: process.parent_exited || by_reaper(process, model),
         leads_session: process.facts.session_leader,
         ignores_hangup: inspection.is_some_and(|it| it.status.is_ok_and(|status| status.ignored & 1 != 0)),
         output_is_socket: output.is_some_and(|it| it.target == Target::Socket),

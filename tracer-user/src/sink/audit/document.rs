@@ -53,6 +53,7 @@ pub(super) fn sarif(rows: &[Row], missing: Missing, header: &Header, out: &mut d
 fn verdict(row: &Row) -> Value {
     let (kind, level) = match row.judgement.verdict {
         Verdict::Detached => ("pass", "none"),
+        Verdict::Partial | Verdict::Attached if row.is_amiss() => ("fail", "warning"),
         Verdict::Partial | Verdict::Attached => ("fail", "note"),
         Verdict::Unknown => ("open", "none"),
     };
@@ -75,10 +76,10 @@ fn verdict(row: &Row) -> Value {
     })
 }
 
-/// A test case for each process: it fails with its errors and warnings, and is an error where it could not be judged.
+/// A test case for each process: it fails with its errors and warnings, and when it is not detached without being meant so, and is an error where it could not be judged.
 pub(super) fn junit(rows: &[Row], missing: Missing, header: &Header, out: &mut dyn Write) -> io::Result<()> {
     let missing = missing.say();
-    let failures = rows.iter().filter(|row| failed(row).next().is_some() && !is_unknown(row)).count();
+    let failures = rows.iter().filter(|row| worst(row).is_some() && !is_unknown(row)).count();
     let errors = rows.iter().filter(|row| is_unknown(row)).count() + missing.len();
     let tests = rows.len() + missing.len();
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
@@ -105,10 +106,9 @@ fn case(row: &Row, header: &Header, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<testcase classname=\"sesstrace audit {policy}\" name=\"{}\">", escape(&name(row)))?;
     writeln!(out, "<properties><property name=\"verdict\" value=\"{verdict}\"/></properties>")?;
     let found: String = failed(row).map(|finding| escape(&body(finding, header))).collect();
-    let worst = failed(row).map(|finding| finding.severity).max();
     if is_unknown(row) {
         writeln!(out, "<error type=\"unknown\" message=\"{reason}\">{found}</error>")?;
-    } else if let Some(worst) = worst {
+    } else if let Some(worst) = worst(row) {
         writeln!(out, "<failure type=\"{}\" message=\"{verdict}: {reason}\">\n{found}</failure>", worst.name())?;
     }
     let mut details = format!("{verdict}: {}\n", row.judgement.reason).into_bytes();
@@ -118,6 +118,11 @@ fn case(row: &Row, header: &Header, out: &mut dyn Write) -> io::Result<()> {
 
 fn is_unknown(row: &Row) -> bool {
     row.judgement.verdict == Verdict::Unknown
+}
+
+/// What it fails with, if it does.
+fn worst(row: &Row) -> Option<Severity> {
+    failed(row).map(|finding| finding.severity).chain(row.severity()).max()
 }
 
 fn failed(row: &Row) -> impl Iterator<Item = &Finding> {

@@ -127,6 +127,12 @@ impl Known {
         Some(rules)
     }
 
+    /// Whether a judgement like this was seen.
+    #[must_use]
+    pub fn has(&self, entry: &Entry) -> bool {
+        self.entries.contains_key(entry)
+    }
+
     /// Takes over what somebody changed in the file since it had `before`: what is there no more is news again, and what was put
     /// there is none.
     pub fn edited(&mut self, before: &Self, file: &Self) {

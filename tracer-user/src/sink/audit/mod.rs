@@ -92,12 +92,22 @@ impl Row {
             None => self.chosen.policy.applies(rule),
         }
     }
+
+    /// It is not detached, and its policy does not say that this is meant: that counts as a warning does.
+    pub(crate) fn is_amiss(&self) -> bool {
+        matches!(self.judgement.verdict, Verdict::Attached | Verdict::Partial) && !self.chosen.policy.has_terminal()
+    }
+
+    /// How much the verdict weighs by itself.
+    pub(crate) fn severity(&self) -> Option<Severity> {
+        self.is_amiss().then_some(Severity::Warning)
+    }
 }
 
 /// How an audit went, for the exit code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The greatest severity of a finding that applies.
+    /// The greatest severity of a finding that applies, and of a verdict.
     pub worst: Option<Severity>,
     /// Somebody could not be judged.
     pub unknown: bool,
@@ -175,7 +185,10 @@ impl Sink for Audit {
         // The worst first.
         rows.sort_by_key(|row| (std::cmp::Reverse(row.judgement.verdict), row.key));
         self.outcome.set(Outcome {
-            worst: rows.iter().flat_map(|row| &row.findings).map(|finding| finding.severity).max(),
+            worst: rows
+                .iter()
+                .flat_map(|row| row.findings.iter().map(|finding| finding.severity).chain(row.severity()))
+                .max(),
             unknown: rows.iter().any(|row| row.judgement.verdict == Verdict::Unknown) || summary.lost > 0,
             judged: rows.len(),
         });

@@ -1,5 +1,7 @@
 //! Watching, step by step: events, and in between it is asked what is news.
 
+mod grounds;
+
 use serde_json::Value;
 use tracer_model::{
     audit::{Observed, Policy},
@@ -47,9 +49,20 @@ struct Watching {
 
 impl Watching {
     fn new(format: Format) -> Self {
+        Self::following(format, None)
+    }
+
+    /// With this policy for everybody, if any.
+    fn with_policy(policy: Option<&'static str>) -> Self {
+        Self::following(Format::Json, policy)
+    }
+
+    fn following(format: Format, policy: Option<&'static str>) -> Self {
         let page = Page::default();
-        let choose =
-            |observed: &Observed<'_>, _: &[u8]| Chosen { policy: Policy::recognise(observed), rules: None, line: None };
+        let choose = move |observed: &Observed<'_>, _: &[u8]| {
+            let policy = policy.map_or_else(|| Policy::recognise(observed), |name| Policy::find(name).unwrap());
+            Chosen { policy, rules: None, line: None }
+        };
         let out = (Box::new(page.clone()) as Box<_>, Style::PLAIN, format);
         let watch = Watch::new(out, Box::new(choose), Known::default(), (0, u64::MAX, false));
         let header = crate::trace_file::Header { scope: Scope::All, ..header() };

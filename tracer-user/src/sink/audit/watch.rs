@@ -363,6 +363,7 @@ impl State {
             findings.retain(|it| it.rule.id != "JC503");
         }
         let entry = Entry::of(&row);
+        let first = !self.known.has(&entry);
         self.watched.outcome.unknown |= row.judgement.verdict == Verdict::Unknown;
         if !self.judged.contains_key(&key) {
             self.watched.outcome.judged += 1;
@@ -374,10 +375,12 @@ impl State {
         let rules = row.findings.iter().map(known::rule).collect();
         let new = self.known.note(entry, rules, self.news.unix(now).div_euclid(1_000_000_000));
         let Some(new) = new.or_else(|| self.repeat.then(BTreeSet::new)) else { return Ok(()) };
+        let verdict = row.severity().filter(|_| first);
         self.watched.told += 1;
         // What was accepted is told beside what is new, and does not count.
         let new = row.findings.iter().filter(|finding| new.contains(&known::rule(finding)));
-        self.watched.outcome.worst = self.watched.outcome.worst.max(new.map(|finding| finding.severity).max());
+        let worst = new.map(|finding| finding.severity).chain(verdict).max();
+        self.watched.outcome.worst = self.watched.outcome.worst.max(worst);
         self.news.tell(row, occasion, now)
     }
 }
