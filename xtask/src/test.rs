@@ -71,6 +71,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let root = crate::root()?;
     let logs = root.join("target/xtask-test");
     fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
+    // Some tests run as another user what is built here.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     needs::install()?;
     needs::forget_packages()?;
     let only = arguments.only.as_deref().unwrap_or_default();
