@@ -7,7 +7,7 @@ use super::Cx;
 use crate::{
     delta::{Bounds, Change, OrphanCause, ReapEvidence},
     event::{Coverage, Gap},
-    ids::{Pid, Seq},
+    ids::{ProcKey, Seq},
     state::{Knowledge, Model, Process},
 };
 
@@ -30,9 +30,26 @@ impl Model {
 
     /// One process as the task iterator saw it. The actor is who reads the iterator.
     pub(super) fn snapshot(&mut self, cx: &mut Cx, args: &[Vec<u8>]) {
-        let Some(process) = self.take_subject(cx).and_then(|key| self.processes.get_mut(&key)) else { return };
+        let Some(key) = self.take_subject(cx) else { return };
+        self.follow_with_parent(key);
+        let Some(process) = self.processes.get_mut(&key) else { return };
         if !args.is_empty() {
             process.args = args.into();
+        }
+    }
+
+    /// A child of who is followed is followed, and so are its own, whichever of them is shown first.
+    fn follow_with_parent(&mut self, key: ProcKey) {
+        let parent = self.processes.get(&key).filter(|it| !it.followed && !it.parent_exited).and_then(|it| it.parent);
+        if !parent.and_then(|parent| self.processes.get(&parent)).is_some_and(|parent| parent.followed) {
+            return;
+        }
+        let mut found = vec![key];
+        while let Some(key) = found.pop() {
+            if let Some(process) = self.processes.get_mut(&key).filter(|process| !process.followed) {
+                process.followed = true;
+                found.extend(process.children.iter().copied());
+            }
         }
     }
 
@@ -52,9 +69,7 @@ impl Model {
             }
         }
         if coverage == Coverage::All {
-            // Nobody else has the number of a group: who bears it and was shown after its members is its leader, elsewhere.
             for group in self.groups.values_mut() {
-                group.leader = group.leader.or_else(|| self.by_pid.get(&Pid(group.key.number.0)).copied());
                 group.leader_reaped |= group.leader.is_none();
             }
             for session in self.sessions.values_mut() {

@@ -119,7 +119,22 @@ impl Model {
         }
         self.processes.insert(key, process);
         self.by_pid.insert(pid, key);
+        self.leads_what_bears_its_number(key);
         key
+    }
+
+    /// A group or a session that was found before the process of its number, which may be in another group: while either lives,
+    /// the number is of both (kernel/pid.c, `free_pid`).
+    fn leads_what_bears_its_number(&mut self, key: ProcKey) {
+        let number = key.number.0;
+        let group = self.by_pgid.get(&crate::ids::Pgid(number)).and_then(|group| self.groups.get_mut(group));
+        if let Some(group) = group.filter(|group| group.leader.is_none() && !group.leader_reaped) {
+            group.leader = Some(key);
+        }
+        let session = self.by_sid.get(&crate::ids::Sid(number)).and_then(|session| self.sessions.get_mut(session));
+        if let Some(session) = session.filter(|session| session.leader.is_none() && !session.leader_reaped) {
+            session.leader = Some(key);
+        }
     }
 
     /// A process's number belongs to another now: it was reaped before.

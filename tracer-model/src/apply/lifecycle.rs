@@ -193,6 +193,16 @@ impl Model {
                 }
             }
             self.requalify(cx, child, OrphanCause::Exit(key));
+            self.reap_if_adopter_wants_none(cx, child);
+        }
+    }
+
+    /// A zombie whose new parent wants none is released when it is adopted (kernel/exit.c, `reparent_leader`).
+    fn reap_if_adopter_wants_none(&mut self, cx: &mut Cx, child: ProcKey) {
+        let zombie = self.processes.get(&child).filter(|child| child.phase == Phase::Zombie && !child.parent_exited);
+        let adopter = zombie.and_then(|zombie| self.processes.get(&zombie.parent?));
+        if adopter.is_some_and(Process::wants_no_zombies) {
+            self.reap_unseen(cx, child, ReapEvidence::AutoReap);
         }
     }
 

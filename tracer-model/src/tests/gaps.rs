@@ -4,6 +4,7 @@ use expect_test::expect;
 
 use super::{check, history, model};
 use crate::{
+    delta::LeaderState,
     ids::{BootNs, Pgid, Pid},
     state::Model,
 };
@@ -255,5 +256,25 @@ fn a_leader_that_is_in_another_group_and_shown_after_a_member_is_found_there() {
         ",
     );
     let group = model.group_by_pgid(Pgid(20)).unwrap();
-    assert_eq!(model.leader_state(group), crate::delta::LeaderState::MovedAway);
+    assert_eq!(model.leader_state(group), LeaderState::MovedAway);
+}
+
+#[test]
+fn whoever_descends_from_the_followed_when_it_is_shown_is_followed() {
+    let mut model = Model::new();
+    model.follow(Pid(40));
+    // The grandchild comes first.
+    let text = "
+        snapshot 61 c {pp=60 pg=40 sid=40}
+        snapshot 60 b {pp=40 pg=40 sid=40}
+        snapshot 40 sh {pp=1 +leader}
+        snapshot 62 d {pp=60 pg=40 sid=40}
+        snapshot-end
+    ";
+    for event in history(text) {
+        model.apply(&event);
+    }
+    for (pid, followed) in [(40, true), (60, true), (61, true), (62, true), (50, false), (10, false)] {
+        assert_eq!(model.process_by_pid(Pid(pid)).unwrap().followed, followed, "{pid}");
+    }
 }

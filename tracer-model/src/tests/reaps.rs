@@ -294,3 +294,32 @@ fn a_parent_that_turns_out_to_want_no_zombies_has_reaped_nobody() {
         "]],
     );
 }
+
+#[test]
+fn a_zombie_is_released_when_it_is_adopted_by_who_wants_none() {
+    check(
+        "
+        10: wait4(-1,1) = 0 {+autoreap +subreaper}
+        10: fork 20
+        20: setpgid(0,0) = 0
+        20: fork 21
+        21: setpgid(0,0) = 0
+        21: exit 0
+        21: SIGCHLD -> 20 code=1
+        21: dead
+        20: exit 0
+        20: dead released
+        ",
+        expect![[r"
+            #7 10 forks 20
+            #9 group 20 of 20 by itself
+            #10 20 forks 21
+            #12 group 21 of 21 by itself
+            #13 21 exits exited:0
+            #14 SIGCHLD to 20 by child 21
+            #15 21 is a zombie; group 21 is held by zombies
+            #16 20 exits exited:0
+            #17 21 goes from parent 20 to 10; 21 reaped by nobody (AutoReap 14–17); group 21 ends: 21 was reaped; 20 reaped by nobody (AutoReap 16–17); group 20 ends: 20 was reaped
+        "]],
+    );
+}
