@@ -376,6 +376,9 @@ fn one_process_is_explained_at_an_instant_and_at_its_end() {
     let (_, err, code) = ask("why", "4711", &[]);
     assert_eq!(code, Some(2));
     assert!(err.contains("no process 4711 is in"), "{err}");
+    let (_, err, code) = ask("why", "12", &["--at", "#4"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("no process 12 had been seen by then"), "{err}");
 }
 
 #[test]

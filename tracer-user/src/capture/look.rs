@@ -12,7 +12,9 @@ use tracer_model::{
     ids::{BootNs, Pid, Seq, Signal, Tid},
 };
 
-use super::{held::is_terminal, procfs};
+use super::{facts, held::is_terminal, procfs};
+
+const CAP_SYS_PTRACE: u32 = 19;
 
 /// What a call is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +194,9 @@ fn facts(state: &State) -> Look {
         // It runs, or is gone.
         Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {}
         Err(_) if state.exit_state != 0 => {}
+        Err(_) if facts::has_capability(facts::effective_capabilities(), CAP_SYS_PTRACE) => {
+            look.unseen.push("which call it is in (this kernel does not show it)");
+        }
         Err(_) => look.unseen.push("which call it is in (that takes cap_sys_ptrace)"),
     }
     // A stop signal that is still there has not been told to its parent; that there is none is shown only to those who may

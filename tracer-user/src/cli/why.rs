@@ -113,7 +113,7 @@ pub fn why(args: &WhyArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
         },
     };
     let answer = history.findings.why(&history.model, pid, &history.look);
-    let answer = answer.ok_or_else(|| not_seen(pid, args.recording.as_ref()))?;
+    let answer = answer.ok_or_else(|| not_seen(pid, args.recording.as_ref(), args.at))?;
     print("why", &[answer], args.json, &history, color)
 }
 
@@ -123,7 +123,7 @@ pub fn who_killed(args: &WhoKilledArgs, color: ColorChoice) -> anyhow::Result<Ex
     let recording = args.recording.clone().map_or_else(store::newest, Ok)?;
     let history = history::read(&recording, args.at, Some((asked, None)))?;
     let answer = history.findings.who_killed(&history.model, pid);
-    let answer = answer.ok_or_else(|| not_seen(pid, Some(&recording)))?;
+    let answer = answer.ok_or_else(|| not_seen(pid, Some(&recording), args.at))?;
     print("who-killed", &[answer], args.json, &history, color)
 }
 
@@ -155,17 +155,21 @@ fn pid(text: Option<&OsString>) -> Result<Pid, ExpectedError> {
 
 /// The process is not there now: the last run may have seen it.
 fn of_last_run(pid: Pid, at: Option<At>) -> Result<History, ExpectedError> {
-    let recording = store::newest().map_err(|_| not_seen(pid, None))?;
+    let recording = store::newest().map_err(|_| not_seen(pid, None, at))?;
     let history = history::read(&recording, at, Some((Asked::Process(pid), None)))?;
     if history.findings.why(&history.model, pid, &history.look).is_none() {
-        return Err(not_seen(pid, None));
+        return Err(not_seen(pid, None, at));
     }
     say(&format!("there is no process {pid} now: this is from {}", recording.display()));
     Ok(history)
 }
 
-fn not_seen(pid: Pid, recording: Option<&PathBuf>) -> ExpectedError {
+fn not_seen(pid: Pid, recording: Option<&PathBuf>, at: Option<At>) -> ExpectedError {
     match recording {
+        Some(recording) if at.is_some() => ExpectedError::usage(
+            format!("no process {pid} had been seen by then in {}", recording.display()),
+            "sesstrace why PID REC    without --at tells of the end, if it came later",
+        ),
         Some(recording) => ExpectedError::usage(
             format!("no process {pid} is in {}", recording.display()),
             "sesstrace ps -e REC    lists those that are",

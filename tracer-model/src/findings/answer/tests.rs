@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 
-use super::{Answer, Asked, Look};
+use super::{Answer, Asked, Doing, Look};
 use crate::{
     dsl::parse,
     findings::{
@@ -418,4 +418,24 @@ fn what_is_left_behind_has_classes() {
           seen #15 11 make forks 14
     "]]
     .assert_eq(&text(&answer));
+}
+
+/// The shell has waited for the stop, and the kernel shows its signal no more; what it was in the middle of is there to be seen.
+#[test]
+fn a_job_that_reads_its_terminal_would_stop_again_whatever_stopped_it() {
+    let stopped = "
+        10: fork 11 {tty=pts/0}
+        11: setpgid(0,0) = 0
+        11: exec cat
+        11: stops SIGSTOP
+    ";
+    let doing = |on_terminal| Doing { name: "read", on: Some((0, b"/dev/pts/0".to_vec())), request: None, on_terminal };
+    let (model, rules) = history(Asked::Process(Pid(11)), None, stopped);
+    for (on_terminal, alone) in
+        [(true, "; kill -CONT -- -11 alone would let it stop again"), (false, ", or kill -CONT -- -11")]
+    {
+        let look = Look { live: true, doing: Some(doing(on_terminal)), ..Look::default() };
+        let answer = text(&rules.why(&model, Pid(11), &look).unwrap());
+        assert!(answer.contains(&format!("  release: fg in 10 bash{alone}\n")), "{answer}");
+    }
 }

@@ -99,7 +99,7 @@ impl State<'_> {
             .row("group", say![group, members])
             .row("traced", say![traced])
             .row("waits", self.waits(true))
-            .row("release", release(now, self.process, stop.signal))
+            .row("release", release(now, self.process, stops_background(stop.signal) || self.is_in_background_use()))
             .seen(received.map(|received| received.evidence.clone()))
             .seen(stopped)
             .seen(self.life.and_then(|life| life.moved.clone()));
@@ -109,6 +109,11 @@ impl State<'_> {
     /// It has a terminal, in whose background it is.
     fn is_background(&self) -> bool {
         self.process.tty.is_some() && !is_foreground(self.now, self.process)
+    }
+
+    /// The call that it is in is one that stops it again from the background.
+    fn is_in_background_use(&self) -> bool {
+        self.look.doing.as_ref().is_some_and(|doing| doing.on_terminal) && self.is_background()
     }
 
     /// The call, signal and sender that stopped it.
@@ -131,7 +136,7 @@ impl State<'_> {
             }
             (Some(received), _) => now.path(received.path, key, signal),
             // The call that the stop came upon is still there to be seen.
-            (None, Some(doing)) if doing.on_terminal && (stops_background(signal) || self.is_background()) => {
+            (None, Some(doing)) if doing.on_terminal && stops_background(signal) || self.is_in_background_use() => {
                 say!["it is in ", doing.words(), ",", foreground()]
             }
             (None, _) if stops_background(signal) => {
@@ -182,7 +187,8 @@ impl State<'_> {
                 let above = above.map(|above| say!["; ", now.name(above), " waits for ", now.name(parent)]);
                 say!["nobody: its parent ", now.name(parent), " is in no wait for it", told, above]
             }
-            (None, None) => say!["nobody: its parent has ended"],
+            (None, None) if self.process.parent_exited => say!["nobody: its parent has ended"],
+            (None, None) => say!["nobody: it has no parent"],
         }
     }
 
@@ -252,7 +258,7 @@ impl State<'_> {
         };
         let undo = stuck.iter().chain(&self.unnoticed_children()).find_map(|below| {
             let process = now.model.process(*below)?;
-            Some(release(now, process, process.stopped?.signal))
+            Some(release(now, process, stops_background(process.stopped?.signal)))
         });
         let (state, life) = (if waited.is_empty() { "running" } else { "waiting" }, self.life);
         let answer = self
@@ -396,23 +402,23 @@ fn is_orphaned(now: &Now<'_>, group: PgrpKey) -> bool {
     now.model.group(group).is_some_and(|group| group.orphaned == Orphaned::Yes)
 }
 
-/// What would let a stopped process go on.
-fn release(now: &Now<'_>, process: &Process, signal: Signal) -> Words {
+/// What would let a stopped process go on. `again`: it would stop again in the background.
+fn release(now: &Now<'_>, process: &Process, again: bool) -> Words {
     let Some(group) = process.group else { return say!["kill -CONT ", process.key.number.to_string()] };
     // Who has it as a job: the parent of a member that is outside of the group.
     let members = now.model.group(group).into_iter().flat_map(|it| it.members.iter());
     let parents = members.filter_map(|member| now.model.process(*member)).filter(|member| !member.parent_exited);
     let outside = |parent: &ProcKey| now.is_alive(*parent) && now.group_of(*parent) != Some(group);
     let parent = parents.filter_map(|member| member.parent).find(outside);
-    let again = say!["; kill -CONT -- -", group, " alone would let it stop again"];
-    let again = if stops_background(signal) { again } else { say![", or kill -CONT -- -", group] };
+    let alone = say!["; kill -CONT -- -", group, " alone would let it stop again"];
+    let alone = if again { alone } else { say![", or kill -CONT -- -", group] };
     match parent {
         _ if is_orphaned(now, group) => {
             say!["kill -CONT -- -", group, ": its group is orphaned, no shell is left that could continue it"]
         }
-        Some(parent) if now.is_shell(parent) => say!["fg in ", now.name(parent), again],
-        Some(parent) if stops_background(signal) => {
-            say![now.name(parent), " gives it the terminal (tcsetpgrp) and continues it", again]
+        Some(parent) if now.is_shell(parent) => say!["fg in ", now.name(parent), alone],
+        Some(parent) if again => {
+            say![now.name(parent), " gives it the terminal (tcsetpgrp) and continues it", alone]
         }
         _ => say!["kill -CONT -- -", group],
     }
