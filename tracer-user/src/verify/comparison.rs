@@ -194,7 +194,7 @@ impl Comparison {
             }
             // A group is looked at as such only when nothing happens: that may be long after it settled.
             let Entity::Process(pid) = whom.0 else { continue };
-            self.counts.longest = self.counts.longest.max(at.since(pending.since));
+            self.counts.settled(pending.excuse, at.since(pending.since));
             if pending.excuse == Excuse::Record && !self.was_recorded(pid, pending, model) {
                 self.diverge(whom.0, pending.difference, (pending.seq, pending.since, false), None);
             }
@@ -355,7 +355,7 @@ impl Comparison {
                 return true;
             }
             if !pending.reported {
-                counts.longest = counts.longest.max(age.min(SETTLE_NS));
+                counts.settled(pending.excuse, age);
                 gone.push((*pid, *pending));
             }
             false

@@ -116,6 +116,9 @@ pub struct Counts {
     pub in_flight: BTreeMap<Excuse, u64>,
     /// The longest that one took to settle, ns.
     pub longest: u64,
+    /// Those that had settled, or whose process was gone, when they were looked at again, which was later than they may last: for
+    /// how long they did is not known.
+    pub looked_late: u64,
     /// Differences that were in flight at the end.
     pub unsettled: u64,
     /// Divergences.
@@ -127,6 +130,15 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// A difference was gone when it was looked at again, so many ns after it was seen first.
+    fn settled(&mut self, excuse: Excuse, age: u64) {
+        if age <= excuse.limit() {
+            self.longest = self.longest.max(age);
+        } else {
+            self.looked_late += 1;
+        }
+    }
+
     /// Processes, groups, sessions and terminals compared.
     #[must_use]
     pub fn entities(&self) -> u64 {

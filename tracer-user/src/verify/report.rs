@@ -30,7 +30,11 @@ pub fn report(counts: &Counts, divergences: &[Divergence]) -> String {
     let _ = writeln!(text, "in flight     {in_flight}{}", excuses(counts));
     if in_flight > 0 {
         let rest = if counts.unsettled > 0 { format!(", but {} at the end", counts.unsettled) } else { String::new() };
-        let _ = writeln!(text, "settled       after {} ms at most{rest}", millis(counts.longest));
+        let late = match counts.looked_late {
+            0 => String::new(),
+            late => format!("; {late} had by the next look, which was late"),
+        };
+        let _ = writeln!(text, "settled       after {} ms at most{rest}{late}", millis(counts.longest));
     }
     if counts.lost > 0 {
         let _ = writeln!(text, "lost          {} records", counts.lost);
