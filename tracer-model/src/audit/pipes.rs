@@ -19,6 +19,8 @@ pub trait Looks {
     fn looks(&self, process: ProcKey) -> bool;
     /// Whether its fork was seen, by somebody who had looked at everybody who was there before.
     fn was_forked(&self, process: ProcKey) -> bool;
+    /// Whether everybody who was there at some time was shown.
+    fn shows_everybody(&self) -> bool;
 }
 
 /// The other end of a pipe.
@@ -35,7 +37,7 @@ pub(super) enum End {
 }
 
 pub(super) fn other_end(model: &Model, own: &Process, pipe: &Descriptor, looks: &dyn Looks) -> End {
-    let (mut kin, mut unseen) = (false, false);
+    let (mut kin, mut unseen) = (false, !looks.shows_everybody());
     let was_there = !looks.was_forked(own.key);
     for process in model.processes() {
         if process.key == own.key

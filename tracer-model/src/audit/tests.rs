@@ -32,6 +32,10 @@ impl Looks for Seen {
     fn was_forked(&self, _: ProcKey) -> bool {
         false
     }
+
+    fn shows_everybody(&self) -> bool {
+        true
+    }
 }
 
 /// The verdict on a process at the end of a history, and the path that it took. `launch`: that it was forked by the shell, or

@@ -11,7 +11,7 @@ use tracer_model::{
     audit::{Comparison, Grounds, Looks, Observed, Paths, Thing, compare, judge},
     delta::{Bounds, Change, Delta, LeaderState},
     event::{
-        Event, EventKind, Inspection,
+        Coverage, Event, EventKind, Inspection,
         inspection::{Moment, Target, Unread},
     },
     findings::{Finding, words::Word},
@@ -44,6 +44,8 @@ pub(super) struct Book {
     style: Style,
     /// This process: it looks, and is nobody to judge.
     own: u32,
+    /// A snapshot showed every process of the machine.
+    everybody: bool,
     paths: Paths,
     /// Nearest first, passed on by forks.
     launches: BTreeMap<ProcKey, Vec<Rc<Launch>>>,
@@ -68,6 +70,10 @@ impl Looks for Book {
     fn was_forked(&self, process: ProcKey) -> bool {
         self.launches.contains_key(&process)
     }
+
+    fn shows_everybody(&self) -> bool {
+        self.everybody
+    }
 }
 
 impl Book {
@@ -76,6 +82,7 @@ impl Book {
             choose,
             style,
             own: std::process::id(),
+            everybody: false,
             paths: Paths::default(),
             launches: BTreeMap::new(),
             handed_on: BTreeMap::new(),
@@ -88,6 +95,7 @@ impl Book {
     /// Takes an event, what it changed, and the model after it.
     pub fn observe(&mut self, event: &Event, delta: &Delta, model: &Model) {
         self.paths.observe(event.at, delta, model);
+        self.everybody |= matches!(event.kind, EventKind::SnapshotEnd { coverage: Coverage::All, .. });
         for change in &delta.changes {
             self.launched(change, model);
         }

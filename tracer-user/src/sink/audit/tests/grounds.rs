@@ -157,3 +157,18 @@ fn who_has_opened_its_output_again_since_it_was_left_holds_no_pipe() {
     assert!(!rules("inspected 11 settled fd=1:file:1:4:w:/var/log/x"));
     assert!(!rules("inspected 11 settled fd=0:pipe:10:77:r:pipe:[77]"), "who reads it is waited for by nobody");
 }
+
+#[test]
+fn who_is_not_shown_may_have_the_other_end_of_a_pipe() {
+    let daemon = |end: &str| {
+        let mut it = Watching::new(Format::Json);
+        it.happens(&format!(
+            "snapshot 1 init {{+init_parent pp=0}}\nsnapshot 12 server {{pp=1 pg=12 sid=12 +leader}}\n{end}\n
+            inspected 1 asked fds=\n
+            inspected 12 asked fd=7:pipe:10:77:w:pipe:[77] umask=18 cwd=/@1:1 marks= cgroup=/ program=/bin/server\n"
+        ));
+        it.rows().remove(0).1
+    };
+    assert_eq!(daemon("snapshot-end"), "detached", "everybody was looked at");
+    assert_eq!(daemon("snapshot-end partial"), "unknown", "others may be hidden");
+}
