@@ -162,9 +162,9 @@ impl Findings {
     }
 
     fn now_of<'a>(&'a self, event: Option<&'a Event>, delta: &'a Delta, model: &'a Model) -> Now<'a> {
-        let Self { memory, shown, seq, .. } = self;
+        let Self { memory, shown, gaps, seq, .. } = self;
         let at = event.map_or(self.at, |event| event.at);
-        Now { event, delta, model, memory, shown, at, seq: *seq }
+        Now { event, delta, model, memory, shown, gaps, at, seq: *seq }
     }
 
     /// Nothing was decided since [`Self::take`].
@@ -194,7 +194,8 @@ impl Findings {
     }
 
     fn run(&mut self, rules: Several, event: Option<&Event>, delta: &Delta, model: &Model, step: Step) {
-        let now = Now { event, delta, model, memory: &self.memory, shown: &self.shown, at: self.at, seq: self.seq };
+        let (memory, shown, gaps) = (&self.memory, &self.shown, &self.gaps);
+        let now = Now { event, delta, model, memory, shown, gaps, at: self.at, seq: self.seq };
         let first = self.decided.len();
         let mut left = rules;
         while let Some(Watching { rule, watch, next }) = self.watches.get_mut(left.trailing_zeros() as usize) {

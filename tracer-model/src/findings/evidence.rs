@@ -293,9 +293,10 @@ pub(super) fn fault(signal: Signal) -> &'static str {
     }
 }
 
-/// Who sent a signal that was seen to end a process and not to be sent.
-pub(super) fn unsent(signal: Signal) -> Words {
+/// Who sent a signal that was seen to end a process and not to be sent. `lost`: records were lost that could have shown it.
+pub(super) fn unsent(signal: Signal, lost: bool) -> Words {
     match signal {
+        _ if lost => say!["who sent it was not seen: records were lost"],
         Signal::ALRM | Signal::VTALRM | Signal::PROF => {
             say!["no process sent it: a timer of its own ran out (alarm, setitimer or the like)"]
         }

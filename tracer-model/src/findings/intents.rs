@@ -52,7 +52,13 @@ impl Fate {
         matches!(self, Self::Died | Self::Stopped | Self::Continued)
     }
 
-    fn met(sent: &SignalGenerated, dropped: Option<Dropped>) -> Self {
+    /// A process that dies of the signal can have died of this one: what was handled, ignored or dropped kills nobody.
+    pub(super) fn can_kill(self, signal: Signal) -> bool {
+        signal == Signal::KILL || matches!(self, Self::Open | Self::Blocked)
+    }
+
+    /// What a signal met when it was sent.
+    pub(super) fn met(sent: &SignalGenerated, dropped: Option<Dropped>) -> Self {
         match (sent.outcome, sent.disposition) {
             _ if dropped == Some(Dropped::Exiting) => Self::Exiting,
             _ if dropped == Some(Dropped::Init) => Self::Init,
@@ -178,10 +184,12 @@ impl Intents {
         }
     }
 
-    /// The last signal of this number that the process got did this to it.
+    /// The last signal of this number that the process got, and that can have done it, did this to it.
     fn became(&mut self, process: ProcKey, signal: Signal, fate: Fate, evidence: Option<&Evidence>) {
         let mut deliveries = self.0.iter_mut().rev().filter(|intent| intent.signal == signal);
-        let found = deliveries.find_map(|it| it.deliveries.iter_mut().find(|delivery| delivery.target == process));
+        let can = |delivery: &&mut Delivery| fate != Fate::Died || delivery.fate.can_kill(signal);
+        let to = |delivery: &&mut Delivery| delivery.target == process && can(delivery);
+        let found = deliveries.find_map(|it| it.deliveries.iter_mut().find(to));
         if let Some(delivery) = found.filter(|delivery| !delivery.fate.is_decisive()) {
             (delivery.fate, delivery.seen) = (fate, evidence.cloned());
         }

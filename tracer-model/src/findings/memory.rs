@@ -5,14 +5,19 @@
 
 use std::collections::VecDeque;
 
-use super::{Evidence, Now, intents::Intents, memberships::Memberships, races::Races};
+use super::{
+    Evidence, Now,
+    intents::{Fate, Intents},
+    memberships::Memberships,
+    races::Races,
+};
 use crate::{
     delta::{Change, Delta, SignalPath},
     event::{
         Call, Comm, Event, Inspection, SignalGenerated, WaitStatus,
         inspection::{Moment, Status},
     },
-    ids::{BootNs, PgrpKey, Pid, ProcKey, SessionKey, TtyKey},
+    ids::{BootNs, PgrpKey, Pid, ProcKey, Seq, SessionKey, TtyKey},
     state::{Model, Process},
     table::Table,
 };
@@ -29,6 +34,8 @@ pub(crate) struct Received {
     pub evidence: Evidence,
     /// The signal.
     pub signal: SignalGenerated,
+    /// What it met.
+    pub fate: Fate,
     /// Its path.
     pub path: SignalPath,
     /// The group that the process was in.
@@ -302,11 +309,18 @@ impl Memory {
                     self.forget(oldest);
                 }
             }
-            Change::SignalSent { target, signal, path, .. } if !matches!(path, SignalPath::ChildStatus { .. }) => {
+            Change::SignalSent { target, signal, path, dropped } if !matches!(path, SignalPath::ChildStatus { .. }) => {
                 let group = model.process(target).and_then(|target| target.group);
                 let call = background_call(path, target, event, model);
                 if let (Some(life), Some(evidence)) = (self.open(target, model), evidence) {
-                    life.received.push_back(Received { evidence, signal, path, group, call });
+                    life.received.push_back(Received {
+                        evidence,
+                        signal,
+                        fate: Fate::met(&signal, dropped),
+                        path,
+                        group,
+                        call,
+                    });
                     if life.received.len() > FEW {
                         life.received.pop_front();
                     }
@@ -364,6 +378,26 @@ pub(super) fn background_call(path: SignalPath, target: ProcKey, event: &Event, 
 }
 
 impl Now<'_> {
+    /// The signal that a process died of: the kernel may send more of it to one that is on its way out. One that waited blocked
+    /// is not known to be it where records were lost since.
+    pub(super) fn fatal<'a>(&'a self, life: &'a Life) -> Option<&'a Received> {
+        let Some(WaitStatus::Killed { signal, .. }) = life.status else { return None };
+        let until = life.exited.as_ref().map_or(self.seq, |exited| exited.seq);
+        let can = |it: &&Received| it.signal.signal == signal && it.evidence.seq <= until && it.fate.can_kill(signal);
+        let last = life.received.iter().rev().find(can)?;
+        let waited = last.fate == Fate::Blocked && self.lost_between(last.evidence.seq, until).is_some();
+        Some(last).filter(|_| !waited)
+    }
+
+    /// Records were lost since this life was seen to begin and before it ended, or since it last got, and survived, what it died of.
+    pub(super) fn lost_of(&self, life: &Life) -> Option<Seq> {
+        let WaitStatus::Killed { signal, .. } = life.status? else { return None };
+        let until = life.exited.as_ref().map_or(self.seq, |exited| exited.seq);
+        let survived = life.received.iter().rev().find(|it| it.signal.signal == signal && it.evidence.seq <= until);
+        let since = survived.map(|it| &it.evidence).or(life.forked.as_ref());
+        self.lost_between(since.map_or(Seq(0), |it| it.seq), until)
+    }
+
     /// The signal of this number that a process got last.
     pub(super) fn last_received(&self, process: ProcKey, is: impl Fn(&Received) -> bool) -> Option<&Received> {
         self.memory.life(process)?.received.iter().rev().find(|received| is(received))

@@ -29,6 +29,8 @@ mod waiters;
 mod waiting;
 pub mod words;
 
+use std::collections::VecDeque;
+
 pub use self::{
     answer::{Answer, Asked, Class, Doing, Left, Look, Question},
     engine::Findings,
@@ -244,6 +246,8 @@ struct Now<'a> {
     memory: &'a Memory,
     /// The changes as evidence, as far as that was made: it is shared by all who keep it.
     shown: &'a [Option<Evidence>],
+    /// Where records were lost, of late.
+    gaps: &'a VecDeque<(Seq, Bounds)>,
     at: BootNs,
     seq: Seq,
 }
@@ -252,6 +256,11 @@ impl Now<'_> {
     /// What the event changed.
     fn changes(&self) -> impl Iterator<Item = &Change> {
         self.delta.changes.iter()
+    }
+
+    /// The first gap between two events.
+    fn lost_between(&self, after: Seq, until: Seq) -> Option<Seq> {
+        self.gaps.iter().map(|(gap, _)| *gap).find(|gap| (after..until).contains(gap))
     }
 
     /// The refusal that the event is.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use expect_test::Expect;
+use expect_test::{Expect, expect};
 
 use super::{
     Finding, Findings, RULES, Severity,
@@ -115,4 +115,25 @@ fn ids_are_in_order_and_pages_say_something() {
         assert!(rule.source.lines().count() <= 300, "{} is too long", rule.id);
     }
     assert!(Severity::Info < Severity::Warning && Severity::Warning < Severity::Error);
+}
+
+#[test]
+fn a_gap_after_the_signal_leaves_a_death_undecided() {
+    let killed = "
+        10: fork 11
+        50: > kill(11,SIGTERM)
+        50: SIGTERM -> 11
+        gap 3 sequence 7500 7900
+        11: exit SIGTERM
+    ";
+    check(
+        killed,
+        expect![[r"
+        info undecided JC309 signal-attribution @9000: 11 bash died of SIGTERM
+          why   sent by 50 tmux, to this process alone, from session 50
+          fix   ask 50 tmux why, if this was not meant
+          seen  #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
+          seen  #9 11 bash dies of SIGTERM
+    "]],
+    );
 }

@@ -7,12 +7,12 @@ use crate::{
     delta::Delta,
     event::{Disposition, WaitStatus},
     findings::{
-        Findings, Now,
+        Fate, Findings, Now,
         evidence::unsent,
         memory::Life,
-        words::{Words, say},
+        words::{Span, Words, say},
     },
-    ids::{Pid, ProcKey},
+    ids::{Pid, ProcKey, Signal},
     state::{Model, Process},
 };
 
@@ -41,7 +41,7 @@ pub(super) fn ended(now: &Now<'_>, life: &Life, question: Option<&Question>) -> 
     let status = life.status.map_or_else(|| "has ended".to_owned(), past);
     let at = life.exited.as_ref().map(|exited| say![" at ", exited.at]);
     let killed = matches!(life.status, Some(WaitStatus::Killed { .. }));
-    let fatal = fatal(life);
+    let fatal = now.fatal(life);
     let sending = question.zip(fatal).and_then(|(question, fatal)| question.fatal(life.key, fatal.evidence.seq));
     let reached = |key: ProcKey| sending.is_some_and(|sending| sending.has(key));
     let group = life.groups.back().copied().filter(|_| killed);
@@ -69,23 +69,31 @@ pub(super) fn ended(now: &Now<'_>, life: &Life, question: Option<&Question>) -> 
         .seen(life.reaped.clone())
 }
 
-/// The signal that a process died of: the kernel may send more of it to one that is on its way out.
-fn fatal(life: &Life) -> Option<&Received> {
-    let Some(WaitStatus::Killed { signal, .. }) = life.status else { return None };
-    let in_time = |it: &&Received| life.exited.as_ref().is_none_or(|exited| it.evidence.seq <= exited.seq);
-    life.received.iter().rev().filter(in_time).find(|received| received.signal.signal == signal)
-}
-
 /// Who sent it, along which path.
 pub(super) fn sender(now: &Now<'_>, life: &Life) -> Words {
-    match (life.status, fatal(life)) {
+    match (life.status, now.fatal(life)) {
         (_, Some(fatal)) => say![now.path(fatal.path, life.key, fatal.signal.signal), now.repeated(life, fatal)],
-        (Some(WaitStatus::Killed { signal, .. }), None) => unsent(signal),
-        _ => say!["nobody: it ended by itself"],
+        (Some(WaitStatus::Killed { signal, .. }), None) => unsent(signal, now.lost_of(life).is_some()),
+        _ => now.after_handling(life).unwrap_or_else(|| say!["nobody: it ended by itself"]),
     }
 }
 
+/// A program that was asked to end has this long to put things in order: then it is killed by most who asked, ns.
+const GRACE: u64 = 10_000_000_000;
+
 impl Now<'_> {
+    /// What asked a process to end that then did so by itself: it handled the signal shortly before.
+    fn after_handling(&self, life: &Life) -> Option<Words> {
+        let exited = life.exited.as_ref()?;
+        let ends = |signal| matches!(signal, Signal::HUP | Signal::INT | Signal::QUIT | Signal::TERM);
+        let handled =
+            |it: &&Received| ends(it.signal.signal) && it.fate == Fate::Handled && it.evidence.seq < exited.seq;
+        let last = life.received.iter().rev().find(handled)?;
+        let after = exited.at.since(last.evidence.at);
+        let path = self.path(last.path, life.key, last.signal.signal);
+        (after <= GRACE).then(|| say!["itself, ", Span(after), " after it handled ", last.signal.signal, ", ", path])
+    }
+
     /// What a program that ends itself by a signal had handled before: it repeats it, so that its parent sees what it died of.
     pub(in crate::findings) fn repeated(&self, life: &Life, fatal: &Received) -> Option<Words> {
         if fatal.path.sender() != Some(life.key) {

@@ -11,7 +11,7 @@ use crate::{
     delta::{Change, Delta, Dropped, SignalPath},
     event::{Call, Disposition, SignalGenerated, SignalOutcome, WaitStatus},
     findings::{
-        Evidence, Findings, Now,
+        Evidence, Fate, Findings, Now,
         words::{Errno, Span, Word, Words, count, say},
     },
     ids::{BootNs, Pgid, PgrpKey, Pid, ProcKey, Seq, Signal},
@@ -136,18 +136,18 @@ impl Question {
                     WaitStatus::Killed { signal, .. } => Some(signal),
                     _ => None,
                 };
-                // It died of the last one: those before it had met something else.
+                // It died of the last one that can kill: the others had met something else.
                 let mut killed = killed;
-                self.became(now, change, process, |signal| {
-                    let fatal = killed.take_if(|killed| *killed == signal);
+                self.became(now, change, process, |signal, met| {
+                    let fatal = killed.take_if(|killed| *killed == signal && met.can_kill(signal));
                     Some(fatal.map_or(Then::Exited(status), |_| Then::Died))
                 });
             }
             Change::Stopped { process, signal: by, .. } => {
-                self.became(now, change, process, |signal| (signal == by).then_some(Then::Stopped));
+                self.became(now, change, process, |signal, _| (signal == by).then_some(Then::Stopped));
             }
             Change::Continued { process, .. } => {
-                self.became(now, change, process, |signal| (signal == Signal::CONT).then_some(Then::Continued));
+                self.became(now, change, process, |signal, _| (signal == Signal::CONT).then_some(Then::Continued));
             }
             Change::Refused { call: call @ Call::Kill { target, signal }, errno, .. }
                 if self.is_aimed_at(target) && self.signal.is_none_or(|wanted| wanted.0 == signal) && signal != 0 =>
@@ -224,14 +224,14 @@ impl Question {
         now: &Now<'_>,
         change: &Change,
         process: ProcKey,
-        mut then: impl FnMut(Signal) -> Option<Then>,
+        mut then: impl FnMut(Signal, Fate) -> Option<Then>,
     ) {
         let Some(evidence) = now.evidence_of(change) else { return };
         for sending in self.sendings.iter_mut().rev() {
             let signal = sending.signal;
             for reached in sending.reached.iter_mut().filter(|reached| reached.process == process) {
                 let open = matches!(reached.then, None | Some((Then::Stopped | Then::Continued, _)));
-                if open && let Some(then) = then(signal) {
+                if open && let Some(then) = then(signal, Fate::met(&reached.sent, reached.dropped)) {
                     reached.then = Some((then, evidence.clone()));
                 }
             }

@@ -133,8 +133,155 @@ fn who_killed_it_and_what_else_the_signal_met() {
     );
 }
 
+/// 50 signals 11, which handles that and lives on.
+const HANDLED: &str = "
+    10: fork 11
+    50: > kill(11,SIGTERM)
+    50: SIGTERM -> 11 handler
+    50: < kill(11,SIGTERM) = 0
+";
+
+#[test]
+fn what_was_handled_killed_nobody_and_the_sender_may_be_lost() {
+    let lost = format!("{HANDLED}gap 3 sequence 8500 8900\n11: exit SIGTERM\n");
+    ask(
+        11,
+        &lost,
+        expect![[r"
+        11 bash is exiting
+          because: SIGTERM 3000 ns ago did not end it: it has a handler for it, and goes on
+          waits: nobody: its parent 10 bash is in no wait for it
+          terminal: in the foreground of pts/0; its group is orphaned: Ctrl-Z is discarded, for nobody could continue it
+          signals: SIGTERM (handled) 3000 ns earlier, sent by 50 tmux, to this process alone
+          seen #5 10 bash forks 11
+          seen #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
+        --
+        11 bash died of SIGTERM at @10000
+          by: who sent it was not seen: records were lost
+          lives on: 10 bash of the same group did not get it
+          before: SIGTERM (handled) 3000 ns earlier, sent by 50 tmux, to this process alone
+          seen #10 11 bash dies of SIGTERM
+    "]],
+    );
+    signals(
+        Asked::Process(Pid(11)),
+        Signal::TERM,
+        &lost,
+        expect![[r"
+        SIGTERM to 11 bash at @7000: it handled it, and died of SIGTERM after 3000 ns
+          by: sent by 50 tmux, to this process alone
+          not told: 10 bash, of the same group
+          seen #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
+          seen #10 11 bash dies of SIGTERM
+    "]],
+    );
+    let again = "10: > kill(11,SIGTERM)\n10: SIGTERM -> 11\n50: > kill(11,SIGTERM)\n50: SIGTERM -> 11 handler\n";
+    ask(
+        11,
+        &format!("{HANDLED}{again}11: exit SIGTERM\n"),
+        expect![[r"
+        11 bash is exiting
+          because: SIGTERM 1000 ns ago did not end it: it has a handler for it, and goes on
+          waits: nobody: its parent 10 bash is in no wait for it
+          terminal: in the foreground of pts/0; its group is orphaned: Ctrl-Z is discarded, for nobody could continue it
+          signals: SIGTERM (handled) 6000 ns earlier, sent by 50 tmux, to this process alone
+          signals: SIGTERM 3000 ns earlier, sent by 10 bash, to this process alone
+          signals: SIGTERM (handled) 1000 ns earlier, sent by 50 tmux, to this process alone
+          seen #5 10 bash forks 11
+          seen #12 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
+        --
+        11 bash died of SIGTERM at @13000
+          by: sent by 10 bash, to this process alone
+          lives on: 10 bash of the same group did not get it
+          before: SIGTERM (handled) 3000 ns earlier, sent by 50 tmux, to this process alone
+          seen #10 SIGTERM to 11 bash: sent by 10 bash, to this process alone
+          seen #13 11 bash dies of SIGTERM
+    "]],
+    );
+}
+
+#[test]
+fn who_waited_blocked_is_not_sure_to_have_killed_when_records_were_lost() {
+    let blocked = "10: fork 11\n50: > kill(11,SIGTERM)\n50: SIGTERM -> 11 blocked\n";
+    ask(
+        11,
+        &format!("{blocked}11: exit SIGTERM\n"),
+        expect![[r"
+        11 bash is exiting
+          because: SIGTERM 1000 ns ago did not end it: it blocks that signal, which waits until it does not
+          waits: nobody: its parent 10 bash is in no wait for it
+          terminal: in the foreground of pts/0; its group is orphaned: Ctrl-Z is discarded, for nobody could continue it
+          signals: SIGTERM (blocked) 1000 ns earlier, sent by 50 tmux, to this process alone
+          seen #5 10 bash forks 11
+          seen #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
+        --
+        11 bash died of SIGTERM at @8000
+          by: sent by 50 tmux, to this process alone
+          lives on: 10 bash of the same group did not get it
+          seen #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
+          seen #8 11 bash dies of SIGTERM
+    "]],
+    );
+    ask(
+        11,
+        &format!("{blocked}gap 3 sequence 7500 7900\n11: exit SIGTERM\n"),
+        expect![[r"
+        11 bash is exiting
+          because: SIGTERM 2000 ns ago did not end it: it blocks that signal, which waits until it does not
+          waits: nobody: its parent 10 bash is in no wait for it
+          terminal: in the foreground of pts/0; its group is orphaned: Ctrl-Z is discarded, for nobody could continue it
+          signals: SIGTERM (blocked) 2000 ns earlier, sent by 50 tmux, to this process alone
+          seen #5 10 bash forks 11
+          seen #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
+        --
+        11 bash died of SIGTERM at @9000
+          by: who sent it was not seen: records were lost
+          lives on: 10 bash of the same group did not get it
+          before: SIGTERM (blocked) 2000 ns earlier, sent by 50 tmux, to this process alone
+          seen #9 11 bash dies of SIGTERM
+    "]],
+    );
+}
+
 #[test]
 fn who_ended_by_itself_was_killed_by_nobody() {
+    ask(
+        11,
+        &format!("{HANDLED}11: exit 143\n"),
+        expect![[r"
+        11 bash is exiting
+          because: SIGTERM 2000 ns ago did not end it: it has a handler for it, and goes on
+          waits: nobody: its parent 10 bash is in no wait for it
+          terminal: in the foreground of pts/0; its group is orphaned: Ctrl-Z is discarded, for nobody could continue it
+          signals: SIGTERM (handled) 2000 ns earlier, sent by 50 tmux, to this process alone
+          seen #5 10 bash forks 11
+          seen #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
+        --
+        11 bash exited with 143 at @9000
+          by: itself, 2000 ns after it handled SIGTERM, sent by 50 tmux, to this process alone
+          before: SIGTERM (handled) 2000 ns earlier, sent by 50 tmux, to this process alone
+          seen #9 11 bash exits 143
+    "]],
+    );
+    // A minute later is too late to be an answer to it.
+    ask(
+        11,
+        &format!("{HANDLED}@60000000000 11: exit 0\n"),
+        expect![[r"
+        11 bash is exiting
+          because: SIGTERM 59999993000 ns ago did not end it: it has a handler for it, and goes on
+          waits: nobody: its parent 10 bash is in no wait for it
+          terminal: in the foreground of pts/0; its group is orphaned: Ctrl-Z is discarded, for nobody could continue it
+          signals: SIGTERM (handled) 59999993000 ns earlier, sent by 50 tmux, to this process alone
+          seen #5 10 bash forks 11
+          seen #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
+        --
+        11 bash exited with 0 at @60000000000
+          by: nobody: it ended by itself
+          before: SIGTERM (handled) 59999993000 ns earlier, sent by 50 tmux, to this process alone
+          seen #9 11 bash exits 0
+    "]],
+    );
     ask(
         11,
         "10: fork 11\n11: exit 3\n11: dead\n",

@@ -84,6 +84,7 @@ fn draft(now: &Now<'_>, intent: &Intent) -> Option<Draft> {
         .why(say![now.path(intent.path, first.target, intent.signal), credentials(now, intent, first), repeated(now, first), others])
         .fix(fix(now, intent, first))
         .about(hit.iter().map(|it| it.target))
+        .since(intent.seq)
         .seen(shown(|it| Some(&it.sent)))
         .seen(shown(|it| it.seen.as_ref()));
     Some(draft)
@@ -149,10 +150,16 @@ fn by_itself(now: &Now<'_>, process: ProcKey, signal: Signal, change: &Change) -
         4 | 7 | 8 | 11 => say!["look for the fault in the program: a core file or a debugger shows the place"],
         _ => say!["none needed, if this was meant"],
     };
-    Draft::of(now, process, Severity::Info, say![now.name(process), " died of ", signal])
-        .why(unsent(signal))
+    let lost = now.memory.life(process).and_then(|life| now.lost_of(life));
+    let draft = Draft::of(now, process, Severity::Info, say![now.name(process), " died of ", signal])
+        .why(unsent(signal, lost.is_some()))
         .fix(fix)
-        .seen(now.evidence_of(change))
+        .seen(now.evidence_of(change));
+    // The gap itself is what has not shown it.
+    match lost {
+        Some(gap) => draft.since(Seq(gap.0.saturating_sub(1))),
+        None => draft,
+    }
 }
 
 #[cfg(test)]
@@ -254,6 +261,29 @@ mod tests {
                   seen  #8 11 bash dies of SIGKILL
             "]],
         );
+    }
+
+    #[test]
+    fn what_was_handled_killed_nobody() {
+        // The second signal, of which 11 died, was lost.
+        let handled = "
+            10: fork 11
+            50: > kill(11,SIGTERM)
+            50: SIGTERM -> 11 handler
+            50: < kill(11,SIGTERM) = 0
+        ";
+        check(&format!("{handled}gap 3 sequence 8500 8900\n11: exit SIGTERM\n"), expect![[r"
+            info undecided JC309 signal-attribution @10000: 11 bash died of SIGTERM
+              why   who sent it was not seen: records were lost
+              fix   none needed, if this was meant
+              seen  #10 11 bash dies of SIGTERM
+        "]]);
+        check(&format!("{handled}11: exit SIGTERM\n"), expect![[r"
+            info JC309 signal-attribution @9000: 11 bash died of SIGTERM
+              why   who sent it was not seen: before the capture, or to its parent while that forked it
+              fix   none needed, if this was meant
+              seen  #9 11 bash dies of SIGTERM
+        "]]);
     }
 
     #[test]
