@@ -5,7 +5,8 @@
 //!
 //! **Fix.** Pass a signal on only if the child left the group, or if it came from a process and not from the terminal.
 //!
-//! **Not a problem** by itself: information.
+//! **Not a problem** by itself: information. A signal of somebody who did not get it and is no ancestor in the session is another
+//! one, and not reported.
 //!
 //! Source: POSIX.1-2024 XBD 11.1.9.
 
@@ -30,7 +31,7 @@ impl Watch for DoubleDelivery {
                 received.signal.signal == signal.signal && group
             });
             let Some(typed) = typed.filter(|typed| now.at.since(typed.evidence.at) <= TOGETHER) else { continue };
-            if sender == target {
+            if sender == target || !passes_on(now, sender, target, signal.signal) {
                 continue;
             }
             let fact = say![now.name(target), " got ", signal.signal, " twice within ", now.since(typed.evidence.at)];
@@ -45,6 +46,15 @@ impl Watch for DoubleDelivery {
     }
 }
 
+/// It got the same signal just now, or is an ancestor in the same session, as a wrapper is.
+fn passes_on(now: &Now<'_>, sender: ProcKey, target: ProcKey, signal: Signal) -> bool {
+    let got = now.last_received(sender, |it| it.signal.signal == signal && now.at.since(it.evidence.at) <= TOGETHER);
+    let session = |key: ProcKey| now.model.process(key).and_then(|process| process.session);
+    let parent = |key: &ProcKey| now.model.process(*key).and_then(|process| process.parent);
+    let mut above = std::iter::successors(Some(target), parent).skip(1).take(64);
+    got.is_some() || session(sender) == session(target) && above.any(|key| key == sender)
+}
+
 /// Who sent it first.
 fn first(path: SignalPath) -> &'static str {
     if matches!(path, SignalPath::Hangup { .. }) { "the kernel, at the hangup of the terminal," } else { "the terminal" }
@@ -54,7 +64,7 @@ fn first(path: SignalPath) -> &'static str {
 mod tests {
     use expect_test::expect;
 
-    use crate::findings::tests::check;
+    use crate::findings::tests::{check, ids};
 
     const JOB: &str = "
         10: fork 11 {tty=pts/0}
@@ -74,6 +84,15 @@ mod tests {
               seen  #11 SIGINT to 12 bash: Ctrl-C typed at pts/0, to its foreground group
               seen  #14 SIGINT to 12 bash: sent by 11 bash, to this process alone
         "]]);
+    }
+
+    #[test]
+    fn a_kill_from_elsewhere_passes_nothing_on() {
+        // 50 is in another session and was sent nothing.
+        assert_eq!(ids(&format!("{JOB}50: > kill(12,SIGINT)\n50: SIGINT -> 12 handler\n")), [""; 0]);
+        assert_eq!(ids(&format!("{JOB}10: > kill(12,SIGINT)\n10: SIGINT -> 12 handler\n")), ["JC305"]);
+        let got = "10: SIGINT -> 50 handler\n50: > kill(12,SIGINT)\n50: SIGINT -> 12 handler\n";
+        assert_eq!(ids(&format!("{JOB}10: > kill(50,SIGINT)\n{got}")), ["JC305"]);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! kill to a process number reaches that process alone. When it is a wrapper (`sh -c`, npm, timeout), the program that was
 //! meant is its child: it gets nothing, has another parent now, and goes on.
 //!
-//! **Fix.** Signal the process group: start the command as the leader of its own group and use kill(-group); or let the
-//! wrapper exec the program (`sh -c 'exec program'`).
+//! **Fix.** Start the command in a group of its own (setsid, `set -m`, `start_new_session=True`) and signal that group with
+//! kill(-group); or let the wrapper exec the program (`sh -c 'exec program'`). A signal to a group that the sender is in
+//! reaches the sender too.
 //!
 //! **Not a problem** when the children are in a session of their own: that they outlive is on purpose, and not reported.
 //! Children that get a signal or end within a second are not reported either.
@@ -24,6 +25,8 @@ struct WrapperKill(Waiting<ProcKey, Killed>);
 struct Killed {
     sender: ProcKey,
     signal: Signal,
+    /// The group that it was in, and whether the sender was.
+    group: Option<(PgrpKey, bool)>,
     seq: Seq,
     children: Vec<ProcKey>,
     evidence: Vec<Evidence>,
@@ -33,14 +36,15 @@ impl Watch for WrapperKill {
     fn event(&mut self, now: &Now<'_>, _: &mut Vec<Draft>) {
         for change in now.changes() {
             let Change::Exited { process, status: WaitStatus::Killed { signal, .. } } = *change else { continue };
-            let Some(received) = now.last_received(process, |received| received.signal.signal == signal) else { continue };
+            let Some(received) = now.memory.life(process).and_then(|life| now.fatal(life)) else { continue };
             let SignalPath::KillProcess { sender, .. } = received.path else { continue };
             let Some(state) = now.model.process(process).filter(|_| sender != process) else { continue };
             let same = |key: &ProcKey| now.model.process(*key).is_some_and(|child| child.session == state.session);
             let children: Vec<_> = state.children.iter().copied().filter(|key| now.is_alive(*key) && same(key)).collect();
             if !children.is_empty() {
                 let evidence = [Some(received.evidence.clone()), now.evidence_of(change)].into_iter().flatten().collect();
-                let killed = Killed { sender, signal, seq: received.evidence.seq, children, evidence };
+                let group = received.group.map(|group| (group, now.group_of(sender) == Some(group)));
+                let killed = Killed { sender, signal, group, seq: received.evidence.seq, children, evidence };
                 self.0.put(process, after(now.at, SECOND), killed);
             }
         }
@@ -63,7 +67,7 @@ impl Watch for WrapperKill {
 }
 
 fn draft(now: &Now<'_>, process: ProcKey, killed: Killed) -> Option<Draft> {
-    let Killed { sender, signal, seq, children, evidence } = killed;
+    let Killed { sender, signal, group, seq, children, evidence } = killed;
     let told = |key: ProcKey| now.last_received(key, |received| received.evidence.seq > seq).is_some();
     let alive: Vec<_> = children.into_iter().filter(|key| now.is_alive(*key) && !told(*key)).collect();
     let first = *alive.first()?;
@@ -74,11 +78,19 @@ fn draft(now: &Now<'_>, process: ProcKey, killed: Killed) -> Option<Draft> {
     let fact = say![now.name(sender), " killed ", now.name(process), " alone: ", names, lives, parent];
     let draft = Draft::of(now, process, Severity::Warning, fact)
         .why(say![signal, " was sent to the process, not to its group, and nobody passed it on"])
-        .fix(say!["signal the process group (kill -- -GROUP), or let the wrapper exec the program"])
+        .fix(say![signal_group(group), ", or let the wrapper exec the program"])
         .about(alive)
         .since(seq)
         .seen(evidence);
     Some(draft)
+}
+
+/// How to reach all of the group, and nobody else.
+fn signal_group(group: Option<(PgrpKey, bool)>) -> Words {
+    match group {
+        Some((group, false)) => say!["signal the process group (kill -- -", group, ")"],
+        _ => say!["start it in a group of its own (setsid, set -m, start_new_session=True), then signal that group"],
+    }
 }
 
 #[cfg(test)]
@@ -113,9 +125,36 @@ mod tests {
                   seen  #12 11 sh dies of SIGTERM
                 warning JC302 wrapper-kill-survivors @1000012000: 10 bash killed 11 sh alone: 12 program lives on, now below 1 init
                   why   SIGTERM was sent to the process, not to its group, and nobody passed it on
-                  fix   signal the process group (kill -- -GROUP), or let the wrapper exec the program
+                  fix   start it in a group of its own (setsid, set -m, start_new_session=True), then signal that group, or let the wrapper exec the program
                   seen  #10 SIGTERM to 11 sh: sent by 10 bash, to this process alone
                   seen  #12 11 sh dies of SIGTERM
+            "]],
+        );
+    }
+
+    #[test]
+    fn a_group_that_the_sender_is_not_in_can_be_signalled() {
+        check(
+            &format!("{WRAPPER}
+                11: setpgid(0,0) = 0
+                12: setpgid(0,11) = 0
+                10: > kill(11,SIGTERM)
+                10: SIGTERM -> 11
+                10: < kill(11,SIGTERM) = 0
+                11: exit SIGTERM
+                @2000000000 50: takes SIGWINCH 0 handler
+            "),
+            expect![[r"
+                info JC309 signal-attribution @100016000: 11 sh died of SIGTERM
+                  why   sent by 10 bash, to this process alone
+                  fix   ask 10 bash why, if this was not meant
+                  seen  #14 SIGTERM to 11 sh: sent by 10 bash, to this process alone
+                  seen  #16 11 sh dies of SIGTERM
+                warning JC302 wrapper-kill-survivors @1000016000: 10 bash killed 11 sh alone: 12 program lives on, now below 11 sh
+                  why   SIGTERM was sent to the process, not to its group, and nobody passed it on
+                  fix   signal the process group (kill -- -11), or let the wrapper exec the program
+                  seen  #14 SIGTERM to 11 sh: sent by 10 bash, to this process alone
+                  seen  #16 11 sh dies of SIGTERM
             "]],
         );
     }
