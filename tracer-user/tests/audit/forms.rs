@@ -49,7 +49,10 @@ fn what_found_no_room_makes_it_unknown() {
         let script = format!(
             "import os\nos.setsid()\nfor _ in range({pipes}):\n    r, w = os.pipe()\n    os.close(r)\nprint(flush=True)\ninput()"
         );
-        let sleeper = Sleeper::talking(Command::new("python3").args(["-c", &script]).env("PYTHONUNBUFFERED", "1"));
+        let mut python = Command::new("python3");
+        // Wherever the tests are run: a directory of another file system would be a finding.
+        python.args(["-c", &script]).env("PYTHONUNBUFFERED", "1").current_dir("/");
+        let sleeper = Sleeper::talking(&mut python);
         let output = place.audit(&[], &["--format", "json", "-p", &sleeper.pid()]);
         (rows(&output).remove(0), output.status.code())
     };

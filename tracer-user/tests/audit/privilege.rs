@@ -231,7 +231,7 @@ fn who_is_hidden_while_the_machine_is_watched_is_unknown_and_has_not_ended() {
         return;
     }
     let place = Place::new();
-    let probes = ABLE.map(|word| if word.starts_with('+') { "+bpf,+perfmon" } else { word });
+    let probes = ABLE.map(|word| if word.starts_with('+') { "+bpf,+perfmon,+dac_read_search" } else { word });
     let Some(mut watcher) = Watcher::start(&place, &behind_hidepid(&probes), &[]) else { return };
     let daemon = Actor::daemon();
     let row = watcher.row_of(daemon.pid);
