@@ -141,7 +141,7 @@ impl Comparison {
 /// tells a job-control stop.
 #[must_use]
 pub fn process(model: &Model, kernel: &State, stop_known: bool) -> Option<Comparison> {
-    if kernel.exit_state & EXIT_DEAD != 0 || kernel.pgrp.number == 0 || kernel.facts.unreadable {
+    if kernel.exit_state & EXIT_DEAD != 0 || kernel.facts.unreadable {
         return None;
     }
     let mut comparison = Comparison::default();

@@ -27,6 +27,10 @@ impl Model {
         }
         match (parent.group, parent.session) {
             (Some(group), Some(_)) if Some(group) == process.group => Qualifies::No,
+            // What its children's bundles say of it decides whether it is the init that does not count.
+            (Some(_), Some(session)) if Some(session) == process.session && parent.may_be_global_init() => {
+                Qualifies::Unknown
+            }
             (Some(_), Some(session)) if Some(session) == process.session => Qualifies::Yes,
             (Some(_), Some(_)) => Qualifies::No,
             _ => self.qualifies_by_own_bundle(process),

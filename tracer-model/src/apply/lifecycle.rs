@@ -185,6 +185,9 @@ impl Model {
                 Some(to) if to != child => {
                     cx.push(Change::Reparented { process: child, from: key, to });
                     self.set_parent(child, to);
+                    if let Some(child) = self.processes.get_mut(&child) {
+                        child.book.parent_job = None;
+                    }
                 }
                 Some(_) | None => {
                     if let Some(child) = self.processes.get_mut(&child) {

@@ -90,7 +90,7 @@ impl<'a> Census<'a> {
             unsure: hidden,
         };
         for state in states {
-            if state.exit_state & EXIT_DEAD != 0 || state.pgrp.number == 0 || state.facts.unreadable {
+            if state.exit_state & EXIT_DEAD != 0 || state.facts.unreadable {
                 census.unsure.insert(state.id.pid);
                 continue;
             }

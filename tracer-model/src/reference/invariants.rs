@@ -74,7 +74,8 @@ fn counts_hold(model: &Model, key: PgrpKey) {
                 return Some((false, false));
             }
             if parent.group.is_some() {
-                return Some((parent.group == member.group, parent.session == member.session));
+                let (group, session) = (parent.group == member.group, parent.session == member.session);
+                return (group || !session || !parent.may_be_global_init()).then_some((group, session));
             }
             let job = member.book.parent_job?;
             let same = job.pgrp.number == key.number.0;

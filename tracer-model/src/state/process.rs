@@ -191,6 +191,11 @@ impl Process {
         }
     }
 
+    /// It is process 1, and no bundle of a child has told yet whether it is the initial namespace's init.
+    pub(crate) fn may_be_global_init(&self) -> bool {
+        self.key.number.0 == 1 && self.book.is_global_init.is_none()
+    }
+
     /// It has not begun to exit, so it can become somebody's parent.
     pub(crate) fn can_adopt(&self) -> bool {
         self.phase == Phase::Alive && !self.book.exit_notified

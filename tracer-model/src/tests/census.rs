@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{history, model};
 use crate::{
-    compare::{Census, Entity, Fact, Value},
+    compare::{self, Census, Entity, Fact, Value},
     delta::LeaderState,
     event::{EXIT_ZOMBIE, RawId, State},
     ids::{Pgid, Pid, Sid},
@@ -44,6 +44,22 @@ fn differences(states: &BTreeMap<Pid, State>) -> Vec<(Entity, Fact, Value, Value
         it.comparison.differences.iter().map(move |it| (entity, it.fact, it.model, it.kernel)).collect::<Vec<_>>()
     };
     compared.iter().flat_map(told).collect()
+}
+
+/// Who descends from an init that never called setsid is in the kernel's own group and session, number 0.
+#[test]
+fn a_process_in_group_0_is_compared_as_any_other() {
+    let text = "10: fork 20 {pg=0/0 sid=0/0}";
+    let (model, states) = (model(text), states(text));
+    let compared = |state: &State| compare::process(&model, state, true).unwrap();
+    let found = states.get(&Pid(20)).unwrap();
+    let comparison = compared(found);
+    assert_eq!(comparison.differences, []);
+    assert!(comparison.compared > 5, "{comparison:?}");
+    let mut adopted = found.clone();
+    adopted.parent.pid = Pid(1);
+    let facts: Vec<Fact> = compared(&adopted).differences.iter().map(|difference| difference.fact).collect();
+    assert_eq!(facts, [Fact::Parent]);
 }
 
 #[test]

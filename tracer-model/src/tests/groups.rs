@@ -4,9 +4,10 @@ use expect_test::expect;
 
 use super::{check, model, ps};
 use crate::{
+    dsl::parse,
     ids::{Pgid, Pid},
     query,
-    state::Orphaned,
+    state::{Model, Orphaned},
 };
 
 #[test]
@@ -353,6 +354,32 @@ fn init_adopts_when_no_ancestor_is_a_subreaper_whether_they_are_known_or_not() {
         "]],
     );
     assert_eq!(model.group_by_pgid(Pgid(92)).unwrap().orphaned, Orphaned::Yes);
+}
+
+/// Whoever descends from an init that never called setsid is in session 0, and so is that init.
+#[test]
+fn an_adopter_in_the_same_session_counts_unless_it_is_known_to_be_the_init() {
+    let orphaned = |text: &str| {
+        let begin = "
+            snapshot 1 init {pp=0 pg=0/0 sid=0/0}
+            snapshot 30 agent {pp=0 pg=0/0 sid=0/0}
+            snapshot-end
+            30: fork 31
+            31: setpgid(0,0) = 0
+            31: fork 32
+            31: exit 0 {+no_subreaper_above}
+            31: dead
+        ";
+        let mut model = Model::new();
+        for event in &parse(&format!("{begin}{text}")).unwrap() {
+            model.apply(event);
+        }
+        assert_eq!(model.process_by_pid(Pid(32)).unwrap().parent.unwrap().number, Pid(1));
+        model.group_by_pgid(Pgid(31)).unwrap().orphaned
+    };
+    assert_eq!(orphaned(""), Orphaned::Unknown);
+    assert_eq!(orphaned("32: exit 0"), Orphaned::Yes, "its bundle says who its parent is");
+    assert_eq!(orphaned("32: exit 0 {-init_parent}"), Orphaned::No, "of another pid namespace");
 }
 
 #[test]
