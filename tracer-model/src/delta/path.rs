@@ -114,6 +114,30 @@ impl SignalPath {
         }
     }
 
+    /// `Seq` of the ENTER of the call that sent it, where that is known.
+    #[must_use]
+    pub fn intent(self) -> Option<Seq> {
+        match self {
+            Self::KillProcess { intent, .. } | Self::KillGroup { intent, .. } | Self::KillAll { intent, .. } => {
+                Some(intent)
+            }
+            Self::KillUnseen { .. }
+            | Self::TerminalCharacter { .. }
+            | Self::BackgroundAccess { .. }
+            | Self::TerminalIoctl { .. }
+            | Self::Hangup { .. }
+            | Self::OrphanRule { .. }
+            | Self::ChildStatus { .. }
+            | Self::ParentDeath { .. }
+            | Self::NamespaceEnd { .. }
+            | Self::CgroupKill { .. }
+            | Self::Timer
+            | Self::Fault
+            | Self::Kernel
+            | Self::Unknown => None,
+        }
+    }
+
     /// The process that sent it by a call of its own.
     #[must_use]
     pub fn sender(self) -> Option<ProcKey> {

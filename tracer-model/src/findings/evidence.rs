@@ -41,6 +41,24 @@ impl Evidence {
             Said::Change(told) => told.text().unwrap_or_default(),
         }
     }
+
+    /// What a process was called then, where the line names it.
+    fn name(&self, key: ProcKey) -> Option<Word> {
+        match &self.said {
+            Said::Words(words) => {
+                words.0.iter().find(|it| matches!(it, Word::Process(pid, _) if *pid == key.number)).cloned()
+            }
+            Said::Change(told) => told.comm(key).map(|comm| Word::Process(key.number, comm.clone())),
+        }
+    }
+
+    /// Of a signal that was sent: the path along which it came.
+    pub(super) fn path(&self) -> Words {
+        match &self.said {
+            Said::Change(told) => told.path().unwrap_or_default(),
+            Said::Words(_) => Words::default(),
+        }
+    }
 }
 
 impl Now<'_> {
@@ -61,7 +79,13 @@ impl Now<'_> {
             return Some(evidence.clone());
         }
         let by = self.delta.by;
-        let names = named(change, by)?.map(|key| key.map(|key| (key, self.comm(key))));
+        // A tracer sees a signal later than the call that sent it, and its sender may be another program by then.
+        let sent = if let Change::SignalSent { path, .. } = *change { path.sender().zip(path.intent()) } else { None };
+        let comm = |key: ProcKey| match sent {
+            Some((sender, intent)) if sender == key => self.comm_at(key, intent),
+            _ => self.comm(key),
+        };
+        let names = named(change, by)?.map(|key| key.map(|key| (key, comm(key))));
         let told = Arc::new(Told { change: *change, by, names });
         Some(Evidence { seq: self.seq, at: self.at, said: Said::Change(told) })
     }
@@ -75,9 +99,9 @@ impl Now<'_> {
         })
     }
 
-    /// The path along which a signal came to its target.
-    pub(super) fn path(&self, path: SignalPath, target: ProcKey, signal: Signal) -> Words {
-        path_text(path, target, signal, &|key| self.name(key))
+    /// A process as it was called when something happened: since then it may have executed another program.
+    pub(super) fn name_at(&self, evidence: &Evidence, key: ProcKey) -> Word {
+        evidence.name(key).unwrap_or_else(|| self.name(key))
     }
 
     /// `3.1 s before`: from then to now.
@@ -125,9 +149,17 @@ struct Told {
 }
 
 impl Told {
+    fn comm(&self, key: ProcKey) -> Option<&Comm> {
+        self.names.iter().flatten().find(|(named, _)| *named == key).map(|(_, comm)| comm)
+    }
+
     fn name(&self, key: ProcKey) -> Word {
-        let comm = self.names.iter().flatten().find(|(named, _)| *named == key).map(|(_, comm)| comm);
-        Word::Process(key.number, comm.cloned().unwrap_or_default())
+        Word::Process(key.number, self.comm(key).cloned().unwrap_or_default())
+    }
+
+    fn path(&self) -> Option<Words> {
+        let Change::SignalSent { target, signal, path, .. } = self.change else { return None };
+        Some(path_text(path, target, signal.signal, &|key| self.name(key)))
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "changes that nothing rests on have no line")]
@@ -177,14 +209,8 @@ impl Told {
                 };
                 say![by, " orphans group ", group, stopped]
             }
-            Change::SignalSent { target, signal, path, .. } => {
-                say![
-                    signal.signal,
-                    " to ",
-                    self.name(target),
-                    ": ",
-                    path_text(path, target, signal.signal, &|key| self.name(key))
-                ]
+            Change::SignalSent { target, signal, .. } => {
+                say![signal.signal, " to ", self.name(target), ": ", self.path()]
             }
             Change::WaitReported { child, status: WaitStatus::Stopped(signal) } => {
                 let by = self.by.map(|by| self.name(by));

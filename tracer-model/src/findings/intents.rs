@@ -163,7 +163,7 @@ impl Intents {
         let same = |intent: &&mut Intent| {
             intent.signal == signal
                 && intent.path == path
-                && (has_call(path) || last(intent).is_some_and(|last| at.since(last) <= TOGETHER))
+                && (path.intent().is_some() || last(intent).is_some_and(|last| at.since(last) <= TOGETHER))
                 && intent.deliveries.iter().all(|it| it.target != delivery.target)
         };
         // What belongs together is not far apart, even if others send meanwhile.
@@ -198,11 +198,6 @@ impl Intents {
 
 fn last(intent: &Intent) -> Option<BootNs> {
     intent.deliveries.last().map(|delivery| delivery.sent.at)
-}
-
-/// The path names the call, which makes an intent of its own.
-fn has_call(path: SignalPath) -> bool {
-    matches!(path, SignalPath::KillProcess { .. } | SignalPath::KillGroup { .. } | SignalPath::KillAll { .. })
 }
 
 impl super::Findings {

@@ -51,6 +51,8 @@ pub(crate) struct Life {
     pub key: ProcKey,
     /// Its last name.
     pub comm: Comm,
+    /// Until when it had another, and which.
+    pub renamed: Option<(Seq, Comm)>,
     /// Who forked it, and that process's session and terminal then.
     pub launcher: Option<ProcKey>,
     /// Session of the launcher at the fork.
@@ -103,6 +105,7 @@ impl Life {
         Self {
             key: process.key,
             comm: process.comm.clone(),
+            renamed: None,
             launcher: None,
             launch_session: None,
             launch_tty: None,
@@ -348,7 +351,10 @@ impl Memory {
             Life { before, ..Life::new(process) }
         })?;
         if life.comm != process.comm {
-            life.comm.clone_from(&process.comm);
+            let before = std::mem::replace(&mut life.comm, process.comm.clone());
+            if !before.0.is_empty() {
+                life.renamed = Some((process.seen.seq, before));
+            }
         }
         life.followed |= process.followed;
         if let Some(group) = process.group.filter(|_| life.groups.is_empty()) {

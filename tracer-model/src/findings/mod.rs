@@ -281,9 +281,21 @@ impl Now<'_> {
     }
 
     fn comm(&self, key: ProcKey) -> Comm {
+        // What it does to others says it first; a thread may have a name of its own.
+        let acts = self.delta.by == Some(key) && self.delta.subject != Some(key);
+        let acts = |event: &&Event| acts && event.actor.tid.0 == key.number.0;
+        if let Some(event) = self.event.filter(acts).filter(|event| !event.actor_comm.0.is_empty()) {
+            return event.actor_comm.clone();
+        }
         let process = self.model.process(key).map(|process| &process.comm);
         let known = process.filter(|comm| !comm.0.is_empty());
         known.or_else(|| self.memory.life(key).map(|life| &life.comm)).cloned().unwrap_or_default()
+    }
+
+    /// What a process was called at an event, of late.
+    fn comm_at(&self, key: ProcKey, seq: Seq) -> Comm {
+        let before = self.memory.life(key).and_then(|life| life.renamed.as_ref());
+        before.filter(|(until, _)| seq < *until).map_or_else(|| self.comm(key), |(_, comm)| comm.clone())
     }
 
     fn subject(&self, key: ProcKey) -> Subject {

@@ -63,7 +63,7 @@ pub(super) fn ended(now: &Now<'_>, life: &Life, question: Option<&Question>) -> 
         .row("lives on", lives_on)
         .row("left", Words::list(left))
         .each("before", told(now, life, until))
-        .row("reaped by", say![life.reaper.map(|by| say![now.name(by)])])
+        .row("reaped by", say![life.reaper.zip(life.reaped.as_ref()).map(|(by, reaped)| now.name_at(reaped, by))])
         .seen(fatal.map(|fatal| fatal.evidence.clone()))
         .seen(life.exited.clone())
         .seen(life.reaped.clone())
@@ -72,41 +72,37 @@ pub(super) fn ended(now: &Now<'_>, life: &Life, question: Option<&Question>) -> 
 /// Who sent it, along which path.
 pub(super) fn sender(now: &Now<'_>, life: &Life) -> Words {
     match (life.status, now.fatal(life)) {
-        (_, Some(fatal)) => say![now.path(fatal.path, life.key, fatal.signal.signal), now.repeated(life, fatal)],
+        (_, Some(fatal)) => say![fatal.evidence.path(), repeated(life, fatal)],
         (Some(WaitStatus::Killed { signal, .. }), None) => unsent(signal, now.lost_of(life).is_some()),
-        _ => now.after_handling(life).unwrap_or_else(|| say!["nobody: it ended by itself"]),
+        _ => after_handling(life).unwrap_or_else(|| say!["nobody: it ended by itself"]),
     }
 }
 
 /// A program that was asked to end has this long to put things in order: then it is killed by most who asked, ns.
 const GRACE: u64 = 10_000_000_000;
 
-impl Now<'_> {
-    /// What asked a process to end that then did so by itself: it handled the signal shortly before.
-    fn after_handling(&self, life: &Life) -> Option<Words> {
-        let exited = life.exited.as_ref()?;
-        let ends = |signal| matches!(signal, Signal::HUP | Signal::INT | Signal::QUIT | Signal::TERM);
-        let handled =
-            |it: &&Received| ends(it.signal.signal) && it.fate == Fate::Handled && it.evidence.seq < exited.seq;
-        let last = life.received.iter().rev().find(handled)?;
-        let after = exited.at.since(last.evidence.at);
-        let path = self.path(last.path, life.key, last.signal.signal);
-        (after <= GRACE).then(|| say!["itself, ", Span(after), " after it handled ", last.signal.signal, ", ", path])
-    }
+/// What asked a process to end that then did so by itself: it handled the signal shortly before.
+fn after_handling(life: &Life) -> Option<Words> {
+    let exited = life.exited.as_ref()?;
+    let ends = |signal| matches!(signal, Signal::HUP | Signal::INT | Signal::QUIT | Signal::TERM);
+    let handled = |it: &&Received| ends(it.signal.signal) && it.fate == Fate::Handled && it.evidence.seq < exited.seq;
+    let last = life.received.iter().rev().find(handled)?;
+    let after = exited.at.since(last.evidence.at);
+    let path = last.evidence.path();
+    (after <= GRACE).then(|| say!["itself, ", Span(after), " after it handled ", last.signal.signal, ", ", path])
+}
 
-    /// What a program that ends itself by a signal had handled before: it repeats it, so that its parent sees what it died of.
-    pub(in crate::findings) fn repeated(&self, life: &Life, fatal: &Received) -> Option<Words> {
-        if fatal.path.sender() != Some(life.key) {
-            return None;
-        }
-        let handled = |it: &&Received| {
-            it.signal.signal == fatal.signal.signal
-                && it.signal.disposition == Disposition::Handler
-                && it.evidence.seq < fatal.evidence.seq
-                && it.path.sender() != Some(life.key)
-        };
-        let first = life.received.iter().rev().find(handled)?;
-        let path = self.path(first.path, life.key, first.signal.signal);
-        Some(say![", which had handled the same before: ", path])
+/// What a program that ends itself by a signal had handled before: it repeats it, so that its parent sees what it died of.
+pub(in crate::findings) fn repeated(life: &Life, fatal: &Received) -> Option<Words> {
+    if fatal.path.sender() != Some(life.key) {
+        return None;
     }
+    let handled = |it: &&Received| {
+        it.signal.signal == fatal.signal.signal
+            && it.signal.disposition == Disposition::Handler
+            && it.evidence.seq < fatal.evidence.seq
+            && it.path.sender() != Some(life.key)
+    };
+    let first = life.received.iter().rev().find(handled)?;
+    Some(say![", which had handled the same before: ", first.evidence.path()])
 }

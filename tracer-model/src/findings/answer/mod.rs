@@ -11,6 +11,7 @@ mod reached;
 mod tests;
 mod why;
 
+pub(super) use ended::repeated;
 pub use left::{Class, Left};
 pub(super) use left::{Place, class};
 pub use look::{Doing, Look};
@@ -93,7 +94,6 @@ fn told<'a>(now: &'a Now<'_>, life: &'a Life, before: Option<BootNs>) -> impl It
     let earlier = life.received.iter().filter(move |it| before.is_none_or(|before| it.evidence.at < before));
     earlier.map(move |received| {
         let ago = Span(until.since(received.evidence.at));
-        let path = now.path(received.path, life.key, received.signal.signal);
-        say![received.signal.signal, fate(received), " ", ago, " earlier, ", path]
+        say![received.signal.signal, fate(received), " ", ago, " earlier, ", received.evidence.path()]
     })
 }

@@ -58,8 +58,8 @@ pub(super) struct Sending {
     at: BootNs,
     reached: Vec<Reached>,
     escaped: Vec<Escaped>,
-    /// Living members of the group of a process that alone was sent it.
-    spared: Vec<ProcKey>,
+    /// Living members of the group of a process that alone was sent it, as they were called then.
+    spared: Vec<Word>,
 }
 
 /// One whom it reached.
@@ -86,6 +86,8 @@ enum Then {
 #[derive(Clone, Debug)]
 struct Escaped {
     process: ProcKey,
+    /// What it was called then.
+    name: Word,
     group: Option<PgrpKey>,
     left: Option<Evidence>,
 }
@@ -190,7 +192,7 @@ impl Question {
             sending.signal == signal.signal
                 && sending.path == path
                 && !sending.has(target)
-                && (intent(path).is_some() || now.at.since(sending.at) <= TOGETHER)
+                && (path.intent().is_some() || now.at.since(sending.at) <= TOGETHER)
         };
         if let Some(sending) = self.sendings.iter_mut().rev().find(with) {
             sending.reached.push(reached);
@@ -201,6 +203,7 @@ impl Question {
         let spared = group.filter(|_| alone).into_iter().flat_map(|group| now.living(group));
         let spared = spared
             .filter(|member| *member != target && Some(*member) != now.delta.by && !now.is_wrapper(*member))
+            .map(|member| now.name(member))
             .collect();
         let escaped = group.filter(|_| !alone).map(|group| escaped(now, group, target)).unwrap_or_default();
         self.sendings.push_back(Sending {
@@ -278,7 +281,7 @@ impl Question {
     }
 
     fn answer(&self, now: &Now<'_>, sending: &Sending) -> Answer {
-        let Sending { path, signal, at, reached, escaped, spared } = sending;
+        let Sending { path: _, signal, at, reached, escaped, spared } = sending;
         let asked = match self.asked {
             Asked::Process(pid) => reached.iter().find(|reached| reached.process.number == pid),
             Asked::Group(_) => None,
@@ -287,13 +290,13 @@ impl Question {
             Asked::Process(pid) => escaped.iter().find(|escaped| escaped.process.number == pid),
             Asked::Group(_) => None,
         };
-        let about = asked.map(|it| it.process).or_else(|| missed.map(|it| it.process)).map(|key| now.name(key));
+        let about = asked.map(|it| it.name(now)).or_else(|| missed.map(|it| it.name.clone()));
         let fact = match (asked, missed, self.asked) {
             (Some(asked), _, _) => {
-                say![signal.to_string(), " to ", now.name(asked.process), " at ", *at, ": it ", asked.outcome(now)]
+                say![signal.to_string(), " to ", asked.name(now), " at ", *at, ": it ", asked.outcome(now)]
             }
             (None, Some(missed), _) => {
-                say![signal.to_string(), " at ", *at, " did not reach ", now.name(missed.process)]
+                say![signal.to_string(), " at ", *at, " did not reach ", missed.name.clone()]
             }
             (None, None, Asked::Group(group)) => {
                 let many = count(reached.len(), "process", "processes");
@@ -301,13 +304,12 @@ impl Question {
             }
             (None, None, Asked::Process(_)) => say![signal.to_string(), " at ", *at],
         };
-        let target = asked.or(reached.first()).map(|it| it.process);
-        let by = target.map(|target| now.path(*path, target, *signal));
+        let by = asked.or(reached.first()).map(|it| it.evidence.path());
         let others = match asked {
             Some(asked) => sending.others(now, asked.process),
-            None => Words::list(reached.iter().map(|it| say![now.name(it.process), " ", it.outcome(now)])),
+            None => Words::list(reached.iter().map(|it| say![it.name(now), " ", it.outcome(now)])),
         };
-        let spared = Words::list(spared.iter().map(|key| say![now.name(*key)]));
+        let spared = Words::list(spared.iter().map(|name| say![name.clone()]));
         let spared = if spared.is_empty() { spared } else { say![spared, ", of the same group"] };
         let evidence = asked.into_iter().chain(reached.iter().filter(|_| asked.is_none()).take(3));
         let evidence = evidence.flat_map(|it| {
@@ -333,7 +335,7 @@ impl Sending {
     /// Who else got it, and what became of it there.
     pub fn others(&self, now: &Now<'_>, process: ProcKey) -> Words {
         let others = self.reached.iter().filter(|reached| reached.process != process);
-        Words::list(others.map(|it| say![now.name(it.process), " ", it.outcome(now)]))
+        Words::list(others.map(|it| say![it.name(now), " ", it.outcome(now)]))
     }
 
     /// Who had left the group before, by which call.
@@ -342,12 +344,17 @@ impl Sending {
             let left = it.left.as_ref().map(|left| say![" since ", left.at, " (", left.text(), ")"]);
             let group = it.group.map(|group| say![" is in group ", group]);
             let fate = if now.is_alive(it.process) { ", and lives on" } else { "" };
-            say![now.name(it.process), group, left, fate]
+            say![it.name.clone(), group, left, fate]
         }))
     }
 }
 
 impl Reached {
+    /// What it was called when it got it.
+    fn name(&self, now: &Now<'_>) -> Word {
+        now.name_at(&self.evidence, self.process)
+    }
+
     /// `died`, `handled it`, `ignores it`, `blocks it`.
     fn outcome(&self, now: &Now<'_>) -> Words {
         let after = |evidence: &Evidence| Span(evidence.at.since(self.evidence.at));
@@ -380,34 +387,18 @@ impl Reached {
     }
 }
 
-/// The call that sent it, if it was one.
-fn intent(path: SignalPath) -> Option<Seq> {
-    match path {
-        SignalPath::KillProcess { intent, .. }
-        | SignalPath::KillGroup { intent, .. }
-        | SignalPath::KillAll { intent, .. } => Some(intent),
-        SignalPath::KillUnseen { .. }
-        | SignalPath::TerminalCharacter { .. }
-        | SignalPath::BackgroundAccess { .. }
-        | SignalPath::TerminalIoctl { .. }
-        | SignalPath::Hangup { .. }
-        | SignalPath::OrphanRule { .. }
-        | SignalPath::ChildStatus { .. }
-        | SignalPath::ParentDeath { .. }
-        | SignalPath::NamespaceEnd { .. }
-        | SignalPath::CgroupKill { .. }
-        | SignalPath::Timer
-        | SignalPath::Fault
-        | SignalPath::Kernel
-        | SignalPath::Unknown => None,
-    }
-}
-
 /// Who was in the group once, lives, and is not in it now.
 fn escaped(now: &Now<'_>, group: PgrpKey, target: ProcKey) -> Vec<Escaped> {
     let out = |key: ProcKey| now.is_alive(key) && now.group_of(key) != Some(group) && key != target;
     let lives = now.memory.once_in(group).filter(|life| out(life.key) && Some(life.key) != now.delta.by);
-    lives.map(|life| Escaped { process: life.key, group: now.group_of(life.key), left: life.moved.clone() }).collect()
+    lives
+        .map(|life| Escaped {
+            process: life.key,
+            name: now.name(life.key),
+            group: now.group_of(life.key),
+            left: life.moved.clone(),
+        })
+        .collect()
 }
 
 /// A word for JSON: who an answer is about.

@@ -1,5 +1,7 @@
 //! Tests of the answers.
 
+mod names;
+
 use expect_test::{Expect, expect};
 
 use super::{Answer, Asked, Doing, Look};

@@ -125,16 +125,18 @@ impl State<'_> {
             Some(say![" from background group ", group, "; ", foreground])
         };
         let background = matches!(received.map(|it| it.path), Some(SignalPath::BackgroundAccess { .. }));
-        let by = || match received.map(|it| it.path) {
-            Some(SignalPath::BackgroundAccess { by: Some(by) }) if by != key => say![now.name(by), " of its group"],
-            Some(SignalPath::BackgroundAccess { by: None }) => say!["a process of its group"],
+        let by = || match received.map(|it| (it, it.path)) {
+            Some((received, SignalPath::BackgroundAccess { by: Some(by) })) if by != key => {
+                say![now.name_at(&received.evidence, by), " of its group"]
+            }
+            Some((_, SignalPath::BackgroundAccess { by: None })) => say!["a process of its group"],
             _ => say!["it"],
         };
         match (received, &self.look.doing) {
             (Some(received), _) if background && stops_background(signal) => {
                 say![by(), " ", terminal_use(signal, received.call, self.process.tty), foreground()]
             }
-            (Some(received), _) => now.path(received.path, key, signal),
+            (Some(received), _) => received.evidence.path(),
             // The call that the stop came upon is still there to be seen.
             (None, Some(doing)) if doing.on_terminal && stops_background(signal) || self.is_in_background_use() => {
                 say!["it is in ", doing.words(), ",", foreground()]

@@ -24,7 +24,9 @@ struct Missed {
     signal: Signal,
     told: ProcKey,
     left: Vec<ProcKey>,
-    evidence: Vec<Evidence>,
+    asked: Evidence,
+    forwarded: Evidence,
+    ended: Option<Evidence>,
 }
 
 impl Watch for ForwardingMisses {
@@ -32,7 +34,7 @@ impl Watch for ForwardingMisses {
         for change in now.changes() {
             let Change::Exited { process, .. } = *change else { continue };
             let Some(mut missed) = missed(now, process) else { continue };
-            missed.evidence.extend(now.evidence_of(change));
+            missed.ended = now.evidence_of(change);
             self.0.put(process, after(now.at, 100 * MS), missed);
         }
     }
@@ -65,8 +67,8 @@ fn missed(now: &Now<'_>, init: ProcKey) -> Option<Missed> {
     let unheard = |key: &ProcKey| now.last_received(*key, |it| it.evidence.seq > since && ends(it) && it.signal.signal != Signal::KILL).is_none();
     let inmates = now.model.processes().filter(|it| it.key != init && it.namespace.is_some_and(|it| it.inum == inside.inum));
     let left: Vec<ProcKey> = inmates.map(|it| it.key).filter(|key| now.is_alive(*key) && unheard(key)).collect();
-    let evidence = vec![asked.evidence.clone(), forwarded.evidence.clone()];
-    let missed = Missed { signal: forwarded.signal.signal, told, left, evidence };
+    let (signal, asked, forwarded) = (forwarded.signal.signal, asked.evidence.clone(), forwarded.evidence.clone());
+    let missed = Missed { signal, told, left, asked, forwarded, ended: None };
     (!missed.left.is_empty()).then_some(missed)
 }
 
@@ -76,18 +78,19 @@ fn ends(received: &Received) -> bool {
 }
 
 fn draft(now: &Now<'_>, init: ProcKey, missed: Missed) -> Option<Draft> {
-    let Missed { signal, told, left, evidence } = missed;
+    let Missed { signal, told, left, asked, forwarded, ended } = missed;
     let dead: Vec<ProcKey> = left.into_iter().filter(|key| now.has_ended(*key)).collect();
     let first = *dead.first()?;
     let names = Words::list(dead.iter().map(|key| say![now.name(*key)]));
     let moved = now.memory.life(first).and_then(|life| life.moved.clone());
     let group = now.memory.life(first).and_then(|life| life.groups.back()).map(|group| say![", which is in group ", *group]);
-    let fact = say![now.name(init), " passed ", signal, " on to ", now.name(told), "; ", names, " got SIGKILL without it"];
+    let fact = say![now.name_at(&forwarded, init), " passed ", signal, " on to ", now.name_at(&forwarded, told), "; ", names, " got SIGKILL without it"];
     let draft = Draft::of(now, init, Severity::Warning, fact)
         .why(say!["when the first process of a pid namespace ends, the kernel kills the others; ", now.name(first), group, ", was told nothing before"])
         .fix(say!["signal everybody in the container (tini -g for the group, kill(-1) for all), or end the children before the program ends"])
         .about(dead.iter().copied())
-        .seen(evidence)
+        .seen([asked, forwarded])
+        .seen(ended)
         .seen(moved);
     Some(draft)
 }

@@ -26,7 +26,7 @@ struct Kill {
     signal: Signal,
     reached: usize,
     escaped: Vec<(ProcKey, bool)>,
-    evidence: Vec<Evidence>,
+    sent: Evidence,
 }
 
 impl Watch for GroupKillEscape {
@@ -44,9 +44,8 @@ impl Watch for GroupKillEscape {
             let out = |key: ProcKey| now.is_alive(key) && now.group_of(key) != Some(group) && key != sender;
             let lives = now.memory.all().filter(|life| out(life.key) && was_in(now, life, group) && !is_above(now, life.key, sender));
             let escaped: Vec<_> = lives.map(|life| (life.key, is_daemon(now, life.key))).collect();
-            if !escaped.is_empty() {
-                let evidence = now.evidence_of(change).into_iter().collect();
-                let kill = Kill { sender, group, signal: signal.signal, reached: 1, escaped, evidence };
+            if let Some(sent) = now.evidence_of(change).filter(|_| !escaped.is_empty()) {
+                let kill = Kill { sender, group, signal: signal.signal, reached: 1, escaped, sent };
                 self.0.put(intent, after(now.at, SECOND), kill);
             }
         }
@@ -103,7 +102,7 @@ fn is_daemon(now: &Now<'_>, process: ProcKey) -> bool {
 }
 
 fn draft(now: &Now<'_>, intent: Seq, kill: Kill) -> Option<Draft> {
-    let Kill { sender, group, signal, reached, escaped, mut evidence } = kill;
+    let Kill { sender, group, signal, reached, escaped, sent } = kill;
     let told = |key: ProcKey| {
         now.last_received(key, |received| received.evidence.seq > intent && ends(received.signal.signal)).is_some()
     };
@@ -111,16 +110,17 @@ fn draft(now: &Now<'_>, intent: Seq, kill: Kill) -> Option<Draft> {
     let (first, _) = *alive.first()?;
     let all_daemons = alive.iter().all(|(_, daemon)| *daemon);
     let names = Words::list(alive.iter().map(|(key, _)| say![now.name(*key)]));
-    evidence.extend(alive.iter().filter_map(|(key, _)| now.memory.life(*key)?.moved.clone()));
+    let moved: Vec<Evidence> = alive.iter().filter_map(|(key, _)| now.memory.life(*key)?.moved.clone()).collect();
     let where_now = now.group_of(first).map(|group| say![now.name(first), " had left it before, and is in group ", group]);
     let reached = count(reached, "process", "processes");
-    let fact = say![signal, " to group ", group, " by ", now.name(sender), " did not reach ", names, ": still running"];
+    let fact = say![signal, " to group ", group, " by ", now.name_at(&sent, sender), " did not reach ", names, ": still running"];
     let draft = Draft::of(now, first, if all_daemons { Severity::Info } else { Severity::Warning }, fact)
         .why(say!["it reached the members that the group had then (", reached, "); ", where_now])
         .fix(say!["signal the other groups too, or keep the children from leaving the group (setsid, setpgid)"])
         .about(alive.iter().map(|(key, _)| *key))
         .since(intent)
-        .seen(evidence);
+        .seen([sent])
+        .seen(moved);
     Some(draft)
 }
 

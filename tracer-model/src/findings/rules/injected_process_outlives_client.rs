@@ -73,7 +73,7 @@ fn draft(now: &Now<'_>, process: ProcKey, it: Client) -> Option<Draft> {
     let told = now.last_received(process, |received| received.evidence.seq > seq).is_some();
     let on_purpose = status == WaitStatus::Exited(0);
     let severity = if on_purpose || told { Severity::Info } else { Severity::Warning };
-    let fact = say![now.name(process), " still runs in a container, and ", now.name(client), ", which started it there, is gone"];
+    let fact = say![now.name(process), " still runs in a container, and ", evidence.as_ref().map(|it| now.name_at(it, client)), ", which started it there, is gone"];
     let tty = now.model.process(process).is_some_and(|process| process.tty.is_some());
     let heard = if told { "it got a signal since, and goes on" } else if tty { "it got no signal" } else { "it got no signal: no terminal connects the two" };
     let draft = Draft::of(now, process, severity, fact)

@@ -147,7 +147,7 @@ fn reaped_child(now: &Now<'_>, refused: Refused, (pid, pgid): (i32, i32)) -> Dra
 }
 
 fn fact(now: &Now<'_>, refused: &Refused, whom: Words, pgid: i32) -> Words {
-    say![now.name(refused.caller), ": setpgid(", whom, pgid, ") failed: ", Errno(refused.errno)]
+    say![now.name_at(&refused.evidence, refused.caller), ": setpgid(", whom, pgid, ") failed: ", Errno(refused.errno)]
 }
 
 #[cfg(test)]

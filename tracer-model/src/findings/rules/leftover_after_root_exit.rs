@@ -31,7 +31,7 @@ struct Leftovers(Waiting<ProcKey, Root>);
 struct Root {
     place: Place,
     seq: Seq,
-    evidence: Option<Evidence>,
+    exited: Option<Evidence>,
 }
 
 impl Watch for Leftovers {
@@ -42,7 +42,7 @@ impl Watch for Leftovers {
                 && let Some(root) = now.model.process(process)
             {
                 let place = Place { group: root.group, session: root.session };
-                let root = Root { place, seq: now.seq, evidence: now.evidence_of(change) };
+                let root = Root { place, seq: now.seq, exited: now.evidence_of(change) };
                 self.0.put(process, after(now.at, 2 * SECOND), root);
             }
         }
@@ -71,14 +71,14 @@ fn draft(now: &Now<'_>, process: ProcKey, root: Root) -> Option<Draft> {
         return None;
     }
     let daemons = left.iter().all(|key| class(now, *key, &root.place) == Some(Class::Daemon));
-    let fact = say![count(left.len(), "process", "processes"), " left behind by ", now.name(process)];
+    let fact = say![count(left.len(), "process", "processes"), " left behind by ", root.exited.as_ref().map(|it| now.name_at(it, process))];
     let each = Words::list(left.iter().map(|key| say![now.name(*key), " (", told(now, *key, &root.place), signals(now, *key), ")"]));
     let draft = Draft::of(now, process, if daemons { Severity::Info } else { Severity::Warning }, fact)
-        .why(say!["the command ended at ", root.evidence.as_ref().map(|it| it.at), "; alive: ", each])
+        .why(say!["the command ended at ", root.exited.as_ref().map(|it| it.at), "; alive: ", each])
         .fix(say!["wait for them or end their groups before the command ends; a daemon needs a session of its own"])
         .about(left.iter().copied())
         .since(root.seq)
-        .seen(root.evidence)
+        .seen(root.exited)
         .seen(left.iter().take(4).filter_map(|key| now.memory.life(*key)?.forked.clone()));
     Some(draft)
 }

@@ -26,7 +26,8 @@ struct Late {
     wanted: u32,
     executed_before: Words,
     seq: Seq,
-    evidence: Vec<Evidence>,
+    executed: Option<Evidence>,
+    refused: Evidence,
 }
 
 impl Watch for LostRace {
@@ -52,7 +53,8 @@ impl Watch for LostRace {
                 wanted: if pgid == 0 { pid } else { pgid }.unsigned_abs(),
                 executed_before: say![before.map(|ns| say![Span(ns), " before this call"])],
                 seq: now.seq,
-                evidence: executed.into_iter().chain([refused.evidence]).collect(),
+                executed,
+                refused: refused.evidence,
             };
             self.0.put(target, after(now.at, 100 * MS), late);
         }
@@ -72,15 +74,17 @@ impl Watch for LostRace {
 }
 
 fn draft(now: &Now<'_>, target: ProcKey, late: Late) -> Draft {
-    let Late { caller, wanted, executed_before, seq, evidence } = late;
+    let Late { caller, wanted, executed_before, seq, executed, refused } = late;
+    let child = executed.as_ref().map_or_else(|| now.name(target), |executed| now.name_at(executed, target));
     let when = if executed_before.is_empty() { say![] } else { say![" ", executed_before] };
     let stays = now.group_of(target).map(|group| say!["; it stays in group ", group]);
-    let fact = say![now.name(caller), " could not move ", now.name(target), " to group ", wanted, ": EACCES"];
+    let fact = say![now.name_at(&refused, caller), " could not move ", child.clone(), " to group ", wanted, ": EACCES"];
     Draft::of(now, target, Severity::Warning, fact)
-        .why(say![now.name(target), " had executed a program", when, ", and did not call setpgid itself", stays])
+        .why(say![child, " had executed a program", when, ", and did not call setpgid itself", stays])
         .fix(say!["call setpgid in the child too, before exec"])
         .since(seq)
-        .seen(evidence)
+        .seen(executed)
+        .seen([refused])
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl Watch for PdeathsigHazard {
             let launcher = life.launcher;
             let exited = launcher.and_then(|launcher| now.memory.life(launcher)?.exited.clone());
             let parent = launcher.map(|launcher| say![" ", now.name(launcher)]);
-            let fact = say![now.name(caller), " asked for a signal at the death of its parent, which had died already"];
+            let fact = say![now.name_at(&evidence, caller), " asked for a signal at the death of its parent, which had died already"];
             out.push(
                 Draft::of(now, caller, Severity::Warning, fact)
                     .why(say!["its parent", parent, " ended between the fork and the prctl: the signal will never come"])

@@ -154,7 +154,7 @@ fn fate(now: &Now<'_>, member: ProcKey, session: SessionKey, (leader, since): (O
         Disposition::Default => say!["got ", name],
     };
     let by = match signal.path.sender() {
-        Some(sender) => say![" from ", now.name(sender)],
+        Some(sender) => say![" from ", now.name_at(&signal.evidence, sender)],
         None => say![" from the kernel"],
     };
     say![how, by, " and ", then(now, member, Some(name))]

@@ -127,12 +127,13 @@ fn gave_up(now: &Now<'_>, process: ProcKey, errno: i32, evidence: Evidence) -> D
 }
 
 fn setsid(now: &Now<'_>, caller: ProcKey, (seq, reason, evidence): (Seq, Refusal, Evidence)) -> Draft {
+    let name = now.name_at(&evidence, caller);
     let why = if reason == Refusal::GroupLeader {
-        say![now.name(caller), " leads process group ", caller.number.to_string(), ", as every command that an interactive shell starts, and stays in its session"]
+        say![name.clone(), " leads process group ", caller.number.to_string(), ", as every command that an interactive shell starts, and stays in its session"]
     } else {
         say!["others are still in process group ", caller.number.to_string(), ", which has its number"]
     };
-    Draft::of(now, caller, Severity::Warning, say![now.name(caller), ": setsid failed: ", Errno(1)])
+    Draft::of(now, caller, Severity::Warning, say![name, ": setsid failed: ", Errno(1)])
         .why(why)
         .fix(say!["fork first, and call setsid in the child"])
         .since(seq)

@@ -12,6 +12,7 @@
 
 use super::{
     super::{
+        answer,
         evidence::unsent,
         intents::{Delivery, Fate, Intent},
     },
@@ -66,7 +67,7 @@ fn draft(now: &Now<'_>, intent: &Intent) -> Option<Draft> {
     let (hit, rest): (Vec<&Delivery>, Vec<&Delivery>) =
         intent.deliveries.iter().partition(|delivery| delivery.fate.is_decisive());
     let first = *hit.first()?;
-    let names = Words::list(hit.iter().map(|delivery| say![now.name(delivery.target)]));
+    let names = Words::list(hit.iter().map(|it| say![now.name_at(it.seen.as_ref().unwrap_or(&it.sent), it.target)]));
     let one = hit.len() == 1;
     let did = match first.fate {
         Fate::Stopped => say![if one { " was stopped by " } else { " were stopped by " }, intent.signal],
@@ -77,11 +78,11 @@ fn draft(now: &Now<'_>, intent: &Intent) -> Option<Draft> {
         Some(group) if !one && hit.iter().all(|it| it.group == first.group) => Subject::Group(group),
         _ => now.subject(first.target),
     };
-    let others = Words::list(rest.iter().map(|it| say![now.name(it.target), fate(it.fate)]));
+    let others = Words::list(rest.iter().map(|it| say![now.name_at(&it.sent, it.target), fate(it.fate)]));
     let others = if others.is_empty() { others } else { say!["; also to ", others] };
     let shown = |of: fn(&Delivery) -> Option<&Evidence>| hit.iter().filter_map(move |it| of(it)).take(4).cloned();
     let draft = Draft::on(subject, Severity::Info, say![names, did])
-        .why(say![now.path(intent.path, first.target, intent.signal), credentials(now, intent, first), repeated(now, first), others])
+        .why(say![first.sent.path(), credentials(now, intent, first), repeated(now, first), others])
         .fix(fix(now, intent, first))
         .about(hit.iter().map(|it| it.target))
         .since(intent.seq)
@@ -93,7 +94,7 @@ fn draft(now: &Now<'_>, intent: &Intent) -> Option<Draft> {
 /// What a program that ended itself with this had handled before.
 fn repeated(now: &Now<'_>, first: &Delivery) -> Option<Words> {
     let life = now.memory.life(first.target).filter(|_| first.fate == Fate::Died)?;
-    now.repeated(life, life.received.iter().find(|it| it.evidence.seq == first.sent.seq)?)
+    answer::repeated(life, life.received.iter().find(|it| it.evidence.seq == first.sent.seq)?)
 }
 
 /// What the signal was for one whom it did nothing to.
@@ -133,7 +134,7 @@ fn fix(now: &Now<'_>, intent: &Intent, first: &Delivery) -> Words {
         (Fate::Stopped, _) => say!["kill -CONT continues it"],
         (Fate::Continued, _) => say!["none needed"],
         (_, SignalPath::KillProcess { sender, .. } | SignalPath::KillGroup { sender, .. }) if sender != first.target => {
-            say!["ask ", now.name(sender), " why, if this was not meant"]
+            say!["ask ", now.name_at(&first.sent, sender), " why, if this was not meant"]
         }
         (_, SignalPath::Hangup { .. }) => say!["to outlive its terminal: nohup, setsid, or a terminal multiplexer"],
         (_, SignalPath::OrphanRule { .. }) => say!["do not leave stopped jobs behind when a shell ends"],

@@ -29,7 +29,7 @@ struct Sent {
     seq: Seq,
     ignored: bool,
     children: Vec<ProcKey>,
-    evidence: Vec<Evidence>,
+    evidence: Evidence,
 }
 
 /// A character was typed and did not reach these.
@@ -37,8 +37,8 @@ struct Typed {
     signal: Signal,
     tty: Option<TtyKey>,
     seq: Seq,
-    /// Who was not reached, and the member of the group that it descends from.
-    beyond: Vec<(ProcKey, ProcKey)>,
+    /// Who was not reached, and the member of the group that it descends from, as that was called.
+    beyond: Vec<(ProcKey, (ProcKey, Word))>,
     evidence: Vec<Evidence>,
 }
 
@@ -83,7 +83,8 @@ impl Watch for NotForwarded {
 impl NotForwarded {
     fn typed(&mut self, now: &Now<'_>, target: ProcKey, (signal, tty): (Signal, Option<TtyKey>), change: &Change) {
         let Some(group) = now.group_of(target).filter(|group| self.typed.get_mut(*group).is_none()) else { return };
-        let beyond = beyond(now, group);
+        let beyond = beyond(now, group).into_iter().map(|(key, above)| (key, (above, now.name(above))));
+        let beyond: Vec<_> = beyond.collect();
         if !beyond.is_empty() {
             let evidence = now.evidence_of(change).into_iter().collect();
             self.typed.put(group, after(now.at, SECOND), Typed { signal, tty, seq: now.seq, beyond, evidence });
@@ -100,9 +101,8 @@ impl NotForwarded {
             now.is_alive(*key) && child.is_some_and(|child| child.group != state.group && child.session == state.session)
         };
         let children: Vec<ProcKey> = state.children.iter().copied().filter(apart).collect();
-        if !children.is_empty() {
+        if let Some(evidence) = now.evidence_of(change).filter(|_| !children.is_empty()) {
             let ignored = signal.disposition == Disposition::Ignored;
-            let evidence = now.evidence_of(change).into_iter().collect();
             let sent = Sent { signal: signal.signal, seq: now.seq, ignored, children, evidence };
             self.sent.put(target, after(now.at, 2 * SECOND), sent);
         }
@@ -116,20 +116,22 @@ fn goes_on(now: &Now<'_>, process: ProcKey, since: Seq) -> bool {
 }
 
 fn kept(now: &Now<'_>, process: ProcKey, sent: Sent) -> Option<Draft> {
-    let Sent { signal, seq, ignored, children, mut evidence } = sent;
+    let Sent { signal, seq, ignored, children, evidence } = sent;
+    let name = now.name_at(&evidence, process);
     let left: Vec<ProcKey> = children.into_iter().filter(|key| goes_on(now, *key, seq)).collect();
     let first = *left.first()?;
     let names = Words::list(left.iter().map(|key| say![now.name(*key)]));
     let did = if ignored { " ignores it" } else { " handled it" };
-    evidence.extend(now.memory.life(first).and_then(|life| life.moved.clone()));
+    let moved = now.memory.life(first).and_then(|life| life.moved.clone());
     let (children, them) = if left.len() == 1 { ("child ", "did not signal it; it is in ") } else { ("children ", "signalled none of them; they are in ") };
-    let fact = say![signal, " was sent to ", now.name(process), " alone, and its ", children, names, " heard nothing of it"];
+    let fact = say![signal, " was sent to ", name.clone(), " alone, and its ", children, names, " heard nothing of it"];
     let draft = Draft::of(now, process, Severity::Warning, fact)
-        .why(say![now.name(process), did, ", and in two seconds ", them, groups(now, &left)])
+        .why(say![name, did, ", and in two seconds ", them, groups(now, &left)])
         .fix(say!["pass the signal on to each group of the children, or leave them in the own group and signal that"])
         .about(left)
         .since(seq)
-        .seen(evidence);
+        .seen(moved)
+        .seen([evidence]);
     Some(draft)
 }
 
@@ -165,7 +167,7 @@ fn beyond(now: &Now<'_>, group: PgrpKey) -> Vec<(ProcKey, ProcKey)> {
 fn draft(now: &Now<'_>, group: PgrpKey, typed: Typed) -> Option<Draft> {
     let Typed { signal, tty, seq, beyond, mut evidence } = typed;
     let left: Vec<_> = beyond.into_iter().filter(|(key, _)| goes_on(now, *key, seq)).collect();
-    let (first, member) = *left.first()?;
+    let (first, (member, above)) = left.first()?.clone();
     let names = Words::list(left.iter().map(|(key, _)| say![now.name(*key)]));
     let on = if left.len() == 1 { " goes on" } else { " go on" };
     let tty = tty.map(|tty| say![" at ", tty]);
@@ -174,7 +176,7 @@ fn draft(now: &Now<'_>, group: PgrpKey, typed: Typed) -> Option<Draft> {
     let are = if left.len() == 1 { " is in " } else { " are in " };
     evidence.extend(moved);
     let draft = Draft::of(now, first, Severity::Warning, say![signal, tty, " reached group ", group, ", but ", names.clone(), on])
-        .why(say!["the terminal signals its foreground group alone; ", names.clone(), are, groups(now, &keys), ", and ", now.name(member), " did not pass it on"])
+        .why(say!["the terminal signals its foreground group alone; ", names.clone(), are, groups(now, &keys), ", and ", above, " did not pass it on"])
         .fix(say!["leave the children in the group, or pass the signal on to each of their groups"])
         .about(left.iter().map(|(key, _)| *key))
         .about([member])

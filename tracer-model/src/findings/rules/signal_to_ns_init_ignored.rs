@@ -22,7 +22,7 @@ struct NsInitIgnored;
 impl Watch for NsInitIgnored {
     fn event(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         for change in now.changes() {
-            let Change::SignalSent { target, signal, path, dropped: Some(Dropped::Init) } = *change else { continue };
+            let Change::SignalSent { target, signal, dropped: Some(Dropped::Init), .. } = *change else { continue };
             // Of these the default action is nothing, for everybody.
             if matches!(signal.signal, Signal::CHLD | Signal::CONT | Signal::URG | Signal::WINCH) {
                 continue;
@@ -31,7 +31,7 @@ impl Watch for NsInitIgnored {
             let one = inside.map_or_else(|| "process 1".to_owned(), |inside| format!("process {} of its pid namespace", inside.pid));
             out.push(
                 Draft::of(now, target, Severity::Warning, say![signal.signal, " to ", now.name(target), " did nothing"])
-                    .why(say!["it is ", one, ", has no handler for the signal, and process 1 has no default actions; ", now.path(path, target, signal.signal)])
+                    .why(say!["it is ", one, ", has no handler for the signal, and process 1 has no default actions; ", now.evidence_of(change).map(|sent| sent.path())])
                     .fix(say!["install a handler, or start an init in front of the program (--init, tini)"])
                     .seen(now.evidence_of(change)),
             );

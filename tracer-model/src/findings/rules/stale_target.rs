@@ -80,8 +80,8 @@ impl StaleTarget {
         let fact = say![now.name(sender), " sent ", signal, " to ", now.name(target), ", which is not who had that number before"];
         let reaped = now.memory.life(*before).filter(|life| life.reaper == Some(sender)).and_then(|life| life.reaped.clone());
         let contact = match &reaped {
-            Some(reaped) => say!["it reaped its child ", now.name(*before), " at ", reaped.at],
-            None => say!["it knew ", now.name(*before), " by that number, last at ", met.at],
+            Some(reaped) => say!["it reaped its child ", now.name_at(reaped, *before), " at ", reaped.at],
+            None => say!["it knew ", now.name_at(met, *before), " by that number, last at ", met.at],
         };
         let born = now.memory.life(target).and_then(|life| life.forked.clone());
         let since = born.as_ref().map(|born| say![" since ", born.at]);

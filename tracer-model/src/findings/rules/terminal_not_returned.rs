@@ -91,7 +91,7 @@ impl NotReturned {
         let key = foreground.group.or_else(|| now.memory.with_number(Pid(given.to.0)).next_back()?.groups.back().copied());
         let last = key.filter(|_| !stopped).and_then(|group| now.last_of(group));
         let became = if stopped { " is stopped" } else { " has ended" };
-        let who = if given.by == by { say!["it"] } else { say![now.name(given.by)] };
+        let who = if given.by == by { say!["it"] } else { say![now.name_at(&given.evidence, given.by)] };
         let fact = say![now.name(by), " ", how, tty, ": nobody had taken the terminal back"];
         let draft = Draft::of(now, by, Severity::Error, fact)
             .why(say![who, " gave ", tty, " to group ", given.to.0, " at ", given.evidence.at, "; that group", became, ", and nobody called tcsetpgrp since"])

@@ -29,7 +29,8 @@ struct Killed {
     group: Option<(PgrpKey, bool)>,
     seq: Seq,
     children: Vec<ProcKey>,
-    evidence: Vec<Evidence>,
+    sent: Evidence,
+    died: Option<Evidence>,
 }
 
 impl Watch for WrapperKill {
@@ -42,9 +43,9 @@ impl Watch for WrapperKill {
             let same = |key: &ProcKey| now.model.process(*key).is_some_and(|child| child.session == state.session);
             let children: Vec<_> = state.children.iter().copied().filter(|key| now.is_alive(*key) && same(key)).collect();
             if !children.is_empty() {
-                let evidence = [Some(received.evidence.clone()), now.evidence_of(change)].into_iter().flatten().collect();
                 let group = received.group.map(|group| (group, now.group_of(sender) == Some(group)));
-                let killed = Killed { sender, signal, group, seq: received.evidence.seq, children, evidence };
+                let (sent, died) = (received.evidence.clone(), now.evidence_of(change));
+                let killed = Killed { sender, signal, group, seq: sent.seq, children, sent, died };
                 self.0.put(process, after(now.at, SECOND), killed);
             }
         }
@@ -67,7 +68,7 @@ impl Watch for WrapperKill {
 }
 
 fn draft(now: &Now<'_>, process: ProcKey, killed: Killed) -> Option<Draft> {
-    let Killed { sender, signal, group, seq, children, evidence } = killed;
+    let Killed { sender, signal, group, seq, children, sent, died } = killed;
     let told = |key: ProcKey| now.last_received(key, |received| received.evidence.seq > seq).is_some();
     let alive: Vec<_> = children.into_iter().filter(|key| now.is_alive(*key) && !told(*key)).collect();
     let first = *alive.first()?;
@@ -75,13 +76,14 @@ fn draft(now: &Now<'_>, process: ProcKey, killed: Killed) -> Option<Draft> {
     let parent = now.model.process(first).filter(|process| !process.parent_exited).and_then(|process| process.parent);
     let parent = parent.map(|parent| say![", now below ", now.name(parent)]);
     let lives = if alive.len() == 1 { " lives on" } else { " live on" };
-    let fact = say![now.name(sender), " killed ", now.name(process), " alone: ", names, lives, parent];
+    let fact = say![now.name_at(&sent, sender), " killed ", now.name(process), " alone: ", names, lives, parent];
     let draft = Draft::of(now, process, Severity::Warning, fact)
         .why(say![signal, " was sent to the process, not to its group, and nobody passed it on"])
         .fix(say![signal_group(group), ", or let the wrapper exec the program"])
         .about(alive)
         .since(seq)
-        .seen(evidence);
+        .seen([sent])
+        .seen(died);
     Some(draft)
 }
 
@@ -128,6 +130,33 @@ mod tests {
                   fix   start it in a group of its own (setsid, set -m, start_new_session=True), then signal that group, or let the wrapper exec the program
                   seen  #10 SIGTERM to 11 sh: sent by 10 bash, to this process alone
                   seen  #12 11 sh dies of SIGTERM
+            "]],
+        );
+    }
+
+    #[test]
+    fn a_sender_that_is_another_program_by_then_is_told_as_it_was() {
+        check(
+            &format!("{WRAPPER}
+                50: > kill(11,SIGTERM)
+                50: SIGTERM -> 11
+                50: < kill(11,SIGTERM) = 0
+                50: exec sleep
+                11: exit SIGTERM
+                11: dead
+                @2000000000 50: takes SIGWINCH 0 handler
+            "),
+            expect![[r"
+                info JC309 signal-attribution @100013000: 11 sh died of SIGTERM
+                  why   sent by 50 tmux, to this process alone, from session 50
+                  fix   ask 50 tmux why, if this was not meant
+                  seen  #10 SIGTERM to 11 sh: sent by 50 tmux, to this process alone
+                  seen  #13 11 sh dies of SIGTERM
+                warning JC302 wrapper-kill-survivors @1000013000: 50 tmux killed 11 sh alone: 12 program lives on, now below 1 init
+                  why   SIGTERM was sent to the process, not to its group, and nobody passed it on
+                  fix   signal the process group (kill -- -10), or let the wrapper exec the program
+                  seen  #10 SIGTERM to 11 sh: sent by 50 tmux, to this process alone
+                  seen  #13 11 sh dies of SIGTERM
             "]],
         );
     }

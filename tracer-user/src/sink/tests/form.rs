@@ -112,8 +112,8 @@ fn ascii_has_no_other_characters() {
                        12 \u{e9}\u{202e}  group 10  session 10  pts/3  running  child of 10 bash
         races        child first  1 time  closest 1 us
         findings     1 warning  1 for information
-        warning JC101 lost-setpgid-race  10 bash could not move 12 \u{e9}\u{202e} to group 11: EACCES
-          why    12 \u{e9}\u{202e} had executed a program 1 us before this call, and did not call setpgid itself; it stays in group 10
+        warning JC101 lost-setpgid-race  10 bash could not move 12 cat to group 11: EACCES
+          why    12 cat had executed a program 1 us before this call, and did not call setpgid itself; it stays in group 10
           fix    call setpgid in the child too, before exec
           seen   3.939 ms  12 cat executes a program
                  3.941 ms  10 bash: setpgid(12, 11) = EACCES
