@@ -92,6 +92,14 @@ pub struct RawTty {
     pub instance: u32,
 }
 
+impl RawTty {
+    /// A virtual console: `/dev/tty1` to `/dev/tty63` (`Documentation/admin-guide/devices.txt`).
+    #[must_use]
+    pub fn is_console(self) -> bool {
+        self.major == 4 && (1..=63).contains(&self.minor)
+    }
+}
+
 impl fmt::Display for RawTty {
     /// The name below `/dev`, as ps(1) prints it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 //!
 //! Must not: read anything; what is recognised is what was observed.
 
-use crate::ids::TtyKey;
+use crate::ids::{RawTty, TtyKey};
 
 /// What a policy is recognised by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,8 +19,14 @@ pub struct Observed<'a> {
     pub marks: Vec<&'a [u8]>,
     /// Its controlling terminal.
     pub tty: Option<TtyKey>,
+    /// The terminal that its standard input is.
+    pub input: Option<RawTty>,
+    /// It has a virtual console open, and no other terminal.
+    pub on_console: bool,
     /// It is the first process of a pid namespace.
     pub first_in_namespace: bool,
+    /// It is in a pid namespace that its parent is not in: who runs the container started it there.
+    pub put_in_namespace: bool,
     /// Whoever started it has ended, and it has been adopted.
     pub adopted: bool,
     /// It leads its session.
@@ -63,6 +69,27 @@ const SUPERVISORS: [&str; 13] = [
     "pid1",
 ];
 const MULTIPLEXERS: [&str; 6] = ["tmux: server", "screen", "SCREEN", "zellij", "dtach", "abduco"];
+/// Who draws on virtual consoles, and who hands these out.
+const DISPLAYS: [&str; 18] = [
+    "Xorg",
+    "X",
+    "Xwayland",
+    "weston",
+    "sway",
+    "labwc",
+    "cage",
+    "Hyprland",
+    "kwin_wayland",
+    "gnome-shell",
+    "plymouthd",
+    "kmscon",
+    "seatd",
+    "systemd-logind",
+    "elogind",
+    "lightdm",
+    "greetd",
+    "gdm-session-wor",
+];
 const GETTYS: [&str; 5] = ["getty", "agetty", "mgetty", "mingetty", "login"];
 const SCHEDULERS: [&str; 5] = ["cron", "crond", "atd", "anacron", "fcron"];
 
@@ -77,6 +104,12 @@ const SYSV: Policy = Policy {
 /// Every policy. The last one fits all.
 pub const POLICIES: &[Policy] = &[
     Policy {
+        name: "container-terminal",
+        rules: &["JC505"],
+        why: "its container gave it a terminal of its own (run -t, exec -t): it leads the session there, and reads from it",
+        recognise: |it| (it.first_in_namespace || it.put_in_namespace) && reads_its_terminal(it),
+    },
+    Policy {
         name: "container-init",
         rules: &["JC503"],
         why: "the first process of a container is started in a session of its own, and must stay in the foreground",
@@ -87,6 +120,12 @@ pub const POLICIES: &[Policy] = &[
         rules: &["JC501", "JC505"],
         why: "terminals are its business: it leads its session and opens them with O_NOCTTY",
         recognise: |it| MULTIPLEXERS.iter().any(|name| it.name.starts_with(name.as_bytes())),
+    },
+    Policy {
+        name: "display-server",
+        rules: &["JC404", "JC505"],
+        why: "it draws on virtual consoles, or hands them out: these are its business",
+        recognise: |it| it.on_console && is_one_of(it.name, &DISPLAYS),
     },
     Policy {
         name: "login",
@@ -168,7 +207,7 @@ impl Policy {
     pub fn is_watched(&self, observed: &Observed<'_>) -> bool {
         let by_scheduler = || observed.above.first().is_some_and(|parent| is_one_of(parent, &SCHEDULERS));
         match self.name {
-            "supervised" | "container-init" => true,
+            "supervised" | "container-init" | "container-terminal" => true,
             "scheduled" => by_scheduler(),
             _ => false,
         }
@@ -177,7 +216,7 @@ impl Policy {
     /// Whether one of this policy has a terminal on purpose.
     #[must_use]
     pub fn has_terminal(&self) -> bool {
-        matches!(self.name, "multiplexer" | "login" | "shell-job")
+        matches!(self.name, "container-terminal" | "display-server" | "multiplexer" | "login" | "shell-job")
     }
 
     /// Whether a rule applies.
@@ -195,6 +234,12 @@ pub fn is_supervisor(name: &[u8]) -> bool {
 
 fn is_one_of(name: &[u8], names: &[&str]) -> bool {
     names.iter().any(|one| one.as_bytes() == name)
+}
+
+/// It leads the session that its controlling terminal is of, and reads from that. Snapshots know no devpts instances.
+fn reads_its_terminal(observed: &Observed<'_>) -> bool {
+    let device = |tty: RawTty| (tty.major, tty.minor);
+    observed.leads_session && observed.tty.is_some_and(|own| observed.input.map(device) == Some(device(own.tty)))
 }
 
 fn has(observed: &Observed<'_>, mark: &[u8]) -> bool {

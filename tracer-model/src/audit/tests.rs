@@ -293,10 +293,14 @@ fn who_stays_in_the_session_is_attached() {
 fn every_policy_is_recognised_by_what_is_observed() {
     let plain = Observed { adopted: true, ..Observed::default() };
     let tty = TtyKey { tty: RawTty { major: 4, minor: 1, instance: 0 }, life: Life(0) };
+    let service = Observed { cgroup: b"/system.slice/x.service", ..plain.clone() };
     let cases = [
+        ("container-terminal", Observed { first_in_namespace: true, ..on_terminal(tty) }),
+        ("container-terminal", Observed { put_in_namespace: true, ..on_terminal(tty) }),
         ("container-init", Observed { first_in_namespace: true, ..plain.clone() }),
+        ("display-server", Observed { name: b"Xorg", on_console: true, ..service.clone() }),
         ("multiplexer", Observed { name: b"tmux: server", ..plain.clone() }),
-        ("login", Observed { name: b"agetty", tty: Some(tty), cgroup: b"/system.slice/x.service", ..plain.clone() }),
+        ("login", Observed { name: b"agetty", tty: Some(tty), ..service.clone() }),
         ("supervised", Observed { adopted: false, above: vec![b"supervisord"], ..plain.clone() }),
         ("scheduled", Observed { above: vec![b"sh", b"cron"], ..plain.clone() }),
         (
@@ -307,12 +311,9 @@ fn every_policy_is_recognised_by_what_is_observed() {
                 ..plain.clone()
             },
         ),
-        (
-            "systemd-notify",
-            Observed { cgroup: b"/system.slice/x.service", marks: vec![b"NOTIFY_SOCKET"], ..plain.clone() },
-        ),
-        ("systemd-simple", Observed { cgroup: b"/system.slice/x.service", output_is_socket: true, ..plain.clone() }),
-        ("systemd-forking", Observed { cgroup: b"/system.slice/x.service", ..plain.clone() }),
+        ("systemd-notify", Observed { marks: vec![b"NOTIFY_SOCKET"], ..service.clone() }),
+        ("systemd-simple", Observed { output_is_socket: true, ..service.clone() }),
+        ("systemd-forking", service.clone()),
         ("ssh-leftover", Observed { marks: vec![b"SSH_TTY"], ..plain.clone() }),
         ("sysv", plain.clone()),
     ];
@@ -322,6 +323,32 @@ fn every_policy_is_recognised_by_what_is_observed() {
     let missing =
         POLICIES.iter().filter(|policy| policy.name != "shell-job" && cases.iter().all(|case| case.0 != policy.name));
     assert_eq!(missing.count(), 0);
+}
+
+/// Of a session that began with this terminal.
+fn on_terminal(tty: TtyKey) -> Observed<'static> {
+    Observed { adopted: true, leads_session: true, tty: Some(tty), input: Some(tty.tty), ..Observed::default() }
+}
+
+/// A terminal is a container's own only if it leads the session and reads there, and a display server's only if it is a console.
+#[test]
+fn a_terminal_that_came_by_itself_is_no_policy() {
+    let pts = TtyKey { tty: RawTty { major: 136, minor: 1, instance: 7 }, life: Life(0) };
+    let policy =
+        |observed: &Observed<'_>| (Policy::recognise(observed).name, Policy::recognise(observed).has_terminal());
+    let container = Observed { first_in_namespace: true, ..on_terminal(pts) };
+    let known_to_proc = RawTty { instance: 0, ..pts.tty };
+    assert_eq!(policy(&Observed { input: Some(known_to_proc), ..container.clone() }), ("container-terminal", true));
+    for careless in [
+        Observed { leads_session: false, ..container.clone() },
+        Observed { input: None, ..container.clone() },
+        Observed { input: Some(RawTty { minor: 2, ..pts.tty }), ..container },
+    ] {
+        assert_eq!(policy(&careless), ("container-init", false));
+    }
+    assert_eq!(policy(&on_terminal(pts)), ("sysv", false));
+    assert_eq!(policy(&Observed { name: b"Xorg", ..on_terminal(pts) }), ("sysv", false));
+    assert_eq!(policy(&Observed { name: b"server", on_console: true, ..on_terminal(pts) }), ("sysv", false));
 }
 
 #[test]

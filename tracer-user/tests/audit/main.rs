@@ -9,6 +9,7 @@ mod documents;
 mod executable;
 mod forms;
 mod place;
+mod policies;
 mod privilege;
 mod races;
 mod watch;

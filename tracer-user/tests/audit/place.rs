@@ -56,6 +56,11 @@ impl Sleeper {
         Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
+    /// One with the descriptors that the command has.
+    pub fn as_it_is(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
     /// One that says a line when it is ready, and lives as long as nobody closes its input.
     pub fn talking(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());

@@ -8,18 +8,21 @@ use std::{
 };
 
 use tracer_model::{
-    audit::{Comparison, Grounds, Looks, Observed, Paths, Thing, compare, judge},
+    audit::{Comparison, Grounds, Looks, Paths, Thing, compare, judge},
     delta::{Bounds, Change, Delta, LeaderState},
     event::{
         Coverage, Event, EventKind, Inspection,
-        inspection::{Moment, Target, Unread},
+        inspection::{Moment, Unread},
     },
     findings::{Finding, words::Word},
     ids::{BootNs, ProcKey, SessionKey},
     state::{Model, Phase, Process},
 };
 
-use super::{Choose, Row, Style};
+use super::{
+    Choose, Row, Style,
+    observe::{by_reaper, observe},
+};
 
 /// Launchers of a process that are remembered: the nearest, and the first that was seen.
 const LAUNCHES: usize = 8;
@@ -206,7 +209,7 @@ impl Book {
         // Who ended while everybody was looked at is nobody to judge.
         let there = self.inspection(process.key).filter(|it| is_there(it));
         let watched = || {
-            let observed = observed(process, model, there);
+            let observed = observe(process, model, self);
             (self.choose)(&observed, program(there)).policy.is_watched(&observed)
         };
         process.key.number.0 > 1 && !self.looks(process.key) && there.is_some() && (alone || watched())
@@ -223,7 +226,7 @@ impl Book {
         let key = process.key;
         let inspection = self.inspection(key);
         let program = program(inspection);
-        let observed = observed(process, model, inspection);
+        let observed = observe(process, model, self);
         let chosen = (self.choose)(&observed, program);
         // What a launcher opened between the look at it and the fork was not seen then.
         let tells = |look: &Look| look.1.moment == Moment::Launch || look.0 >= process.start;
@@ -345,17 +348,6 @@ fn program(inspection: Option<&Inspection>) -> &[u8] {
     inspection.and_then(|it| it.program.as_deref().ok()).unwrap_or_default()
 }
 
-/// Whether its parent adopts: as is known of that one, or because a fork inherits the session, and it has another one that it did
-/// not begin. Nothing but the second tells of a subreaper where only `/proc` was read.
-fn by_reaper(process: &Process, model: &Model) -> bool {
-    let Some(parent) = process.parent.and_then(|parent| model.process(parent)) else { return true };
-    let elsewhere = !process.facts.session_leader
-        && process.session.is_some()
-        && parent.session.is_some()
-        && process.session != parent.session;
-    parent.key.number.0 <= 1 || parent.facts.subreaper || elsewhere
-}
-
 /// It lived when it was looked at: what has begun to exit has a status still, and executes no file any more.
 pub(super) fn is_there(inspection: &Inspection) -> bool {
     let gone = Unread(libc::ESRCH);
@@ -366,26 +358,4 @@ pub(super) fn is_there(inspection: &Inspection) -> bool {
 pub(super) fn launches(model: &Model, key: ProcKey) -> bool {
     let process = model.process(key).filter(|process| process.phase == Phase::Alive);
     process.is_some_and(|process| process.key.number.0 > 1 && !process.facts.subreaper)
-}
-
-/// What a policy is recognised by.
-fn observed<'a>(process: &'a Process, model: &'a Model, inspection: Option<&'a Inspection>) -> Observed<'a> {
-    let above = std::iter::successors(process.parent.and_then(|it| model.process(it)), |it| model.process(it.parent?));
-    let names = above.take(8).map(|it| &*it.comm.0).collect();
-    let output = inspection.and_then(|it| it.descriptor(1));
-    Observed {
-        name: &process.comm.0,
-        above: names,
-        cgroup: inspection.and_then(|it| it.cgroup.as_deref().ok()).unwrap_or_default(),
-        marks: inspection
-            .and_then(|it| it.marks.as_ref().ok())
-            .map(|it| it.iter().map(Vec::as_slice).collect())
-            .unwrap_or_default(),
-        tty: process.tty,
-        first_in_namespace: inspection.is_some_and(|it| it.status.is_ok_and(|status| status.inner_pid == 1)),
-        adopted: process.parent_exited || by_reaper(process, model),
-        leads_session: process.facts.session_leader,
-        ignores_hangup: inspection.is_some_and(|it| it.status.is_ok_and(|status| status.ignored & 1 != 0)),
-        output_is_socket: output.is_some_and(|it| it.target == Target::Socket),
-    }
 }

@@ -6,6 +6,7 @@
 mod book;
 mod document;
 pub mod known;
+mod observe;
 #[cfg(test)]
 mod tests;
 mod text;
