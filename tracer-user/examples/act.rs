@@ -6,7 +6,7 @@
 
 use std::{
     os::fd::AsRawFd as _,
-    process::exit,
+    process::{Command, exit},
     sync::{
         atomic::{AtomicI32, Ordering},
         mpsc,
@@ -40,6 +40,7 @@ fn main() {
         Some("churn") => churn(),
         Some("races") => races(),
         Some("stop_threads") => stop_threads(),
+        Some("continue_child") => continue_child(),
         Some("leave_daemon") => leave_daemon(),
         Some("killed") => killed(),
         Some("many") => many(),
@@ -307,6 +308,33 @@ fn stop_threads() {
     }
     raise(Signal::SIGTSTP).unwrap();
     sleep_for_ever()
+}
+
+/// A child that has stopped is continued by each of the calls that can, one after the other; then it is killed.
+fn continue_child() {
+    let mut child = Command::new("sleep").arg("99").spawn().unwrap();
+    let (pid, cont) = (child.id() as i32, libc::SIGCONT);
+    // SAFETY: zeroes are a valid siginfo.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    (info.si_signo, info.si_code) = (cont, libc::SI_QUEUE);
+    let value = libc::sigval { sival_ptr: std::ptr::null_mut() };
+    // SAFETY: integers, and a siginfo that outlives the calls.
+    let calls: [&dyn Fn() -> bool; 5] = unsafe {
+        [
+            &|| libc::kill(0, cont) == 0,
+            &|| libc::syscall(libc::SYS_tkill, pid, cont) == 0,
+            &|| libc::syscall(libc::SYS_tgkill, pid, pid, cont) == 0,
+            &|| libc::sigqueue(pid, cont, value) == 0,
+            &|| libc::syscall(libc::SYS_rt_tgsigqueueinfo, pid, pid, cont, &raw const info) == 0,
+        ]
+    };
+    for call in calls {
+        kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+        waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WUNTRACED)).unwrap();
+        assert!(call());
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 /// Leaves a daemon behind, which works on after this process has ended and its parent has returned: it waits until standard

@@ -84,6 +84,12 @@ pub trait Source {
     /// Descriptors that become readable when [`Self::poll`] is worth calling before the next tick of the consumer's timer.
     fn fds(&self) -> Vec<BorrowedFd<'_>>;
 
+    /// Whether its descriptors tell of whatever there is to be had, so that nobody need look while they are silent. As given: they
+    /// do not.
+    fn tells_all(&self) -> bool {
+        false
+    }
+
     /// Lets go, when everything is written and nobody waits for this process: the probes detach without being waited for;
     /// ptrace serves what it cannot let go of until that has ended ([`ptrace::PtraceSource`]), and then returns.
     fn retire(self: Box<Self>);

@@ -55,6 +55,8 @@ pub struct Engine {
     inspector: Inspector,
     place: String,
     pace: Pace,
+    /// The model is compared with the kernel, whether anything happens or not.
+    is_checked: bool,
 }
 
 /// What the header says of the target.
@@ -93,11 +95,10 @@ impl Engine {
         let writer = recording.map(|recording| recording.begin(&header)).transpose()?;
         let mut pipeline = Pipeline::begin(&header, writer, sinks).map_err(|error| unwritable(&place, error))?;
         let mut pace = capturing.pace;
-        if let Some(check) = pipeline.check() {
-            pace.tick = pace.tick.min(check.every());
-        }
+        let every = pipeline.check().map(|check| check.every());
+        pace.tick = every.map_or(pace.tick, |every| every.min(pace.tick));
         let live = Live::new(capturing.source, pipeline, &header).without(capturing.redaction);
-        Ok(Self { live, inspector, place, pace })
+        Ok(Self { live, inspector, place, pace, is_checked: every.is_some() })
     }
 
     /// Reads and passes on. Returns whether everything up to `until` is through.
@@ -111,6 +112,11 @@ impl Engine {
     pub fn inspect_launch(&mut self, root: Pid) {
         let launch = self.inspector.launch(root, self.last_seq());
         self.live.feed([launch]);
+    }
+
+    /// Whether nothing is to be done before the source says that something happened.
+    fn can_rest(&self) -> bool {
+        !self.is_checked && self.inspector.is_quiet() && self.live.source().tells_all()
     }
 
     /// Whether everything that is followed has settled.
@@ -299,8 +305,10 @@ impl Pacer {
     pub async fn wake(&mut self, engine: &Engine) -> Wake {
         // A decision is told within a second: what is due is not left until the next tick.
         const LEAST: Duration = Duration::from_millis(1);
+        const NEVER: Duration = Duration::MAX;
         let Self { tick, news, gather, source, other, end: EndSignals { terminate, interrupt, .. } } = self;
         let tick = if news.elapsed() < AFTERWARDS { SOON.min(*tick) } else { *tick };
+        let tick = if engine.can_rest() { NEVER } else { tick };
         let tick = engine.live.due().map_or(tick, |due| tick.min(due.max(LEAST)));
         let tick = if engine.inspector.is_due(boot_now()) { LEAST } else { tick };
         tokio::select! {

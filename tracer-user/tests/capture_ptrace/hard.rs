@@ -237,6 +237,23 @@ fn a_stop_is_over_when_the_call_that_continues_has_returned() {
     }
 }
 
+#[test]
+fn every_call_that_sends_sigcont_to_a_process_or_the_own_group_ends_the_stop() {
+    for options in BOTH {
+        let Some((capture, stage)) = perform(options, "continue_child", 0) else { return };
+        let sent: Vec<usize> = (0..capture.events.len())
+            .filter(|at| leave(&capture.events[*at], |call| call.signal() == Some(Signal::CONT)).is_some())
+            .collect();
+        assert_eq!(sent.len(), 5, "{}", list(&capture.events));
+        for at in sent {
+            let continued = &capture.events[at - 1];
+            assert_eq!(continued.kind, EventKind::Continued, "{}", list(&capture.events));
+            assert!(!is_of(continued, stage.root) && !subject(continued).unwrap().is_stopped());
+        }
+        capture.end();
+    }
+}
+
 /// In the namespace of its parent the child has a number that is not ours, and not its own.
 #[test]
 fn a_child_in_a_namespace_further_inside_is_known_when_it_is_reaped() {

@@ -177,6 +177,11 @@ impl Source for PtraceSource {
         vec![self.queue.as_fd()]
     }
 
+    /// All but the reaps that no wait shows: those are asked for when [`Source::poll`] is called.
+    fn tells_all(&self) -> bool {
+        !self.requests.wants_nudges()
+    }
+
     /// With [`Options::seccomp`] this returns when the last traced process has ended: a process that has the filter and no
     /// tracer would fail in every watched call. Otherwise at once, and the processes go on untraced.
     fn retire(self: Box<Self>) {

@@ -63,10 +63,15 @@ impl Queue {
         let seq = event.seq;
         inner.events.push(event);
         if [1, WAKE_AT].contains(&inner.events.len()) {
-            // The counter cannot overflow by ones.
-            let _ = self.ready.write(1);
+            self.wake();
         }
         seq
+    }
+
+    /// Wakes the consumer for something else than an event.
+    pub fn wake(&self) {
+        // The counter cannot overflow by ones.
+        let _ = self.ready.write(1);
     }
 
     /// Takes everything, in exchange for what is empty by now: the memory is used again.
@@ -74,9 +79,9 @@ impl Queue {
         taken.clear();
         let mut inner = self.lock();
         std::mem::swap(&mut inner.events, taken);
+        // Nothing to read is no failure: somebody else did, or there is nothing.
+        let _ = self.ready.read();
         if !taken.is_empty() {
-            // Nothing to read is no failure: somebody else did.
-            let _ = self.ready.read();
             self.room.notify_all();
         }
     }

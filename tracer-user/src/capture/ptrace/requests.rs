@@ -81,7 +81,7 @@ impl Requests {
 
     /// Interrupts the tracing thread, if there is something that no stop will show it.
     pub fn nudge(&self) {
-        if self.wants_nudges.load(Ordering::Relaxed) {
+        if self.wants_nudges() {
             let mut inner = self.lock();
             inner.nudged = true;
             self.changed.notify_all();
@@ -89,9 +89,14 @@ impl Requests {
         }
     }
 
-    /// Whether the tracing thread is to be interrupted now and then, to look for itself.
-    pub fn want_nudges(&self, wanted: bool) {
-        self.wants_nudges.store(wanted, Ordering::Relaxed);
+    /// Whether the tracing thread is to be interrupted now and then, to look for itself. Says whether that is news.
+    pub fn want_nudges(&self, wanted: bool) -> bool {
+        self.wants_nudges.swap(wanted, Ordering::Relaxed) != wanted
+    }
+
+    /// Whether somebody is to call [`Self::nudge`] now and then.
+    pub fn wants_nudges(&self) -> bool {
+        self.wants_nudges.load(Ordering::Relaxed)
     }
 
     /// The tracing thread says who it is.
@@ -148,7 +153,7 @@ mod tests {
         });
         requests.nudge();
         assert!(!requests.lock().nudged, "nothing is to be looked at");
-        requests.want_nudges(true);
+        assert!(requests.want_nudges(true) && !requests.want_nudges(true), "that it is wanted is news once");
         let deadline = Instant::now() + Duration::from_secs(20);
         while !waits.is_finished() {
             assert!(Instant::now() < deadline, "it waits still");

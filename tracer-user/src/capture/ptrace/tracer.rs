@@ -177,9 +177,12 @@ impl Tracer {
         Ok(waited)
     }
 
-    /// What no stop shows is looked at when the consumer says so.
+    /// What no stop shows is looked at when the consumer says so, which it does now and then once it knows that this is wanted.
     fn say_what_is_wanted(&self) {
-        self.requests.want_nudges(!self.table.unseen.is_empty() || !self.zombies.is_empty());
+        let wanted = !self.table.unseen.is_empty() || !self.zombies.is_empty();
+        if self.requests.want_nudges(wanted) && wanted {
+            self.queue.wake();
+        }
     }
 
     /// Lets those run whose maker does not say that it made them: all of them now, or who has waited long enough.
