@@ -36,6 +36,8 @@ pub enum Fact {
     Terminal,
     /// Foreground process group of the controlling terminal.
     Foreground,
+    /// That the foreground process group has a member.
+    ForegroundExists,
     /// Stopped for job control.
     Stopped,
     /// Exited and not reaped.
@@ -60,6 +62,7 @@ impl fmt::Display for Fact {
             Self::SessionLeader => "session leader",
             Self::Terminal => "controlling terminal",
             Self::Foreground => "foreground group",
+            Self::ForegroundExists => "existence of the foreground group",
             Self::Stopped => "stopped",
             Self::Zombie => "zombie",
             Self::Link => "keeps its group from being orphaned",

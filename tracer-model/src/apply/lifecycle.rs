@@ -212,7 +212,7 @@ impl Model {
     /// Who adopts the children of an exiting process (kernel/exit.c, `find_new_reaper`): the nearest ancestor that is a
     /// subreaper, else the init of its pid namespace. `None` unless every ancestor up to there is known, or it is known that
     /// none is a subreaper.
-    fn adopter(&self, father: ProcKey) -> Option<ProcKey> {
+    pub(super) fn adopter(&self, father: ProcKey) -> Option<ProcKey> {
         let father = self.processes.get(&father)?;
         if father.facts.no_subreaper_above {
             return self.init_of(father);

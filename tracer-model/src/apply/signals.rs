@@ -11,7 +11,7 @@ use crate::{
         TtyRequest,
     },
     ids::{ProcKey, Seq, Signal, TtyKey},
-    state::{Model, OpenCall, Phase},
+    state::{Model, OpenCall, Phase, Process},
 };
 
 /// `CLD_EXITED` to `CLD_DUMPED`: the child ended.
@@ -130,14 +130,19 @@ impl Model {
     fn child_status(&mut self, cx: &mut Cx, code: i32, target: ProcKey) -> SignalPath {
         let Some(actor) = self.take_actor(cx) else { return SignalPath::Unknown };
         let Some(process) = self.processes.get(&actor) else { return SignalPath::Unknown };
-        let about_itself = process.parent == Some(target) || process.phase == Phase::Alive;
-        if !about_itself {
-            let zombie = |child: &&ProcKey| self.processes.get(child).is_some_and(|it| it.phase == Phase::Zombie);
-            let mut zombies = process.children.iter().filter(zombie);
-            match (zombies.next(), zombies.next()) {
-                (Some(_), Some(_)) => return SignalPath::Kernel,
-                (Some(child), None) => return SignalPath::ChildStatus { child: *child },
-                (None, _) => {}
+        // Each of them before itself (kernel/exit.c, `exit_notify`): to a parent that adopts as well, one after the other.
+        let adopts = process.parent != Some(target) || self.adopter(actor) == Some(target);
+        if process.phase != Phase::Alive && adopts {
+            let is_zombie =
+                |it: &Process| it.phase == Phase::Zombie || it.book.zombie_by().is_some() && !it.is_zombie();
+            let zombie = |child: &&ProcKey| self.processes.get(child).is_some_and(is_zombie);
+            let zombies: Vec<ProcKey> = process.children.iter().filter(zombie).copied().collect();
+            let told = process.book.exit().map_or(0, |exit| exit.children_told);
+            if told < zombies.len() {
+                if let Some(process) = self.processes.get_mut(&actor) {
+                    process.book.exit_mut().children_told += 1;
+                }
+                return if let [child] = zombies[..] { SignalPath::ChildStatus { child } } else { SignalPath::Kernel };
             }
         }
         if CHILD_ENDED.contains(&code) && process.phase >= Phase::Exiting {

@@ -256,9 +256,22 @@ impl<F: Fn(&Process) -> bool> View<'_, F> {
                 let identity = |id: RawId| (id.number, id.ino);
                 let (left, right) = super::lives(identity(terminal.foreground_id), identity(has.foreground));
                 comparison.add(Fact::Foreground, left, right);
+                if left == right
+                    && let Some(exists) = self.exists(has.foreground)
+                {
+                    let known = terminal.foreground.is_some_and(|foreground| !foreground.empty);
+                    comparison.add(Fact::ForegroundExists, Value::Is(known), Value::Is(exists));
+                }
             }
         }
         Some(self.compared(Entity::Terminal(tty), comparison, &ours, &theirs, number))
+    }
+
+    /// Whether a group has a member. `None` when it may be one of whom nothing is known.
+    fn exists(&self, group: RawId) -> Option<bool> {
+        let members = self.census.groups.get(&group.number).into_iter().flatten();
+        let found = members.into_iter().any(|member| same_ino(member.pgrp.ino, group.ino));
+        (found || self.census.unsure.is_empty()).then_some(found)
     }
 
     /// Whether a member keeps a group from being orphaned; `None` when that cannot be told.

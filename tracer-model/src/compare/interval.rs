@@ -46,7 +46,7 @@ pub fn explanation(model: &Model, kernel: &State, fact: Fact) -> Option<Interval
         Fact::Zombie => exiting(model, Some(known.key)),
         Fact::Stopped => stopping(model, known),
         Fact::Terminal | Fact::Foreground => terminal_change(model, known, fact),
-        Fact::Existence | Fact::Members | Fact::Leader | Fact::Orphaned => None,
+        Fact::Existence | Fact::ForegroundExists | Fact::Members | Fact::Leader | Fact::Orphaned => None,
     }
 }
 

@@ -61,6 +61,8 @@ pub(crate) struct Exit {
     pub old_foreground: Option<PgrpKey>,
     /// Which signals of the leader's exit have been seen, by target.
     pub hung_up: BTreeSet<(ProcKey, Signal)>,
+    /// Of so many of its zombie children an adopter was told.
+    pub children_told: usize,
     /// Groups that this exit orphaned while a member was stopped.
     pub expected: BTreeSet<PgrpKey>,
     /// Groups that got signals by the orphan rule.

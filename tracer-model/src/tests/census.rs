@@ -135,6 +135,17 @@ fn another_foreground_group_is_told_of_the_terminal() {
 }
 
 #[test]
+fn a_foreground_group_that_is_no_more_is_told_of_the_terminal() {
+    let mut states = states(JOB);
+    states.retain(|pid, _| ![Pid(20), Pid(21)].contains(pid));
+    let told = differences(&states);
+    let is_told = |it: &(Entity, Fact, Value, Value)| {
+        matches!(it, (Entity::Terminal(_), Fact::ForegroundExists, Value::Is(true), Value::Is(false)))
+    };
+    assert!(told.iter().any(is_told), "{told:?}");
+}
+
+#[test]
 fn of_those_who_are_not_followed_nothing_is_told() {
     let mut states = states(JOB);
     let stranger = State { pgrp: RawId { number: 60, ino: 0 }, ..states[&Pid(50)].clone() };

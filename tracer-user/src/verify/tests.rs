@@ -9,7 +9,7 @@ use tracer_model::{
     state::Model,
 };
 
-use super::{Checker, Counts, Excuse, Options, SETTLE_NS, Whose, comparison::Comparison};
+use super::{Checker, Counts, Excuse, Options, SETTLE_NS, Whose, comparison::Comparison, too_many_in_flight};
 use crate::{capture::Observation, sink::Check as _};
 
 const MS: u64 = 1_000_000;
@@ -267,4 +267,18 @@ fn what_sets_the_state_is_no_comparison() {
     assert_eq!((counts.checks, counts.entities(), counts.facts), (0, 0, 0));
     stage.look_after(20 * MS);
     assert!(stage.counts().entities() > 0);
+}
+
+#[test]
+fn more_than_a_hundredth_in_flight_is_too_much_unless_records_were_lost() {
+    let counts = |excuse, in_flight| Counts {
+        processes: 900,
+        groups: 60,
+        sessions: 30,
+        terminals: 10,
+        in_flight: [(excuse, in_flight)].into(),
+        ..Counts::default()
+    };
+    assert!(!too_many_in_flight(&counts(Excuse::Call, 10)) && too_many_in_flight(&counts(Excuse::Call, 11)));
+    assert!(!too_many_in_flight(&counts(Excuse::Loss, 500)));
 }
