@@ -87,8 +87,9 @@ fn after_a_loss_the_model_is_the_kernels_again_within_a_second() {
     let (text, _) = outcome(&verify(&["--ring-bytes", "4096", "--", "bash", "-c", &script]).output().unwrap());
     assert!(number(&text, "lost") > 0, "a ring of 4 KiB was large enough:\n{text}");
     assert_eq!(number(&text, "divergences"), 0, "{text}");
-    // Whatever differed was as it is within a second, and stayed so for another.
-    assert!(!text.contains(" ms at most, but ") && !text.contains("which was late"), "{text}");
+    // Whatever differed was as it is within a second, or it would be a divergence; and then everything was compared once more. How
+    // often it is looked at meanwhile is for the machine to say.
+    assert!(!text.contains(" ms at most, but ") && text.contains("\nat the end    a quiet point\n"), "{text}");
     assert!(number(&text, "settled       after") <= 1000, "{text}");
 }
 
