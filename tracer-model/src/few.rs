@@ -1,10 +1,11 @@
-//! Sets that hold one element or none nearly always: a process's children, a group's members. Those allocate nothing.
+//! Sets that hold one element or none nearly always, and a few otherwise: a process's children, a group's members. Those of
+//! one allocate nothing.
 //!
 //! Must not: know what an element is.
 
 use std::{
     collections::{BTreeSet, btree_set},
-    fmt, iter, option, slice,
+    fmt, iter, option, slice, vec,
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,10 +18,16 @@ pub struct Few<T>(Kept<T>);
 enum Kept<T> {
     None,
     One(T),
-    /// Until the last goes: who had several will have again.
-    #[expect(clippy::box_collection, reason = "a set is three words, and there are many that have one element")]
+    /// In order; until the last goes: who had several will have again.
+    #[expect(clippy::box_collection, reason = "a list is three words, and there are many that have one element")]
+    Several(Box<Vec<T>>),
+    /// Until the last goes.
+    #[expect(clippy::box_collection, reason = "the same")]
     Many(Box<BTreeSet<T>>),
 }
+
+/// So many are kept in a list: to move them costs less than a tree does.
+const SEVERAL: usize = 16;
 
 /// The elements in order.
 pub type Iter<'a, T> = iter::Chain<slice::Iter<'a, T>, btree_set::Iter<'a, T>>;
@@ -37,6 +44,7 @@ impl<T> Few<T> {
         match &self.0 {
             Kept::None => <&[T]>::default().iter().chain(btree_set::Iter::default()),
             Kept::One(one) => slice::from_ref(one).iter().chain(btree_set::Iter::default()),
+            Kept::Several(several) => several.iter().chain(btree_set::Iter::default()),
             Kept::Many(many) => <&[T]>::default().iter().chain(many.iter()),
         }
     }
@@ -47,6 +55,7 @@ impl<T> Few<T> {
         match &self.0 {
             Kept::None => 0,
             Kept::One(_) => 1,
+            Kept::Several(several) => several.len(),
             Kept::Many(many) => many.len(),
         }
     }
@@ -65,6 +74,7 @@ impl<T: Ord> Few<T> {
         match &self.0 {
             Kept::None => false,
             Kept::One(one) => one == element,
+            Kept::Several(several) => several.contains(element),
             Kept::Many(many) => many.contains(element),
         }
     }
@@ -74,12 +84,20 @@ impl<T: Ord> Few<T> {
         match &mut self.0 {
             Kept::None => self.0 = Kept::One(element),
             Kept::One(one) if *one == element => {}
-            Kept::Many(many) => drop(many.insert(element)),
             Kept::One(_) => {
                 if let Kept::One(one) = std::mem::replace(&mut self.0, Kept::None) {
-                    self.0 = Kept::Many(Box::new([one, element].into()));
+                    let pair = if one < element { [one, element] } else { [element, one] };
+                    self.0 = Kept::Several(Box::new(pair.into()));
                 }
             }
+            Kept::Several(several) => {
+                let Some(at) = place(several, &element) else { return };
+                several.insert(at, element);
+                if several.len() > SEVERAL {
+                    self.0 = Kept::Many(Box::new(several.drain(..).collect()));
+                }
+            }
+            Kept::Many(many) => drop(many.insert(element)),
         }
     }
 
@@ -88,6 +106,12 @@ impl<T: Ord> Few<T> {
         let last = match &mut self.0 {
             Kept::None => false,
             Kept::One(one) => one == element,
+            Kept::Several(several) => {
+                if let Some(at) = several.iter().position(|it| it == element) {
+                    several.remove(at);
+                }
+                several.is_empty()
+            }
             Kept::Many(many) => many.remove(element) && many.is_empty(),
         };
         if last {
@@ -100,6 +124,10 @@ impl<T: Ord> Few<T> {
         let last = match &mut self.0 {
             Kept::None => false,
             Kept::One(one) => !keep(one),
+            Kept::Several(several) => {
+                several.retain(keep);
+                several.is_empty()
+            }
             Kept::Many(many) => {
                 many.retain(keep);
                 many.is_empty()
@@ -109,6 +137,12 @@ impl<T: Ord> Few<T> {
             self.0 = Kept::None;
         }
     }
+}
+
+/// Where in a list an element belongs that is not in it.
+fn place<T: Ord>(several: &[T], element: &T) -> Option<usize> {
+    let at = several.iter().position(|it| it >= element).unwrap_or(several.len());
+    (several.get(at) != Some(element)).then_some(at)
 }
 
 impl<'a, T> IntoIterator for &'a Few<T> {
@@ -122,15 +156,16 @@ impl<'a, T> IntoIterator for &'a Few<T> {
 
 impl<T> IntoIterator for Few<T> {
     type Item = T;
-    type IntoIter = iter::Chain<option::IntoIter<T>, btree_set::IntoIter<T>>;
+    type IntoIter = iter::Chain<iter::Chain<option::IntoIter<T>, vec::IntoIter<T>>, btree_set::IntoIter<T>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        let (one, many) = match self.0 {
-            Kept::None => (None, BTreeSet::new()),
-            Kept::One(one) => (Some(one), BTreeSet::new()),
-            Kept::Many(many) => (None, *many),
+        let (one, several, many) = match self.0 {
+            Kept::None => (None, Vec::new(), BTreeSet::new()),
+            Kept::One(one) => (Some(one), Vec::new(), BTreeSet::new()),
+            Kept::Several(several) => (None, *several, BTreeSet::new()),
+            Kept::Many(many) => (None, Vec::new(), *many),
         };
-        one.into_iter().chain(many)
+        one.into_iter().chain(several).chain(many)
     }
 }
 
@@ -174,9 +209,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_set(steps in prop::collection::vec((any::<bool>(), 0_u32..4), 0..64)) {
+        fn it_is_a_set(several in 2_u32..40, steps in prop::collection::vec((any::<bool>(), any::<u32>()), 0..96)) {
             let (mut few, mut set) = (Few::default(), BTreeSet::new());
             for (put, element) in steps {
+                let element = element % several;
                 if put {
                     few.insert(element);
                     set.insert(element);
@@ -186,7 +222,7 @@ mod tests {
                 }
                 prop_assert!(few.iter().eq(&set) && few == set.iter().copied().collect());
                 prop_assert_eq!((few.len(), few.is_empty()), (set.len(), set.is_empty()));
-                prop_assert!((0..4).all(|element| few.contains(&element) == set.contains(&element)));
+                prop_assert!((0..several).all(|element| few.contains(&element) == set.contains(&element)));
             }
         }
     }

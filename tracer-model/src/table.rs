@@ -65,7 +65,7 @@ pub(crate) struct Table<K, V> {
 struct Latest([AtomicU32; LATEST as usize]);
 
 /// How many slots are remembered: a power of two.
-const LATEST: u32 = 64;
+const LATEST: u32 = 256;
 
 impl Clone for Latest {
     fn clone(&self) -> Self {
@@ -221,11 +221,28 @@ impl<K: Key, V> Table<K, V> {
     }
 
     /// Takes an entry.
+    #[inline]
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        let (mut hole, mask) = (self.find(*key)?, self.index.len() - 1);
+        if self.len() == 0 {
+            return None;
+        }
+        let slot = self.unpoint(*key)?;
+        self.slots.get_mut(slot as usize)?.take().map(|(_, value)| value)
+    }
+
+    /// Removes an entry where it is.
+    pub fn forget(&mut self, key: &K) {
+        if let Some(slot) = self.unpoint(*key)
+            && let Some(place) = self.slots.get_mut(slot as usize)
+        {
+            *place = None;
+        }
+    }
+
+    /// Takes a key out of the index; its slot is free from now on.
+    fn unpoint(&mut self, key: K) -> Option<u32> {
+        let (mut hole, mask) = (self.find(key)?, self.index.len() - 1);
         let slot = self.index.get(hole)?.wrapping_sub(1);
-        let (_, value) = self.slots.get_mut(slot as usize)?.take()?;
-        self.free.push(slot);
         // What stands behind moves up, as far as it may: nearer to its home, never before it.
         let mut at = hole;
         loop {
@@ -238,7 +255,8 @@ impl<K: Key, V> Table<K, V> {
             }
         }
         *self.index.get_mut(hole)? = 0;
-        Some(value)
+        self.free.push(slot);
+        Some(slot)
     }
 
     /// Takes everything, by key.
@@ -319,6 +337,9 @@ mod tests {
                 if put {
                     table.insert(Pid(number), value);
                     map.insert(Pid(number), value);
+                } else if value % 2 == 0 {
+                    table.forget(&Pid(number));
+                    map.remove(&Pid(number));
                 } else {
                     prop_assert_eq!(table.remove(&Pid(number)), map.remove(&Pid(number)));
                 }

@@ -12,13 +12,10 @@ use crate::{
 };
 
 impl Model {
-    /// Takes a bundle. Gives the process, unless it has ended.
+    /// Takes a bundle. Gives the process, unless it has ended. Most bundles show nothing that is not known, as a caller is shown
+    /// before each call and after it: each part first compares.
     pub(super) fn absorb(&mut self, cx: &mut Cx, state: &State) -> Option<ProcKey> {
         let key = self.identify(cx, state)?;
-        if self.is_known(key, state) {
-            self.processes.get_mut(&key)?.seen = cx.stamp();
-            return Some(key);
-        }
         let found = self.processes.get(&key)?.knowledge == Knowledge::Referenced;
         if found && matches!(cx.event.kind, EventKind::NewTask { flags } if flags & CLONE_THREAD == 0) {
             self.announce_fork(cx, key, state);
@@ -38,25 +35,6 @@ impl Model {
         self.absorb_stop(cx, key, state, found);
         self.absorb_exit(cx, key, state, found);
         Some(key)
-    }
-
-    /// Whether a bundle shows nothing that is not known, as most do: a caller is shown before each call and after it. Then
-    /// there is nothing to do; everything that the parts below look at is compared here.
-    fn is_known(&self, key: ProcKey, state: &State) -> bool {
-        let Some(process) = self.processes.get(&key).filter(|it| it.knowledge == Knowledge::Seen) else { return false };
-        let names = state.id.tid.0 == state.id.pid.0 || process.comm.0.is_empty();
-        let same_self = process.facts == state.facts
-            && !state.facts.unreadable
-            && state.exit_state == 0
-            && process.stopped.is_some() == state.is_stopped()
-            && process.kernel_thread == (state.task_flags & PF_KTHREAD != 0)
-            && (process.uid, process.cgroup) == (Some(state.uid), state.cgroup)
-            && process.namespace == state.namespace
-            && (!names || process.comm == state.comm && process.not_yet_execed == state.not_yet_execed());
-        same_self
-            && (state.parent.pid == state.id.pid || self.has_parent(process, state, parent_job(state)))
-            && self.is_in(process, state)
-            && self.has_tty(process, state)
     }
 
     /// What explains nothing and is just so. Says whether it wants no zombies from now on.

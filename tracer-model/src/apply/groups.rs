@@ -40,7 +40,7 @@ impl Model {
         if state.exit_state == EXIT_DEAD {
             return;
         }
-        let Some(process) = self.processes.get(&key) else { return };
+        let Some(process) = self.processes.get(&key).filter(|process| !self.is_in(process, state)) else { return };
         let (old_group, old_session) = (process.group, process.session);
         let same_session = old_session.and_then(|key| self.sessions.get_mut(&key)).is_some_and(|session| {
             let same = session.key.number == state.session.sid() && same_ino(session.ino, state.session.ino);

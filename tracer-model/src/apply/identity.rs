@@ -198,16 +198,16 @@ impl Model {
     pub(super) fn forget_departed(&mut self) {
         let Self { departed, processes, groups, sessions, terminals, .. } = self;
         while let Some(key) = departed.processes.pop() {
-            processes.remove(&key);
+            processes.forget(&key);
         }
         while let Some(key) = departed.groups.pop() {
-            groups.remove(&key);
+            groups.forget(&key);
         }
         while let Some(key) = departed.sessions.pop() {
-            sessions.remove(&key);
+            sessions.forget(&key);
         }
         while let Some(key) = departed.terminals.pop() {
-            terminals.remove(&key);
+            terminals.forget(&key);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 impl Model {
     /// Controlling terminal and foreground group.
     pub(super) fn absorb_tty(&mut self, cx: &mut Cx, key: ProcKey, state: &State, found: bool) {
-        let Some(process) = self.processes.get(&key) else { return };
+        let Some(process) = self.processes.get(&key).filter(|process| !self.has_tty(process, state)) else { return };
         let known = process.tty;
         match (known, &state.tty) {
             (None, None) => {}

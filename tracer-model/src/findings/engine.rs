@@ -132,7 +132,7 @@ impl Findings {
             let mut evidence = None;
             if Memory::keeps(change) {
                 let now = self.now_of(Some(event), delta, model);
-                evidence = if Memory::shows(change) { now.evidence_of(change) } else { None };
+                evidence = if Memory::shows(change) { now.new_evidence_of(change) } else { None };
                 self.memory.observe(change, evidence.as_ref(), (event, delta), model);
             }
             self.shown.push(evidence);

@@ -78,6 +78,11 @@ impl Now<'_> {
         if let Some((_, Some(evidence))) = shown.find(|(it, _)| std::ptr::eq(*it, change)) {
             return Some(evidence.clone());
         }
+        self.new_evidence_of(change)
+    }
+
+    /// The same, for a change that is not shown yet.
+    pub(super) fn new_evidence_of(&self, change: &Change) -> Option<Evidence> {
         let by = self.delta.by;
         // A tracer sees a signal later than the call that sent it, and its sender may be another program by then.
         let sent = if let Change::SignalSent { path, .. } = *change { path.sender().zip(path.intent()) } else { None };

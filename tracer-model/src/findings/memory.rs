@@ -244,9 +244,9 @@ impl Memory {
         model: &Model,
     ) {
         self.intents.take(change, evidence, delta, model);
-        let life = delta.subject.and_then(|subject| self.lives.get(&subject));
-        let executed = life.and_then(|life| life.executed.as_ref()).map(|executed| executed.at);
-        self.races.take(change, (event, delta, executed), model);
+        let refused = delta.subject.filter(|_| matches!(change, Change::Refused { .. }));
+        let executed = refused.and_then(|subject| self.lives.get(&subject)?.executed.as_ref());
+        self.races.take(change, (event, delta, executed.map(|executed| executed.at)), model);
         self.take(change, evidence.cloned(), event, model);
     }
 

@@ -211,7 +211,7 @@ impl Races {
         (outcomes.count() > 1).then(|| kind.tally(&outcomes))
     }
 
-    /// Takes a change; `executed` is when the subject executed a program.
+    /// Takes a change; `executed` is when the subject of a refused call executed a program.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the changes that races are about")]
     pub(super) fn take(
         &mut self,

@@ -67,21 +67,6 @@ impl<K: Key, T, const MOST: usize> Waiting<K, T, MOST> {
         Some(entry)
     }
 
-    /// An entry.
-    pub fn get(&self, key: K) -> Option<&T> {
-        self.entries.get(&key).map(|(_, entry)| entry)
-    }
-
-    /// The entries.
-    pub fn values(&self) -> impl Iterator<Item = &T> {
-        self.entries.values().map(|(_, entry)| entry)
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     /// An entry, to be changed.
     pub fn get_mut(&mut self, key: K) -> Option<&mut T> {
         self.entries.get_mut(&key).map(|(_, entry)| entry)
@@ -149,7 +134,7 @@ mod tests {
             assert!(waiting.deadlines.len() <= 2 * 4, "{} deadlines of two entries", waiting.deadlines.len());
         }
         assert_eq!(waiting.due(BootNs(5)), [(Pid(1), BootNs(5), 999)]);
-        assert_eq!((waiting.next(), waiting.len()), (BootNs(9), 1));
+        assert_eq!((waiting.next(), waiting.entries.len()), (BootNs(9), 1));
     }
 
     #[test]

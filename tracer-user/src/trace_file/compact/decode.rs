@@ -215,9 +215,7 @@ impl Decoder {
         let subject = (!head.no_subject).then(|| head.subject.unwrap_or(self.actor));
         self.turn_to(subject, head.state)?;
         let Some((field, mut kept)) = head.content else { return Ok(false) };
-        let Some(kind) = self.kind(field, &mut kept, task, seq, at)? else { return Ok(false) };
-        self.event.kind = kind;
-        Ok(true)
+        self.kind(field, &mut kept, task, seq, at)
     }
 
     /// Sets the subject of the event and its bundle: what it was, with the changes.
@@ -226,12 +224,12 @@ impl Decoder {
         if subject != self.subject {
             let before = self.subject.take().and_then(|task| self.states.get_mut(task as usize));
             if let Some(place) = before {
-                std::mem::swap(place, &mut self.event.subject);
+                *place = self.event.subject.take();
             }
             self.event.subject = None;
             if let Some(task) = subject {
                 let place = self.states.get_mut(task as usize).ok_or(Malformed::Dangling("a task"))?;
-                std::mem::swap(place, &mut self.event.subject);
+                self.event.subject = place.take();
                 self.subject = subject;
             }
         }
@@ -373,27 +371,26 @@ fn like(changes: &[u8]) -> Result<Option<u32>, Malformed> {
 }
 
 impl Decoder {
-    /// What happened, by the number of the field and its value; `None` when a number in it is newer than this release.
+    /// Sets what happened, by the number of the field and its value. `false`: a number in it is newer than this release.
     #[inline]
-    fn kind(
-        &mut self,
-        field: u32,
-        kept: &mut Kept,
-        actor: RawTask,
-        seq: Seq,
-        at: BootNs,
-    ) -> Result<Option<EventKind>, Malformed> {
+    fn kind(&mut self, field: u32, kept: &mut Kept, actor: RawTask, seq: Seq, at: BootNs) -> Result<bool, Malformed> {
         let value = kept.value();
-        Ok(Some(match field {
+        self.event.kind = match field {
             12 => {
                 let enter = leaf::enter(value.bytes()?)?;
                 let call = enter.call.unwrap_or_default();
                 self.tables.told(self.actor)?.entered = Some((seq, at, call));
-                let Some(call) = numbers::to_call(call) else { return Ok(None) };
+                let Some(call) = numbers::to_call(call) else { return Ok(false) };
                 EventKind::Enter { call, target_unknown: enter.target_unknown }
             }
-            13 => return self.leave(leaf::leave(value.bytes()?)?, seq, at),
-            14 => return Ok(generated(leaf::signal_generated(value.bytes()?)?)),
+            13 => {
+                let Some(leave) = self.leave(leaf::leave(value.bytes()?)?, seq, at)? else { return Ok(false) };
+                EventKind::Leave(leave)
+            }
+            14 => {
+                let Some(signal) = generated(leaf::signal_generated(value.bytes()?)?) else { return Ok(false) };
+                EventKind::SignalGenerated(signal)
+            }
             19 => EventKind::NewTask { flags: leaf::new_task(value.bytes()?)?.flags },
             20 => {
                 let exec = record::Exec::decode(value.bytes()?)?;
@@ -409,7 +406,7 @@ impl Decoder {
             24 => EventKind::Freed { task: self.tables.task(value.word()?)? },
             25 => {
                 let signal = leaf::signal_delivered(value.bytes()?)?;
-                let Some(disposition) = numbers::to_disposition(signal.disposition) else { return Ok(None) };
+                let Some(disposition) = numbers::to_disposition(signal.disposition) else { return Ok(false) };
                 EventKind::SignalDelivered { signal: Signal(signal.signal), code: signal.code, disposition }
             }
             26 => {
@@ -418,13 +415,13 @@ impl Decoder {
             }
             27 => {
                 let end = record::SnapshotEnd::decode(value.bytes()?)?;
-                let Some(coverage) = numbers::to_coverage(end.coverage) else { return Ok(None) };
+                let Some(coverage) = numbers::to_coverage(end.coverage) else { return Ok(false) };
                 EventKind::SnapshotEnd { from: Seq(plus(seq.0, end.from)), coverage }
             }
             28 => EventKind::ClockAnchor { unix_ns: value.signed()? },
             29 => {
                 let gap = record::Gap::decode(value.bytes()?)?;
-                let Some(cause) = numbers::to_cause(gap.cause) else { return Ok(None) };
+                let Some(cause) = numbers::to_cause(gap.cause) else { return Ok(false) };
                 EventKind::Gap(Gap {
                     from: BootNs(plus(at.0, gap.from)),
                     until: BootNs(plus(at.0, gap.until)),
@@ -435,14 +432,15 @@ impl Decoder {
             }
             31 => EventKind::Continued,
             32 => {
-                let Some(inspection) = FileInspection::from_json(value.bytes()?) else { return Ok(None) };
+                let Some(inspection) = FileInspection::from_json(value.bytes()?) else { return Ok(false) };
                 EventKind::Inspected(Box::new(inspection))
             }
             _ => return Err(Broken.into()),
-        }))
+        };
+        Ok(true)
     }
 
-    fn leave(&mut self, leave: record::Leave, seq: Seq, at: BootNs) -> Result<Option<EventKind>, Malformed> {
+    fn leave(&mut self, leave: record::Leave, seq: Seq, at: BootNs) -> Result<Option<Leave>, Malformed> {
         let enter = self.tables.told(self.actor)?.entered;
         let last = || enter.ok_or(Malformed::Dangling("a call"));
         let call = leave.call.map_or_else(|| last().map(|enter| enter.2), Ok)?;
@@ -463,19 +461,19 @@ impl Decoder {
         };
         let Some(call) = numbers::to_call(call) else { return Ok(None) };
         let usual = waited.map_or(0, |waited| i64::from(waited.child.pid.0));
-        Ok(Some(EventKind::Leave(Leave {
+        Ok(Some(Leave {
             call,
             ret: leave.ret.unwrap_or(usual),
             entered,
             enter_emitted: leave.paired.is_some() != leave.emitted_differs,
             target_unknown: leave.target_unknown,
             waited,
-        })))
+        }))
     }
 }
 
-fn generated(signal: record::SignalGenerated) -> Option<EventKind> {
-    Some(EventKind::SignalGenerated(SignalGenerated {
+fn generated(signal: record::SignalGenerated) -> Option<SignalGenerated> {
+    Some(SignalGenerated {
         signal: Signal(signal.signal),
         origin: numbers::to_origin(signal.origin, signal.code)?,
         process_directed: signal.process_directed,
@@ -483,5 +481,5 @@ fn generated(signal: record::SignalGenerated) -> Option<EventKind> {
         disposition: numbers::to_disposition(signal.disposition)?,
         blocked: signal.blocked,
         at_delivery: signal.at_delivery,
-    }))
+    })
 }

@@ -144,17 +144,24 @@ impl<'a> Fields<'a> {
 
     #[inline(never)]
     fn long_varint(&mut self) -> Result<u64, Broken> {
-        // Three or four bytes, as differences of times have: looked at together.
-        if let Some((word, rest)) = self.0.split_first_chunk::<4>() {
-            let word = u32::from_le_bytes(*word);
-            let low = u64::from(word & 0x7f | word >> 1 & 0x3f80);
-            if word & 0x0080_0000 == 0 {
-                self.0 = self.0.get(3..).unwrap_or_default();
-                return Ok(low | u64::from(word >> 2 & 0x1f_c000));
-            }
-            if word & 0x8000_0000 == 0 {
-                self.0 = rest;
-                return Ok(low | u64::from(word >> 2 & 0x1f_c000 | word >> 3 & 0x0fe0_0000));
+        // As differences of times have, at the end of a message or not.
+        if let [a, b, c, rest @ ..] = self.0
+            && *c < 0x80
+        {
+            self.0 = rest;
+            return Ok(u64::from(a & 0x7f) | u64::from(b & 0x7f) << 7 | u64::from(*c) << 14);
+        }
+        if let Some((word, _)) = self.0.split_first_chunk::<8>() {
+            let word = u64::from_le_bytes(*word);
+            let ends = !word & 0x8080_8080_8080_8080;
+            if ends != 0 {
+                let bits = ends.trailing_zeros() + 1;
+                // The seven bits of each byte move together: two by two, four by four, all.
+                let sevens = word & u64::MAX >> (64 - bits) & 0x7f7f_7f7f_7f7f_7f7f;
+                let twos = sevens & 0x007f_007f_007f_007f | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
+                let fours = twos & 0x0000_3fff_0000_3fff | (twos & 0x3fff_0000_3fff_0000) >> 2;
+                self.0 = self.0.get(bits as usize / 8..).unwrap_or_default();
+                return Ok(fours & 0x0fff_ffff | fours >> 32 << 28);
             }
         }
         let mut number = 0;
@@ -177,11 +184,11 @@ mod tests {
     fn numbers_of_every_length_are_read() {
         let edges = (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, 1 << bit | 0x55]);
         for number in edges.chain([u64::MAX]) {
-            for more in 0..4 {
+            for more in 0..9 {
                 let mut bytes = Vec::new();
                 prost::encoding::encode_varint(number, &mut bytes);
                 let length = bytes.len();
-                bytes.extend([0x81; 4].iter().take(more));
+                bytes.extend([0x81; 9].iter().take(more));
                 let mut fields = Fields(&bytes);
                 assert_eq!(fields.varint(), Ok(number));
                 assert_eq!(fields.0.len(), more, "{length} bytes");
