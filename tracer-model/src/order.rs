@@ -110,7 +110,8 @@ impl Reorder {
         out.extend(std::mem::take(&mut self.unnumbered).into_values().flatten());
     }
 
-    fn release_contiguous(&mut self, out: &mut Vec<Event>) {
+    /// Releases into `out` what is in order, and gives up on nothing: more can be read at once.
+    pub fn release_contiguous(&mut self, out: &mut Vec<Event>) {
         self.release_unnumbered(out);
         while let Some(slot) = self.waiting.remove(&self.next) {
             self.next += 1;

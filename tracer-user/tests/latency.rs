@@ -3,7 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::{cell::RefCell, io, os::fd::BorrowedFd, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    os::fd::BorrowedFd,
+    rc::Rc,
+    time::Duration,
+};
 
 use tracer_model::{
     delta::Delta,
@@ -21,8 +27,9 @@ use tracer_user::{
     trace_file::{Header, Scope, Summary},
 };
 
-/// Gives out what it was given, at the next poll.
+/// Gives out what it was given, at the next poll, or at the next ones `part` at each.
 struct Script {
+    part: Rc<Cell<usize>>,
     description: Description,
     events: Rc<RefCell<Vec<Event>>>,
     last: Seq,
@@ -34,12 +41,13 @@ impl Source for Script {
     fn describe(&self) -> &Description {
         &self.description
     }
-    fn poll(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError> {
-        for event in self.events.borrow_mut().drain(..) {
-            self.last = event.seq;
-            out.push(Item::Event(event));
-        }
-        Ok(())
+    fn poll(&mut self, out: &mut Vec<Item>) -> Result<bool, CaptureError> {
+        let mut events = self.events.borrow_mut();
+        let part = self.part.get().min(events.len());
+        // Numbers are given out when something happens, and not when it is read.
+        self.last = events.last().map_or(self.last, |event| event.seq);
+        out.extend(events.drain(..part).map(Item::Event));
+        Ok(!events.is_empty())
     }
     fn lost(&mut self) -> Vec<Loss> {
         Vec::new()
@@ -84,6 +92,7 @@ impl Sink for Found {
 /// An engine over a script, begun `ago` in the past.
 struct Stage {
     live: Live,
+    part: Rc<Cell<usize>>,
     events: Rc<RefCell<Vec<Event>>>,
     found: Rc<RefCell<Vec<&'static str>>>,
     history: Vec<Event>,
@@ -113,11 +122,17 @@ impl Stage {
             scope: Scope::Tree { root: Pid(10), name: b"bash".to_vec() },
             user: None,
         };
-        let (events, found) = (Rc::default(), Rc::default());
+        let (part, events, found) = (Rc::new(Cell::new(usize::MAX)), Rc::default(), Rc::default());
         let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Found(Rc::clone(&found)))];
         let pipeline = Pipeline::begin(&header, None, sinks).unwrap();
-        let source = Script { description, events: Rc::clone(&events), last: Seq(0), free: vec![Pid(10), Pid(11)] };
-        Self { live: Live::new(Box::new(source), pipeline, &header), events, found, history }
+        let source = Script {
+            part: Rc::clone(&part),
+            description,
+            events: Rc::clone(&events),
+            last: Seq(0),
+            free: vec![Pid(10), Pid(11)],
+        };
+        Self { live: Live::new(Box::new(source), pipeline, &header), part, events, found, history }
     }
 
     /// One round for each event; the rules that had found something after each of them.
@@ -155,6 +170,18 @@ fn a_finding_is_told_in_the_round_that_reads_its_event() {
         assert!(before.iter().all(|found| *found == 0), "{found:?}");
         assert_eq!((*last, stage.found.borrow().first().copied()), (1, Some("JC102")), "{backend}");
     }
+}
+
+/// What is read in parts is not missing in between, also where the numbers come in another order.
+#[test]
+fn a_backlog_that_comes_in_parts_is_through_in_one_round() {
+    let mut stage = Stage::new("ebpf", LATE_JOIN, Duration::from_secs(1));
+    stage.part.set(3);
+    stage.history.rotate_left(5);
+    stage.events.borrow_mut().append(&mut stage.history);
+    assert!(stage.live.pump(Seq(1)).unwrap());
+    assert_eq!(*stage.found.borrow(), ["JC102"]);
+    assert_eq!(stage.live.model().process_by_pid(Pid(12)).map(|process| process.key.number), Some(Pid(12)));
 }
 
 const BACKGROUND_READ: &str = "

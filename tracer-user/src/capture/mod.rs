@@ -31,9 +31,10 @@ pub trait Source {
     /// What this source is; constant for its life.
     fn describe(&self) -> &Description;
 
-    /// Appends everything that can be had without waiting, in the order it was read (nearly, not exactly, that of the
-    /// sequence numbers).
-    fn poll(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError>;
+    /// Appends what can be had without waiting, in the order it was read (nearly, not exactly, that of the sequence numbers).
+    /// Says whether more may be there: of a backlog no more than a part comes at once, which is larger than it was in the
+    /// kernel.
+    fn poll(&mut self, out: &mut Vec<Item>) -> Result<bool, CaptureError>;
 
     /// Records lost since the last call, by probe. Empty when nothing was lost. Costs a system call for each probe: meant
     /// for once a second, for when a number is missing, and for the end.

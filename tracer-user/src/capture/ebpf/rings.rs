@@ -6,8 +6,12 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 
 use aya::maps::{MapData, RingBuf};
 
-/// Records taken from one ring at one call: a storm that writes faster than this reads must not hold the reader for ever.
-const AT_MOST: usize = 1 << 16;
+/// Records taken from one ring at one call, where they are kept: a storm that writes faster than this reads must not hold the
+/// reader for ever.
+pub const AT_MOST: usize = 1 << 16;
+
+/// Records taken from one ring at one call, where they are passed on: decoded they are many times larger.
+pub const A_PART: usize = 1 << 12;
 
 /// `CRITICAL` and `CHATTY`.
 pub struct Rings {
@@ -20,11 +24,11 @@ impl Rings {
         Self { rings: [critical, chatty] }
     }
 
-    /// Hands every record that is there to `take`. Says whether some may be left.
-    pub fn drain(&mut self, mut take: impl FnMut(&[u8])) -> bool {
+    /// Hands the records that are there to `take`, up to `at_most` of each ring. Says whether some may be left.
+    pub fn drain(&mut self, at_most: usize, mut take: impl FnMut(&[u8])) -> bool {
         let mut more = false;
         for ring in &mut self.rings {
-            let mut left = AT_MOST;
+            let mut left = at_most;
             while left > 0
                 && let Some(record) = ring.next()
             {

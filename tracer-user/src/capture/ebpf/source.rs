@@ -22,7 +22,7 @@ use super::{
     decode::{Decoded, Decoder},
     load::{self, Loaded},
     offsets::{self, Layout},
-    rings::Rings,
+    rings::{A_PART, AT_MOST, Rings},
     scope::Scope,
     with_btf,
 };
@@ -120,8 +120,13 @@ impl EbpfSource {
 
     /// Moves what the rings hold to `pending`.
     pub(super) fn read(&mut self) {
+        self.read_some(AT_MOST);
+    }
+
+    /// Says whether some may be left.
+    fn read_some(&mut self, at_most: usize) -> bool {
         let Self { rings, decoder, pending, .. } = self;
-        rings.drain(|bytes| pending.extend(read_one(decoder, bytes)));
+        rings.drain(at_most, |bytes| pending.extend(read_one(decoder, bytes)))
     }
 
     /// Yields everything that is pending.
@@ -166,12 +171,12 @@ impl Source for EbpfSource {
         &self.description
     }
 
-    fn poll(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError> {
-        self.read();
+    fn poll(&mut self, out: &mut Vec<Item>) -> Result<bool, CaptureError> {
+        let more = self.read_some(A_PART);
         if self.options.mode == Mode::All || self.scope.is_some() {
             self.release(out);
         }
-        Ok(())
+        Ok(more)
     }
 
     fn lost(&mut self) -> Vec<Loss> {
@@ -192,7 +197,7 @@ impl Source for EbpfSource {
 
     fn resynchronise(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError> {
         self.run_snapshot()?;
-        self.poll(out)
+        self.poll(out).map(drop)
     }
 
     fn observe(&mut self, out: &mut Vec<Item>) -> Result<Vec<Observation>, CaptureError> {

@@ -143,11 +143,11 @@ impl Source for PtraceSource {
         &self.description
     }
 
-    fn poll(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError> {
+    fn poll(&mut self, out: &mut Vec<Item>) -> Result<bool, CaptureError> {
         self.queue.take(&mut self.taken);
         out.extend(self.taken.drain(..).map(Item::Event));
         self.requests.nudge();
-        Ok(())
+        Ok(false)
     }
 
     fn lost(&mut self) -> Vec<Loss> {
