@@ -5,7 +5,7 @@
 use std::process::Command;
 
 /// Parts of their names.
-const HERE: [&str; 13] = [
+const HERE: [&str; 14] = [
     "nohup",
     "setsid -f",
     "start-stop-daemon -d",
@@ -19,6 +19,7 @@ const HERE: [&str; 13] = [
     "at's job",
     "ssh leftover",
     "ssh leftover that keeps",
+    "systemd,",
 ];
 
 #[test]

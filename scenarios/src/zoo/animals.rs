@@ -24,7 +24,7 @@ pub struct Animal {
 }
 
 /// By which policy each is to be judged, in every form. Who is not here: by that for whom nobody else does anything.
-const POLICIES: [(&str, &str); 11] = [
+const POLICIES: [(&str, &str); 16] = [
     ("nohup x &", "shell-job"),
     ("supervisord's child", "supervised"),
     ("runsv's child", "supervised"),
@@ -36,6 +36,11 @@ const POLICIES: [(&str, &str); 11] = [
     ("at's job", "scheduled"),
     ("ssh leftover", "ssh-leftover"),
     ("ssh leftover that keeps ssh", "ssh-leftover"),
+    ("systemd, simple", "systemd-simple"),
+    ("systemd, forking", "systemd-forking"),
+    ("systemd, notify", "systemd-notify"),
+    ("systemd, of a user", "user-service"),
+    ("crun run, with a terminal", "container-terminal"),
 ];
 
 impl Animal {

@@ -34,6 +34,13 @@ pub fn is_here(animal: &Animal) -> bool {
         "python3-daemon" => "/usr/bin/python3 -c 'import daemon'".to_owned(),
         // In a mount namespace of its own.
         program @ ("cron" | "atd") => format!("command -v {program} && unshare -m true"),
+        // As the first process of a pid namespace, with control groups of version 2 that can be written.
+        "systemd" => {
+            let group = "mount -t cgroup2 cgroup2 /mnt && rmdir $(mktemp -d /mnt/sesstrace-zoo.XXXXXX)";
+            format!("test -x /lib/systemd/systemd && unshare -m --pid --fork sh -c '{group}'")
+        }
+        "crun" => "command -v crun && command -v script && unshare -m mount -t cgroup2 cgroup2 /mnt".to_owned(),
+        "Xorg" => "command -v Xorg && test -e /usr/lib/xorg/modules/drivers/dummy_drv.so".to_owned(),
         program => format!("command -v {program}"),
     };
     let mut command = Command::new("sh");

@@ -8,6 +8,7 @@ mod animals;
 mod errands;
 mod ground;
 mod look;
+mod machines;
 mod more;
 mod stage;
 mod watcher;
@@ -20,5 +21,5 @@ pub use watcher::Watcher;
 /// Everyone.
 #[must_use]
 pub fn animals() -> Vec<&'static Animal> {
-    animals::ANIMALS.iter().chain(more::MORE).chain(errands::ERRANDS).collect()
+    animals::ANIMALS.iter().chain(more::MORE).chain(errands::ERRANDS).chain(machines::MACHINES).collect()
 }

@@ -32,7 +32,7 @@ pub(super) fn observe<'a>(process: &'a Process, model: &'a Model, book: &'a Book
         on_console: terminals().next().is_some() && terminals().all(RawTty::is_console),
         first_in_namespace: status.is_some_and(|status| status.inner_pid == 1),
         put_in_namespace: status.is_some_and(|status| put_in_namespace(process, status, book)),
-        adopted: process.parent_exited || by_reaper(process, model),
+        adopted: process.parent_exited || by_reaper(process, model) || by_manager(process, model, book),
         leads_session: process.facts.session_leader,
         ignores_hangup: status.is_some_and(|status| status.ignored & 1 != 0),
         output_is_socket: target(1) == Some(Target::Socket),
@@ -48,6 +48,13 @@ fn open_terminals(look: Option<&Inspection>) -> impl Iterator<Item = RawTty> {
 fn put_in_namespace(process: &Process, own: Status, book: &Book) -> bool {
     let parent = process.parent.and_then(|parent| book.of(parent)?.status.ok());
     own.inner_pid != 0 && parent.is_some_and(|parent| parent.inner_pid == 0)
+}
+
+/// Its parent is the service manager of a container: as on the machine, all that it tells from whoever it started is what they
+/// write to.
+fn by_manager(process: &Process, model: &Model, book: &Book) -> bool {
+    let parent = process.parent.and_then(|parent| Some((model.process(parent)?, book.of(parent)?.status.ok()?)));
+    parent.is_some_and(|(parent, status)| &*parent.comm.0 == b"systemd" && status.inner_pid == 1)
 }
 
 /// Whether its parent adopts: as is known of that one, or because a fork inherits the session, and it has another one that it did
