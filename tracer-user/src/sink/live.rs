@@ -53,7 +53,13 @@ impl Sink for Live {
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         let Some((_, story)) = &self.begun else { return Ok(()) };
         if finding.severity > Severity::Info {
-            findings::write(finding, (&[], &Races::default()), story.base, self.style, &mut *self.out)?;
+            findings::write(
+                finding,
+                (&findings::Again::default(), &Races::default()),
+                story.base,
+                self.style,
+                &mut *self.out,
+            )?;
             self.out.flush()?;
         }
         Ok(())

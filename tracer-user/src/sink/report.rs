@@ -9,14 +9,15 @@ use std::{
 
 use tracer_model::{
     delta::{GroupBirth, GroupEnd, LeaderState, RaceWinner, TtyChange},
-    findings::{Finding, Races, Severity},
+    findings::Races,
     ids::{BootNs, PgrpKey, ProcKey},
     state::{Model, Phase, Process},
     timeline::{GroupLife, Lives, SessionLife},
 };
 
 use super::{
-    Style, Tone, findings,
+    Style, Tone,
+    findings::{self, Folded},
     layout::wrap,
     phrase::{cause, count, has_living_members},
     story::{Losses, Story, Tally, WINNERS},
@@ -33,7 +34,7 @@ const NAMES: usize = 4;
 pub(super) fn write(
     story: Story,
     model: &Model,
-    (found, suppressed, margins): (&[Finding], usize, &Races),
+    (found, suppressed, margins): (&Folded, usize, &Races),
     summary: Summary,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -46,13 +47,13 @@ pub(super) fn write(
         report.section("left behind", &report.left_behind(&lives), out)?;
     }
     report.section("races", &report.races(&races), out)?;
-    let mut counts = findings::counts(found);
+    let mut counts = found.counts();
     if suppressed > 0 {
         counts.push(format!("{suppressed} suppressed"));
     }
     report.section("findings", &[counts], out)?;
-    for (finding, again) in findings::folded(found, Severity::Warning) {
-        findings::write(finding, (&again, margins), base, style, out)?;
+    for (finding, again) in found.rows() {
+        findings::write(finding, (again, margins), base, style, out)?;
     }
     writeln!(out, "{}", losses(&lost, summary, base, style))
 }

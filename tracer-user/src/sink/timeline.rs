@@ -15,7 +15,8 @@ use tracer_model::{
 };
 
 use super::{
-    Sink, Style, Tone, findings,
+    Sink, Style, Tone,
+    findings::{self, Folded},
     headline::headline,
     lanes::Lanes,
     layout::{Columns, brackets},
@@ -41,7 +42,7 @@ pub struct Timeline {
     /// How the lines are laid out that were written so far, once there are some.
     written: Option<Columns>,
     lanes: Lanes,
-    findings: Vec<Finding>,
+    findings: Folded,
     races: Races,
     /// Findings that the configuration accepts.
     suppressed: usize,
@@ -65,7 +66,7 @@ impl Timeline {
             most,
             written: None,
             lanes: Lanes::default(),
-            findings: Vec::new(),
+            findings: Folded::from(Severity::Warning),
             races: Races::default(),
             suppressed: 0,
             announces: false,
@@ -125,7 +126,7 @@ impl Sink for Timeline {
     }
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
-        self.findings.push(finding.clone());
+        self.findings.add(finding);
         let begun = self.begun.as_ref().filter(|_| self.announces && finding.severity > Severity::Info);
         let Some((_, story)) = begun else { return Ok(()) };
         writeln!(self.out, "{}", findings::line(finding, story.base, self.style))?;

@@ -7,19 +7,19 @@ use std::{
     io::{self, Write},
 };
 
-use tracer_model::findings::{Finding, RULES, Races, Severity};
+use tracer_model::findings::{Finding, RULES, Races};
 
-use super::{counts, folded, sentence};
+use super::{Folded, sentence};
 use crate::{
     sink::{Style, time},
     trace_file::Header,
 };
 
 /// Writes the report.
-pub(super) fn write(findings: &[Finding], races: &Races, header: &Header, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(findings: &Folded, races: &Races, header: &Header, out: &mut dyn Write) -> io::Result<()> {
     let (base, style) = (header.boot_ns, Style::PLAIN);
-    writeln!(out, "## Findings: {}\n", counts(findings).join(", "))?;
-    for (finding, again) in folded(findings, Severity::Info) {
+    writeln!(out, "## Findings: {}\n", findings.counts().join(", "))?;
+    for (finding, again) in findings.rows() {
         let say = |words: &_| code(&sentence(words, base, style));
         let Finding { rule, severity, undecided, fact, cause, fix, evidence, .. } = finding;
         writeln!(out, "### {} {} {}\n", severity.name(), rule.id, rule.name)?;
@@ -35,8 +35,8 @@ pub(super) fn write(findings: &[Finding], races: &Races, header: &Header, out: &
         if let Some(often) = races.tally(rule.id) {
             writeln!(out, "- often: {}", say(&often))?;
         }
-        if !again.is_empty() {
-            writeln!(out, "- {} more of this kind", again.len())?;
+        if again.count > 0 {
+            writeln!(out, "- {} more of this kind", again.count)?;
         }
         writeln!(out)?;
     }

@@ -3,6 +3,7 @@
 //! Must not: word anything of a rule's; the rules have.
 
 pub mod answer;
+mod folded;
 mod junit;
 mod markdown;
 mod races;
@@ -10,16 +11,15 @@ mod report;
 mod sarif;
 mod suppressed;
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use tracer_model::{
-    findings::{Finding, Races, Severity, Subject, Words, words::Word},
+    findings::{Finding, Races, Severity, Words, words::Word},
     ids::BootNs,
 };
 
+pub use folded::Again;
+pub(super) use folded::Folded;
 pub(super) use junit::{body, escape};
 pub(super) use markdown::code;
 pub use markdown::manual;
@@ -33,9 +33,6 @@ use super::{Style, Tone, layout::wrap, phrase, time};
 const INDENT: usize = 9;
 /// Columns behind the head of a finding in which its fact begins on the same line.
 const HEADED_LEAST: usize = 42;
-/// Findings of one rule about processes of one name that are shown in full; the others are counted.
-const TIMES_LISTED: usize = 3;
-
 /// A sentence as text. Times are ms since `base`.
 pub(crate) fn sentence(words: &Words, base: BootNs, style: Style) -> String {
     words.0.iter().map(|word| piece(word, base, style)).collect()
@@ -71,7 +68,7 @@ fn happened(finding: &Finding) -> BootNs {
 /// Writes a finding in several lines. `races`: how often what it tells of went well.
 pub fn write(
     finding: &Finding,
-    (again, races): (&[BootNs], &Races),
+    (again, races): (&Again, &Races),
     base: BootNs,
     style: Style,
     out: &mut dyn Write,
@@ -103,11 +100,11 @@ pub fn write(
     if let Some(tally) = races.tally(rule.id) {
         Block::below("  often", say(&tally)).write(Tone::Plain, style, out)?;
     }
-    if !again.is_empty() {
-        let shown = again.iter().take(TIMES_LISTED).map(|at| format!("{} ms", time::ms(*at, base)));
-        let more = again.len().saturating_sub(TIMES_LISTED);
+    if again.count > 0 {
+        let shown: Vec<_> = again.first.iter().map(|at| format!("{} ms", time::ms(*at, base))).collect();
+        let more = again.count - shown.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let text = format!("{} more of this kind: at {}{more}", again.len(), shown.collect::<Vec<_>>().join(", "));
+        let text = format!("{} more of this kind: at {}{more}", again.count, shown.join(", "));
         Block::below("  again", text).write(Tone::Plain, style, out)?;
     }
     Ok(())
@@ -148,59 +145,5 @@ fn tone(severity: Severity) -> Tone {
         Severity::Error => Tone::Trouble,
         Severity::Warning => Tone::Signal,
         Severity::Info => Tone::Heading,
-    }
-}
-
-/// `1 error`, `2 warnings`, `5 for information`; or `none`.
-pub(super) fn counts(findings: &[Finding]) -> Vec<String> {
-    let of = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let mut parts = Vec::new();
-    for (severity, one, many) in [(Severity::Error, "error", "errors"), (Severity::Warning, "warning", "warnings")] {
-        if of(severity) > 0 {
-            parts.push(phrase::count(of(severity), one, many));
-        }
-    }
-    if parts.is_empty() {
-        parts.push("none".to_owned());
-    }
-    if of(Severity::Info) > 0 {
-        parts.push(format!("{} for information", of(Severity::Info)));
-    }
-    parts
-}
-
-/// Findings of at least this severity, those that repeat each other together: the first, and the times of the others.
-pub(super) fn folded(findings: &[Finding], least: Severity) -> Vec<(&Finding, Vec<BootNs>)> {
-    let mut rows: Vec<(&Finding, Vec<BootNs>)> = Vec::new();
-    let mut seen: BTreeMap<(&str, Severity, Vec<u8>, String), usize> = BTreeMap::new();
-    for finding in findings.iter().filter(|finding| finding.severity >= least) {
-        let key = (finding.rule.id, finding.severity, named(&finding.subject), frame(finding));
-        if let Some((_, again)) = seen.get(&key).and_then(|row| rows.get_mut(*row)) {
-            again.push(happened(finding));
-        } else {
-            seen.insert(key, rows.len());
-            rows.push((finding, Vec::new()));
-        }
-    }
-    rows
-}
-
-/// The sentences without what differs from time to time: numbers, names, times.
-fn frame(finding: &Finding) -> String {
-    let frame = |word: &Word| match word {
-        Word::Text(text) => text.chars().filter(|c| !c.is_ascii_digit()).collect(),
-        Word::Errno(errno) => phrase::errno_name(*errno),
-        Word::Process(..) | Word::Bytes(_) | Word::Call(_) | Word::Time(_) | Word::Span(_) => String::new(),
-    };
-    finding.fact.0.iter().chain(&finding.cause.0).map(frame).collect()
-}
-
-/// What makes two findings of a rule of one kind: the name of the process, or which group, session or terminal it is.
-fn named(subject: &Subject) -> Vec<u8> {
-    match subject {
-        Subject::Process(_, comm) => comm.0.to_vec(),
-        Subject::Group(group) => format!("group {}", group.number).into_bytes(),
-        Subject::Session(session) => format!("session {}", session.number).into_bytes(),
-        Subject::Terminal(tty) => tty.tty.to_string().into_bytes(),
     }
 }

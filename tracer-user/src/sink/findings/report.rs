@@ -16,7 +16,7 @@ use tracer_model::{
 };
 
 use super::{
-    counts, folded, happened, junit, line, markdown, sarif, sentence,
+    Folded, happened, junit, line, markdown, sarif, sentence,
     suppressed::{self, Suppressed},
     write,
 };
@@ -48,6 +48,8 @@ pub struct Report {
     format: Format,
     header: Option<Header>,
     losses: Losses,
+    folded: Folded,
+    /// Every one, where the format lists them.
     findings: Vec<Finding>,
     config: Rc<Config>,
     suppressed: Vec<Suppressed>,
@@ -58,27 +60,26 @@ impl Report {
     /// Writes to `out` when it ends.
     #[must_use]
     pub fn new(out: Box<dyn Write>, style: Style, format: Format, config: Rc<Config>) -> Self {
-        let (findings, suppressed) = (Vec::new(), Vec::new());
+        let (folded, findings, suppressed) = (Folded::from(Severity::Info), Vec::new(), Vec::new());
         let (losses, races) = (Losses::default(), Races::default());
-        Self { out, style, format, header: None, losses, findings, config, suppressed, races }
+        Self { out, style, format, header: None, losses, folded, findings, config, suppressed, races }
     }
 
     fn text(&mut self, header: &Header, summary: Summary) -> io::Result<()> {
-        let Self { out, style, findings, losses: lost, config, suppressed, races, .. } = self;
+        let Self { out, style, folded, losses: lost, config, suppressed, races, .. } = self;
         let (style, base) = (*style, header.boot_ns);
         writeln!(out, "{}\n", headline(header, style))?;
-        for (finding, again) in folded(findings, Severity::Warning) {
-            write(finding, (&again, races), base, style, &mut **out)?;
+        let (mut notes, faults): (Vec<_>, Vec<_>) = folded.rows().partition(|row| row.0.severity == Severity::Info);
+        for (finding, again) in faults {
+            write(finding, (again, races), base, style, &mut **out)?;
             writeln!(out)?;
         }
-        let mut notes = folded(findings, Severity::Info);
-        notes.retain(|(finding, _)| finding.severity == Severity::Info);
         notes.sort_by_key(|(finding, _)| happened(finding));
-        for (finding, again) in &notes {
-            let more = if again.is_empty() { String::new() } else { format!(" ({} more of this kind)", again.len()) };
+        for (finding, again) in notes {
+            let more = if again.count == 0 { String::new() } else { format!(" ({} more of this kind)", again.count) };
             writeln!(out, "{}{more}", line(finding, base, style))?;
         }
-        writeln!(out, "findings  {}", counts(findings).join(", "))?;
+        writeln!(out, "findings  {}", folded.counts().join(", "))?;
         for (index, line) in suppressed::lines(config, suppressed).iter().enumerate() {
             writeln!(out, "{}{line}", if index == 0 { "suppressed  " } else { "            " })?;
         }
@@ -110,7 +111,10 @@ impl Sink for Report {
     }
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
-        self.findings.push(finding.clone());
+        match self.format {
+            Format::Text | Format::Markdown => self.folded.add(finding),
+            Format::Json | Format::Sarif | Format::Junit => self.findings.push(finding.clone()),
+        }
         Ok(())
     }
 
@@ -128,7 +132,7 @@ impl Sink for Report {
         match self.format {
             Format::Text => self.text(&header, *summary)?,
             Format::Markdown => {
-                markdown::write(&self.findings, &self.races, &header, &mut *self.out)?;
+                markdown::write(&self.folded, &self.races, &header, &mut *self.out)?;
                 markdown::suppressed(&suppressed::lines(&self.config, &self.suppressed), &mut *self.out)?;
             }
             Format::Json => self.json(header.boot_ns)?,
