@@ -65,7 +65,7 @@ pub(crate) struct Table<K, V> {
 struct Latest([AtomicU32; LATEST as usize]);
 
 /// How many slots are remembered: a power of two.
-const LATEST: u32 = 256;
+const LATEST: u32 = 64;
 
 impl Clone for Latest {
     fn clone(&self) -> Self {
@@ -173,21 +173,31 @@ impl<K: Key, V> Table<K, V> {
 
     /// Puts an entry, in place of one of the same key.
     pub fn insert(&mut self, key: K, value: V) {
-        if let Some(place) = self.get_mut(&key) {
-            *place = value;
-            return;
-        }
         if 2 * (self.len() + 1) > self.index.len() {
             self.grow();
         }
-        let entry = Some((key, value));
+        let mask = self.index.len() - 1;
+        let mut at = self.home(key);
+        // To the key, or the free place that ends the search for it.
+        while let Some(place) = self.index.get(at).copied().filter(|place| *place != 0) {
+            if let Some(Some((found, old))) = self.slots.get_mut(place as usize - 1)
+                && *found == key
+            {
+                *old = value;
+                return;
+            }
+            at = (at + 1) & mask;
+        }
         let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
+        if let Some(place) = self.index.get_mut(at) {
+            *place = slot + 1;
+        }
+        self.latest.set(key.word(), slot);
+        let entry = Some((key, value));
         match self.slots.get_mut(slot as usize) {
             Some(free) => *free = entry,
             None => self.slots.push(entry),
         }
-        self.point(key, slot + 1);
-        self.latest.set(key.word(), slot);
     }
 
     /// Says where a key is that was nowhere.

@@ -169,11 +169,12 @@ impl Model {
 
     /// A bundle can show a zombie whose exit was not seen. That a process was released is judged at DEAD.
     fn absorb_exit(&mut self, cx: &mut Cx, key: ProcKey, state: &State, found: bool) {
-        let zombie = state.exit_state & EXIT_ZOMBIE != 0 && state.facts.single_thread;
-        let Some(process) = self.processes.get_mut(&key) else { return };
-        if !zombie || process.phase >= Phase::Zombie {
+        if state.exit_state & EXIT_ZOMBIE == 0 || !state.facts.single_thread {
             return;
         }
+        let Some(process) = self.processes.get_mut(&key).filter(|process| process.phase < Phase::Zombie) else {
+            return;
+        };
         // Between the zombie state and the last switch away the exiting thread still runs; DEAD will tell, if it was not lost.
         let told = matches!(cx.event.kind, EventKind::Dead | EventKind::Snapshot { .. });
         let lost = process.exited_at.is_some_and(|since| self.gaps.iter().any(|(_, gap)| gap.until >= since));

@@ -250,14 +250,16 @@ impl Model {
     }
 
     fn index_foreground(&mut self, tty: TtyKey, number: Pgid, present: bool) {
-        let Some(ttys) = self.by_foreground.or_insert_with(number, Default::default) else { return };
-        if present && number.0 != 0 {
-            ttys.insert(tty);
-        } else {
+        if !present {
+            let Some(ttys) = self.by_foreground.get_mut(&number) else { return };
             ttys.remove(&tty);
-        }
-        if ttys.is_empty() {
-            self.by_foreground.remove(&number);
+            if ttys.is_empty() {
+                self.by_foreground.remove(&number);
+            }
+        } else if number.0 != 0
+            && let Some(ttys) = self.by_foreground.or_insert_with(number, Default::default)
+        {
+            ttys.insert(tty);
         }
     }
 

@@ -1,5 +1,5 @@
 //! Measures recordings: bytes an event, and how fast they are written, read and replayed, beside JSON Lines and beside plain
-//! decompression, which is the floor. `cargo xtask bench recording` runs it; what it prints is `docs/PERFORMANCE.md`.
+//! decompression, which is the floor. `cargo xtask bench recording` runs it; what it prints ends `docs/PERFORMANCE.md`.
 #![expect(
     clippy::print_stdout,
     clippy::indexing_slicing,
@@ -85,10 +85,8 @@ fn all(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
 /// Other processes, which are there from the start and do nothing.
 const BYSTANDERS: u32 = 200;
 
-const HEAD: &str = "# Performance of recordings
-
-Made by `cargo xtask bench recording --write`. Processor time of one core, the quickest of several repetitions; the machine is
-shared, so compare within a table.
+const HEAD: &str = "
+Processor time of one core, the quickest of several repetitions, on a machine that others share: compare within a table.
 ";
 
 fn table(subject: &Subject, figures: &Figures) {

@@ -215,7 +215,9 @@ impl Decoder {
         let subject = (!head.no_subject).then(|| head.subject.unwrap_or(self.actor));
         self.turn_to(subject, head.state)?;
         let Some((field, mut kept)) = head.content else { return Ok(false) };
-        self.kind(field, &mut kept, task, seq, at)
+        let Some(kind) = self.kind(field, &mut kept, task, seq, at)? else { return Ok(false) };
+        self.event.kind = kind;
+        Ok(true)
     }
 
     /// Sets the subject of the event and its bundle: what it was, with the changes.
@@ -371,26 +373,27 @@ fn like(changes: &[u8]) -> Result<Option<u32>, Malformed> {
 }
 
 impl Decoder {
-    /// Sets what happened, by the number of the field and its value. `false`: a number in it is newer than this release.
+    /// What happened, by the number of the field and its value; `None` when a number in it is newer than this release.
     #[inline]
-    fn kind(&mut self, field: u32, kept: &mut Kept, actor: RawTask, seq: Seq, at: BootNs) -> Result<bool, Malformed> {
+    fn kind(
+        &mut self,
+        field: u32,
+        kept: &mut Kept,
+        actor: RawTask,
+        seq: Seq,
+        at: BootNs,
+    ) -> Result<Option<EventKind>, Malformed> {
         let value = kept.value();
-        self.event.kind = match field {
+        Ok(Some(match field {
             12 => {
                 let enter = leaf::enter(value.bytes()?)?;
                 let call = enter.call.unwrap_or_default();
                 self.tables.told(self.actor)?.entered = Some((seq, at, call));
-                let Some(call) = numbers::to_call(call) else { return Ok(false) };
+                let Some(call) = numbers::to_call(call) else { return Ok(None) };
                 EventKind::Enter { call, target_unknown: enter.target_unknown }
             }
-            13 => {
-                let Some(leave) = self.leave(leaf::leave(value.bytes()?)?, seq, at)? else { return Ok(false) };
-                EventKind::Leave(leave)
-            }
-            14 => {
-                let Some(signal) = generated(leaf::signal_generated(value.bytes()?)?) else { return Ok(false) };
-                EventKind::SignalGenerated(signal)
-            }
+            13 => return self.leave(leaf::leave(value.bytes()?)?, seq, at),
+            14 => return Ok(generated(leaf::signal_generated(value.bytes()?)?)),
             19 => EventKind::NewTask { flags: leaf::new_task(value.bytes()?)?.flags },
             20 => {
                 let exec = record::Exec::decode(value.bytes()?)?;
@@ -406,7 +409,7 @@ impl Decoder {
             24 => EventKind::Freed { task: self.tables.task(value.word()?)? },
             25 => {
                 let signal = leaf::signal_delivered(value.bytes()?)?;
-                let Some(disposition) = numbers::to_disposition(signal.disposition) else { return Ok(false) };
+                let Some(disposition) = numbers::to_disposition(signal.disposition) else { return Ok(None) };
                 EventKind::SignalDelivered { signal: Signal(signal.signal), code: signal.code, disposition }
             }
             26 => {
@@ -415,13 +418,13 @@ impl Decoder {
             }
             27 => {
                 let end = record::SnapshotEnd::decode(value.bytes()?)?;
-                let Some(coverage) = numbers::to_coverage(end.coverage) else { return Ok(false) };
+                let Some(coverage) = numbers::to_coverage(end.coverage) else { return Ok(None) };
                 EventKind::SnapshotEnd { from: Seq(plus(seq.0, end.from)), coverage }
             }
             28 => EventKind::ClockAnchor { unix_ns: value.signed()? },
             29 => {
                 let gap = record::Gap::decode(value.bytes()?)?;
-                let Some(cause) = numbers::to_cause(gap.cause) else { return Ok(false) };
+                let Some(cause) = numbers::to_cause(gap.cause) else { return Ok(None) };
                 EventKind::Gap(Gap {
                     from: BootNs(plus(at.0, gap.from)),
                     until: BootNs(plus(at.0, gap.until)),
@@ -432,15 +435,14 @@ impl Decoder {
             }
             31 => EventKind::Continued,
             32 => {
-                let Some(inspection) = FileInspection::from_json(value.bytes()?) else { return Ok(false) };
+                let Some(inspection) = FileInspection::from_json(value.bytes()?) else { return Ok(None) };
                 EventKind::Inspected(Box::new(inspection))
             }
             _ => return Err(Broken.into()),
-        };
-        Ok(true)
+        }))
     }
 
-    fn leave(&mut self, leave: record::Leave, seq: Seq, at: BootNs) -> Result<Option<Leave>, Malformed> {
+    fn leave(&mut self, leave: record::Leave, seq: Seq, at: BootNs) -> Result<Option<EventKind>, Malformed> {
         let enter = self.tables.told(self.actor)?.entered;
         let last = || enter.ok_or(Malformed::Dangling("a call"));
         let call = leave.call.map_or_else(|| last().map(|enter| enter.2), Ok)?;
@@ -461,19 +463,19 @@ impl Decoder {
         };
         let Some(call) = numbers::to_call(call) else { return Ok(None) };
         let usual = waited.map_or(0, |waited| i64::from(waited.child.pid.0));
-        Ok(Some(Leave {
+        Ok(Some(EventKind::Leave(Leave {
             call,
             ret: leave.ret.unwrap_or(usual),
             entered,
             enter_emitted: leave.paired.is_some() != leave.emitted_differs,
             target_unknown: leave.target_unknown,
             waited,
-        }))
+        })))
     }
 }
 
-fn generated(signal: record::SignalGenerated) -> Option<SignalGenerated> {
-    Some(SignalGenerated {
+fn generated(signal: record::SignalGenerated) -> Option<EventKind> {
+    Some(EventKind::SignalGenerated(SignalGenerated {
         signal: Signal(signal.signal),
         origin: numbers::to_origin(signal.origin, signal.code)?,
         process_directed: signal.process_directed,
@@ -481,5 +483,5 @@ fn generated(signal: record::SignalGenerated) -> Option<SignalGenerated> {
         disposition: numbers::to_disposition(signal.disposition)?,
         blocked: signal.blocked,
         at_delivery: signal.at_delivery,
-    })
+    }))
 }
