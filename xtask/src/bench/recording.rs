@@ -21,7 +21,7 @@ pub struct Recording {
     /// events; 0 where probes cannot be loaded.
     #[arg(long, default_value_t = 8_000)]
     real: u32,
-    /// Write the tables to docs/PERFORMANCE.md.
+    /// Write the tables to the end of docs/PERFORMANCE.md.
     #[arg(long)]
     write: bool,
     /// Measure these recordings, too.
@@ -62,7 +62,10 @@ pub fn run(arguments: &Recording) -> anyhow::Result<()> {
 fn write(tables: &str) -> anyhow::Result<()> {
     let root = crate::root()?;
     let (path, readme) = (root.join("docs/PERFORMANCE.md"), root.join("README.md"));
-    fs::write(&path, tables).with_context(|| format!("cannot write {}", path.display()))?;
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let (before, _) = text.split_once(TABLES).with_context(|| format!("no line {TABLES:?} in {}", path.display()))?;
+    fs::write(&path, format!("{before}{TABLES}{tables}"))
+        .with_context(|| format!("cannot write {}", path.display()))?;
     let text = fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
     let size = tables.lines().find_map(|line| line.split_once(" bytes an event, ")).context("no size in the tables")?.0;
     let (before, after) = text.split_once(LINK).context("the README has no size of an event")?;
@@ -70,6 +73,9 @@ fn write(tables: &str) -> anyhow::Result<()> {
     fs::write(&readme, format!("{before}[{size} bytes an event{LINK}{after}"))
         .with_context(|| format!("cannot write {}", readme.display()))
 }
+
+/// What is printed stands behind this line.
+const TABLES: &str = "<!-- cargo xtask bench recording --write -->\n";
 
 /// After the size of an event.
 const LINK: &str = "](docs/PERFORMANCE.md)";
