@@ -36,6 +36,9 @@ impl Model {
             if ended && of_process && process.phase == Phase::Exiting {
                 self.become_zombie(cx, child, waited.status, false);
             }
+            if let Some(process) = self.processes.get_mut(&child).filter(|_| ended && of_process && reaps) {
+                process.book.told_to_tracer = true;
+            }
             cx.push(Change::WaitReported { child, status: waited.status });
             let parent = of_another.filter(|_| reaps).and_then(|parent| self.processes.get(&parent));
             if parent.is_some_and(Process::wants_no_zombies) {

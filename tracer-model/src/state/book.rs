@@ -134,6 +134,9 @@ pub(crate) struct Book {
     pub called: bool,
     /// `exit_notify` has been reached: its children have other parents, and it counts no more in the orphan rule.
     pub exit_notified: bool,
+    /// A tracer that is not its parent has waited for its end: if the parent wants no zombies, which it can have said since it
+    /// was last seen, it is released without a word.
+    pub told_to_tracer: bool,
     /// What it was counted as in its group's orphan rule.
     pub qualifies: Qualifies,
     /// It is the initial namespace's init, as its children's bundles say; `None` when none was seen.

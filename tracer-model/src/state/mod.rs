@@ -215,12 +215,17 @@ impl Model {
         Some(Bounds { after: first.after.max(seen.at), until: self.now.at })
     }
 
-    /// Whether nothing tells of the reap of this zombie but the release of its memory: its parent is there, and no call of it was
-    /// ever seen. Some kernels hide those of a process.
+    /// Whether nothing need tell of the reap of this zombie but the release of its memory. Its parent is there, and no call of it
+    /// was ever seen: some kernels hide those of a process. Or the parent is the init of a pid namespace that ends, which waits
+    /// without a call (`kernel/pid_namespace.c`, `zap_pid_ns_processes`). Or its tracer has waited, and the parent may want none.
     #[must_use]
     pub fn is_unattended(&self, process: &Process) -> bool {
         let parent = process.parent.filter(|_| process.is_zombie() && !process.parent_exited);
-        parent.and_then(|parent| self.processes.get(&parent)).is_some_and(|parent| !parent.book.called)
+        parent.and_then(|parent| self.processes.get(&parent)).is_some_and(|parent| {
+            let is_init = parent.namespace.is_some_and(|namespace| namespace.pid == Pid(1));
+            let waits = parent.book.calls.values().any(|open| open.call.is_wait());
+            !parent.book.called || is_init && parent.phase == Phase::Exiting || process.book.told_to_tracer && !waits
+        })
     }
 
     /// Records were lost, and no complete snapshot was seen since.

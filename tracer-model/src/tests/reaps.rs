@@ -2,7 +2,8 @@
 
 use expect_test::expect;
 
-use super::check;
+use super::{check, model};
+use crate::ids::Pid;
 
 #[test]
 fn a_parent_that_is_quicker_than_the_last_record_has_reaped_it() {
@@ -251,6 +252,29 @@ fn a_tracer_that_waits_leaves_the_zombie_to_its_parent() {
             #11 20 reaped by 10 (Wait 10–11)
         "]],
     );
+}
+
+/// Between its call and its LEAVE a parent that waits says so itself.
+#[test]
+fn who_is_released_without_a_word_is_asked_after() {
+    let unattended = |text: &str, pid: u32| {
+        let model = model(text);
+        model.is_unattended(model.process_by_pid(Pid(pid)).unwrap())
+    };
+    let zombie = "10: fork 20\n10: wait4(-1,1) = 0\n20: exit 0\n20: dead\n";
+    assert!(!unattended(zombie, 20), "its parent waits, sooner or later");
+    let told = format!("{zombie}50: wait4(-1,0) = 20 got 20 exited:0\n");
+    assert!(unattended(&told, 20), "the parent may want no zombies by now");
+    assert!(!unattended(&format!("{told}10: > wait4(-1,0)"), 20));
+    let inside = "
+        10: fork 30 {ns=5/0/1/1/1}
+        30: fork 31 {ns=5/1/2/1/1}
+        30: wait4(-1,1) = 0
+        31: exit 0
+        31: dead
+    ";
+    assert!(!unattended(inside, 31));
+    assert!(unattended(&format!("{inside}30: exit 0"), 31), "the end of a namespace waits for all that is in it");
 }
 
 #[test]

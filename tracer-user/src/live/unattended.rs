@@ -1,7 +1,7 @@
-//! Zombies of a parent whose calls are not seen: nothing tells of their reap but the release of their memory, for which the
+//! Zombies of whose reap nothing tells ([`Model::is_unattended`]) but the release of their memory, for which the
 //! kernel has no limit. So the kernel is asked: a number that is free was reaped (kernel/exit.c, `release_task`).
 //!
-//! Must not: ask after a zombie whose parent's calls are seen.
+//! Must not: ask after a zombie whose parent waits for it.
 
 use std::collections::{BTreeSet, VecDeque};
 
