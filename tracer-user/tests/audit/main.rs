@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "helpers of tests; a skip must be seen")]
 
 mod actor;
+mod codes;
 mod docs;
 mod documents;
 #[path = "../support/executable.rs"]
@@ -12,5 +13,6 @@ mod place;
 mod policies;
 mod privilege;
 mod races;
+mod rules;
 mod watch;
 mod watcher;
