@@ -104,3 +104,45 @@ fn named(subject: &Subject) -> Vec<u8> {
         Subject::Terminal(tty) => tty.tty.to_string().into_bytes(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracer_model::{
+        event::Comm,
+        findings::{RULES, Words},
+        ids::{Life, Pid, ProcKey},
+    };
+
+    use super::*;
+
+    fn finding(number: u32, severity: Severity) -> Finding {
+        let key = ProcKey { number: Pid(number), life: Life(number) };
+        Finding {
+            rule: &RULES[0],
+            severity,
+            subject: Subject::Process(key, Comm("make".into())),
+            at: BootNs(u64::from(number)),
+            undecided: None,
+            fact: Words(vec![
+                Word::Process(key.number, Comm("make".into())),
+                Word::Text(format!(" of {number}").into()),
+            ]),
+            cause: Words::default(),
+            fix: Words::default(),
+            evidence: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_grows_with_the_kinds_alone() {
+        let mut folded = Folded::from(Severity::Warning);
+        for number in 0..10_000 {
+            folded.add(&finding(number, Severity::Warning));
+            folded.add(&finding(number, Severity::Info));
+        }
+        let [(first, again)] = folded.rows.as_slice() else { panic!("{:?}", folded.rows) };
+        assert_eq!((first, again.count), (&finding(0, Severity::Warning), 9_999));
+        assert_eq!(again.first, [1, 2, 3].map(BootNs));
+        assert_eq!(folded.counts(), ["10000 warnings", "10000 for information"]);
+    }
+}
