@@ -92,9 +92,17 @@ impl<'a> Both<'a> {
         }
     }
 
-    /// Records a scenario with both, and says what no table explains.
+    /// Records a scenario with both, and says what no table explains. A pair of runs that cannot be compared is repeated.
     fn strange(&mut self, scenario: &'static Scenario, attempt: usize) -> Vec<String> {
-        self.compare(scenario, attempt).unwrap_or_else(|error| vec![format!("{}: {error:#}", scenario.name)])
+        const TRIES: usize = 3;
+        let mut failed = Vec::new();
+        for repeat in 0..TRIES {
+            match self.compare(scenario, attempt * TRIES + repeat) {
+                Ok(strange) => return strange,
+                Err(error) => failed = vec![format!("{}: {error:#}", scenario.name)],
+            }
+        }
+        failed
     }
 
     fn compare(&mut self, scenario: &'static Scenario, attempt: usize) -> anyhow::Result<Vec<String>> {

@@ -116,7 +116,7 @@ async fn capture_until_end(
     limit: Option<Duration>,
 ) -> Result<Wake, LiveError> {
     let begun = Instant::now();
-    let mut pacer = Pacer::new(engine, None, end)?;
+    let mut pacer = Pacer::new(engine, None, end)?.resting(limit.is_none());
     loop {
         let wake = pacer.wake(engine).await;
         engine.pump(engine.last_seq())?;

@@ -56,7 +56,7 @@ enum Which {
 /// When to look at a source.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// So often, whether anything happens or not, unless the source tells of everything by itself and nobody waits for anything.
+    /// So often, whether anything happens or not, unless there is nothing to look for ([`super::engine::Pacer::resting`]).
     pub tick: Duration,
     /// So long after it said that something happened: more is likely to follow.
     pub gather: Duration,

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     capture::ebpf::Mode,
     live::LiveError,
-    placement::{CaptureSide, CommandStatus, Preparation, Root, launch},
+    placement::{CaptureSide, CommandStatus, Placement, Preparation, Root, launch},
     sink::Sink,
     trace_file::{self, Rotation, Scope, Unwritten},
 };
@@ -238,7 +238,9 @@ impl Session {
     /// Captures until the command ended (true), or somebody ended the capture process (false).
     async fn capture(&mut self, side: &mut CaptureSide, end: EndSignals) -> Result<bool, LiveError> {
         let control = side.as_fd().try_clone_to_owned().map_err(LiveError::Waiting)?;
-        let mut pacer = Pacer::new(&self.engine, Some(control), end)?;
+        // That the waiter alone was stopped shows only to who looks.
+        let rests = side.placement() == Placement::InPlace;
+        let mut pacer = Pacer::new(&self.engine, Some(control), end)?.resting(rests);
         loop {
             let wake = pacer.wake(&self.engine).await;
             self.engine.pump(self.engine.last_seq())?;

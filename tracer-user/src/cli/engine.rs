@@ -266,6 +266,8 @@ pub struct Pacer {
     /// When the source last said that something happened.
     news: Instant,
     gather: Duration,
+    /// Nobody wants to look at anything that no descriptor tells of.
+    rests: bool,
     source: Vec<AsyncFd<OwnedFd>>,
     other: Vec<AsyncFd<OwnedFd>>,
     end: EndSignals,
@@ -290,7 +292,14 @@ impl Pacer {
         let other = other.into_iter().map(watch).collect();
         let (source, other) =
             (io::Result::map_err(source, LiveError::Waiting)?, io::Result::map_err(other, LiveError::Waiting)?);
-        Ok(Self { tick, news: Instant::now(), gather, source, other, end })
+        Ok(Self { tick, news: Instant::now(), gather, rests: false, source, other, end })
+    }
+
+    /// Wakes for the source and for rules only, where the source tells of everything: for who looks at nothing else by himself, and
+    /// has no time limit. Otherwise by timer, too.
+    #[must_use]
+    pub fn resting(self, rests: bool) -> Self {
+        Self { rests, ..self }
     }
 
     /// Waits for a moment, or until there is something to read.
@@ -306,9 +315,9 @@ impl Pacer {
         // A decision is told within a second: what is due is not left until the next tick.
         const LEAST: Duration = Duration::from_millis(1);
         const NEVER: Duration = Duration::MAX;
-        let Self { tick, news, gather, source, other, end: EndSignals { terminate, interrupt, .. } } = self;
+        let Self { tick, news, gather, rests, source, other, end: EndSignals { terminate, interrupt, .. } } = self;
         let tick = if news.elapsed() < AFTERWARDS { SOON.min(*tick) } else { *tick };
-        let tick = if engine.can_rest() { NEVER } else { tick };
+        let tick = if *rests && engine.can_rest() { NEVER } else { tick };
         let tick = engine.live.due().map_or(tick, |due| tick.min(due.max(LEAST)));
         let tick = if engine.inspector.is_due(boot_now()) { LEAST } else { tick };
         tokio::select! {
