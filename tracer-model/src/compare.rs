@@ -10,7 +10,7 @@ use std::fmt;
 
 pub use self::{
     census::{Census, Compared, Entity},
-    interval::{Interval, explanation, explanation_of_absence, is_open},
+    interval::{INTERVALS, Interval, Row, explanation, explanation_of_absence, is_open},
 };
 use crate::{
     delta::LeaderState,

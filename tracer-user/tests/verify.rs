@@ -10,7 +10,7 @@
 use std::{
     fs::File,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    os::fd::AsFd as _,
+    os::fd::{AsFd as _, OwnedFd},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -20,6 +20,7 @@ use nix::{
     pty::{OpenptyResult, openpty},
     unistd::{Pid, geteuid, tcgetpgrp},
 };
+use tempfile::NamedTempFile;
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -117,6 +118,67 @@ fn swallow(backend: &str) {
         let told = |line: &str| line.starts_with("divergence ") && line.contains(&format!(", {fact}, at"));
         assert!(text.lines().any(told), "{kind}: {text}");
         assert!(text.contains("\n  model  ") && text.contains("\n  kernel ") && text.contains("\n  event  "), "{text}");
+    }
+}
+
+/// Processes that come and go on every processor, and jobs of a terminal, until a file is no more.
+struct Load {
+    shells: Vec<Child>,
+    master: OwnedFd,
+    going: NamedTempFile,
+}
+
+impl Load {
+    fn start() -> Self {
+        let going = NamedTempFile::new().unwrap();
+        let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+        // What moves lives long enough to be looked at; what else is under way is of others.
+        let storm = "while [ -e $0 ]; do (/bin/true &); /bin/true | /bin/cat & kill -CONT $!; wait; done";
+        let jobs = "set -m; while [ -e $0 ]; do (sleep 1 &); sleep 1 & wait; done";
+        let foreground = "set -m; while [ -e $0 ]; do sleep 1; done";
+        let start = |options: &str, script: &str| {
+            let mut shell = Command::new("setsid");
+            shell.args([options, "bash", "-c", script]).arg(going.path());
+            shell.stdin(slave.try_clone().unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
+            shell.spawn().unwrap()
+        };
+        let shells = vec![start("-w", storm), start("-w", storm), start("-w", jobs), start("-cw", foreground)];
+        Self { shells, master, going }
+    }
+
+    fn end(self) {
+        let Self { mut shells, master: _master, going } = self;
+        drop(going);
+        for shell in &mut shells {
+            shell.wait().unwrap();
+        }
+    }
+}
+
+/// Whoever is swallowed is one of many to whom the same happens, and calls and exits are under way at every look: those of others
+/// explain nothing.
+#[test]
+fn every_change_that_is_swallowed_is_reported_in_a_fork_storm() {
+    if !probes_are_allowed() {
+        return;
+    }
+    let load = Load::start();
+    let options = ["--all", "--every", "1ms", "--for", "4s", "--ring-bytes", "67108864", "--mutate"];
+    let kinds = [
+        ("setpgid", "process group"),
+        ("reap", "existence"),
+        ("reparenting", "parent"),
+        ("terminal", "foreground group"),
+    ];
+    let said = kinds.map(|(kind, fact)| (kind, fact, verify(&[&options[..], &[kind]].concat()).output().unwrap()));
+    load.end();
+    for (kind, fact, output) in said {
+        let (text, code) = outcome(&output);
+        assert_eq!(code, Some(1), "{kind}: {text}");
+        // Of a father that is swallowed it is the end, or his children's parent.
+        let facts = if kind == "reparenting" { vec![fact, "existence", "zombie"] } else { vec![fact] };
+        let is_told = |line: &str| facts.iter().any(|fact| line.contains(&format!(", {fact}, at")));
+        assert!(text.lines().any(|line| line.starts_with("divergence ") && is_told(line)), "{kind}: {text}");
     }
 }
 

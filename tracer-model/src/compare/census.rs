@@ -62,7 +62,7 @@ impl Compared {
             if self.absent.contains(&process.key.number) {
                 interval::explanation_of_absence(model, process)
             } else {
-                interval::of_membership(model, process, fact)
+                interval::of_membership(model, process, self.entity, fact)
             }
         })
     }

@@ -95,16 +95,20 @@ impl Sends {
     }
 }
 
-/// Whether a call is aimed at a process, as far as its arguments tell.
 fn reaches(send: &Send, taker: &Taker) -> bool {
+    aims_at(send.call, send.own_group, taker)
+}
+
+/// Whether a call of a member of `own_group` sends a signal to a process, as far as its arguments tell: a pidfd can be anybody's.
+pub(crate) fn aims_at(call: Call, own_group: Option<PgrpKey>, taker: &Taker) -> bool {
     let is_it = |number: i32| {
         let inside = taker.namespace.map(|namespace| namespace.pid);
         let number = Pid(number as u32);
         number == taker.key.number || Some(number) == inside || number.0 == taker.thread.0
     };
-    match send.call {
+    match call {
         Call::Kill { target: -1, .. } | Call::PidfdSendSignal { .. } => true,
-        Call::Kill { target: 0, .. } => send.own_group == taker.group,
+        Call::Kill { target: 0, .. } => own_group == taker.group,
         Call::Kill { target: target @ ..0, .. } => {
             taker.group.is_some_and(|group| group.number.0 == target.unsigned_abs())
                 || taker.namespace.is_some_and(|inside| inside.pgid.0 == target.unsigned_abs())

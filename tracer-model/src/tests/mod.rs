@@ -6,6 +6,7 @@ mod census;
 mod dsl;
 mod gaps;
 mod groups;
+mod intervals;
 mod lifetimes;
 mod properties;
 mod reaps;

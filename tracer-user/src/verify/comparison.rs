@@ -5,14 +5,18 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tracer_model::{
-    compare::{self, Census, Difference, Entity, Fact, Interval, Value},
-    delta::{Change, Delta, TtyChange},
+    compare::{self, Census, Difference, Entity, Fact, Value},
+    delta::Delta,
     event::{Event, EventKind, State},
     ids::{BootNs, Pid, ProcKey, Seq},
     state::Model,
 };
 
-use super::{Counts, Divergence, Excuse, SETTLE_NS, Whose, run::Run};
+use super::{
+    Counts, Divergence, Excuse, SETTLE_NS, Whose,
+    excuse::{self, Records},
+    run::Run,
+};
 use crate::capture::Observation;
 
 /// Nothing happened for so long before a quiet point.
@@ -45,8 +49,7 @@ pub(super) struct Comparison {
     whose: Whose,
     runs: VecDeque<Run>,
     pending: BTreeMap<(Whom, Fact), Pending>,
-    /// Sessions' terminals that were gained by open or lost by a hangup: which nothing announces.
-    unannounced: BTreeMap<u32, Seq>,
+    records: Records,
     recent: VecDeque<Event>,
     last_event_at: BootNs,
     /// When the last quiet point was over.
@@ -61,7 +64,7 @@ impl Comparison {
             whose,
             runs: VecDeque::new(),
             pending: BTreeMap::new(),
-            unannounced: BTreeMap::new(),
+            records: Records::default(),
             recent: VecDeque::new(),
             last_event_at: BootNs(0),
             quiet_at: BootNs(0),
@@ -104,13 +107,7 @@ impl Comparison {
         if let EventKind::Gap(gap) = &event.kind {
             self.counts.lost += gap.lost;
         }
-        for change in &delta.changes {
-            if let Change::TtyGained { session, how: Some(TtyChange::Open), .. }
-            | Change::TtyLost { session, how: Some(TtyChange::Hangup), .. } = change
-            {
-                self.unannounced.insert(session.number.0, event.seq);
-            }
-        }
+        self.records.note(event.seq, delta);
         if !matches!(
             event.kind,
             EventKind::Snapshot { .. } | EventKind::SnapshotEnd { .. } | EventKind::ClockAnchor { .. }
@@ -164,7 +161,7 @@ impl Comparison {
         let still: Vec<Fact> = comparison.differences.iter().map(|difference| difference.fact).collect();
         self.settle(whom, &still, observation.at, model);
         for difference in comparison.differences {
-            let excuse = excuse(model, kernel, difference.fact);
+            let excuse = excuse::of_process(model, model.process_by_pid(kernel.id.pid), difference);
             self.differs(whom, difference, excuse, (observation.seq, observation.at, quiet));
         }
     }
@@ -204,11 +201,7 @@ impl Comparison {
     /// Whether the record that a change was waiting for has come.
     fn was_recorded(&self, pid: Pid, pending: Pending, model: &Model) -> bool {
         let Some(process) = model.process_by_pid(pid) else { return true };
-        if pending.difference.fact == Fact::Existence {
-            return process.born.is_some();
-        }
-        let session = process.session.map_or(0, |session| session.number.0);
-        self.unannounced.get(&session).is_some_and(|seq| *seq > pending.seq)
+        self.records.came(process, pending.difference.fact, pending.seq)
     }
 
     /// A difference: new, or not gone yet.
@@ -294,6 +287,8 @@ impl Comparison {
             self.entities(&census, model, (seq, at, run.quiet));
         }
         self.forget_the_gone(model, at);
+        let oldest = self.pending.values().filter(|pending| !pending.reported).map(|pending| pending.seq).min();
+        self.records.forget_until(oldest.unwrap_or(seq).min(seq));
     }
 
     /// The model has a process that the kernel did not show.
@@ -303,11 +298,7 @@ impl Comparison {
         self.counts.processes += 1;
         self.counts.facts += 1;
         let difference = Difference { fact: Fact::Existence, model: Value::Number(key.number.0), kernel: Value::None };
-        let excuse = if model.has_open_gap() {
-            Some(Excuse::Loss)
-        } else {
-            compare::explanation_of_absence(model, known).map(excuse_of)
-        };
+        let excuse = excuse::of_absence(model, known);
         self.differs(whom, difference, excuse, place);
     }
 
@@ -329,9 +320,7 @@ impl Comparison {
             let still: Vec<Fact> = compared.comparison.differences.iter().map(|difference| difference.fact).collect();
             self.settle(whom, &still, at, model);
             for difference in &compared.comparison.differences {
-                let interval = || compared.explanation(model, difference.fact).map(excuse_of);
-                let excuse = if model.has_open_gap() { Some(Excuse::Loss) } else { interval() };
-                let excuse = excuse.or(recorded_after(difference.fact).then_some(Excuse::Record));
+                let excuse = excuse::of_entity(model, &compared, *difference);
                 self.differs(whom, *difference, excuse, (seq, at, quiet));
             }
         }
@@ -372,28 +361,5 @@ impl Comparison {
                 self.diverge(Entity::Process(pid), pending.difference, place, None);
             }
         }
-    }
-}
-
-/// Why a fact may differ for a moment.
-fn excuse(model: &Model, kernel: &State, fact: Fact) -> Option<Excuse> {
-    if model.has_open_gap() {
-        return Some(Excuse::Loss);
-    }
-    let interval = compare::explanation(model, kernel, fact).map(excuse_of);
-    interval.or(recorded_after(fact).then_some(Excuse::Record))
-}
-
-/// A fork, an open and a hangup have no ENTER: their records come right after.
-fn recorded_after(fact: Fact) -> bool {
-    matches!(fact, Fact::Existence | Fact::Members | Fact::Terminal | Fact::Foreground)
-}
-
-fn excuse_of(interval: Interval) -> Excuse {
-    match interval {
-        Interval::Call(_) => Excuse::Call,
-        Interval::Exit(_) => Excuse::Exit,
-        Interval::Stop(_) => Excuse::Stop,
-        Interval::Release(_) => Excuse::Release,
     }
 }

@@ -5,12 +5,14 @@
 //! [`tracer_model::compare`]; what becomes of a difference, in [`comparison`].
 
 mod comparison;
+mod excuse;
 mod mutate;
 mod report;
 mod run;
 #[cfg(test)]
 mod tests;
 
+pub use excuse::{Excuse, RECORDS, Unannounced};
 pub use mutate::Mutation;
 pub use report::{report, too_many_in_flight};
 
@@ -43,33 +45,6 @@ pub enum Whose {
     Everyone,
     /// That of the followed processes.
     Followed,
-}
-
-/// Why a difference is no divergence yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Excuse {
-    /// A call that has begun and not returned.
-    Call,
-    /// An exit that has begun and is not complete.
-    Exit,
-    /// A stop signal that was sent and has not stopped its target yet; under ptrace also a stop that has ended and not shown that.
-    Stop,
-    /// The kernel made the change before the probe that records it ran: a fork, an open, a hangup.
-    Record,
-    /// It was reaped by a process whose calls are not seen, and the kernel has not been asked after it yet.
-    Release,
-    /// Records were lost and the model has not been resynchronised yet.
-    Loss,
-}
-
-impl Excuse {
-    /// How long it holds, ns.
-    fn limit(self) -> u64 {
-        match self {
-            Self::Call | Self::Exit | Self::Stop | Self::Record | Self::Release => SETTLE_NS,
-            Self::Loss => HEAL_NS,
-        }
-    }
 }
 
 /// A difference that nothing excuses.

@@ -156,7 +156,10 @@ impl Mutator {
             (EventKind::Leave(leave), _) if mutation == Mutation::Reap => {
                 let reaped = leave.waited.filter(|waited| !waited.left_waitable && waited.child.start != BootNs(0));
                 let ended = |status| matches!(status, WaitStatus::Exited(_) | WaitStatus::Killed { .. });
-                reaped.filter(|waited| ended(waited.status)).map(|waited| Swallowed::Reap { victim: waited.child })
+                // The model never heard of one that nothing was seen of.
+                let is_known = |child: RawTask| self.known.get(&child.pid).is_some_and(|known| same(known.id, child));
+                let reaped = reaped.filter(|waited| ended(waited.status) && is_known(waited.child));
+                reaped.map(|waited| Swallowed::Reap { victim: waited.child })
             }
             _ => None,
         };
