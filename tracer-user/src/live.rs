@@ -232,6 +232,10 @@ impl Live {
         }
         self.name_holes(&mut events);
         events.extend(others.into_iter().map(|loss| self.numberless_gap(loss)));
+        if last {
+            // Until then nothing else has happened: what a rule waits for is decided in a replay as it is here.
+            events.push(self.anchor(now, unix_now()));
+        }
         for event in &mut events {
             self.tell_released(event.seq)?;
             self.unattended.note(event);
@@ -301,15 +305,19 @@ impl Live {
         let offset = unix_ns - now.0 as i64;
         if (offset - self.clock_offset).abs() > CLOCK_STEP_NS {
             self.clock_offset = offset;
-            self.reorder.push_unnumbered(Event {
-                seq: self.reorder.next(),
-                at: now,
-                cpu: 0,
-                actor: RawTask::default(),
-                actor_comm: Comm::default(),
-                subject: None,
-                kind: EventKind::ClockAnchor { unix_ns },
-            });
+            self.reorder.push_unnumbered(self.anchor(now, unix_ns));
+        }
+    }
+
+    fn anchor(&self, at: BootNs, unix_ns: i64) -> Event {
+        Event {
+            seq: self.reorder.next(),
+            at,
+            cpu: 0,
+            actor: RawTask::default(),
+            actor_comm: Comm::default(),
+            subject: None,
+            kind: EventKind::ClockAnchor { unix_ns },
         }
     }
 }

@@ -63,6 +63,11 @@ pub(super) fn terminal_use(signal: Signal, call: Option<Call>, tty: Option<TtyKe
     }
 }
 
+/// The stops among those that were expected: a signal may have stopped nobody.
+fn lasting(stops: Vec<(PgrpKey, BootNs, BackgroundStop)>) -> Vec<(BackgroundStop, BootNs)> {
+    stops.into_iter().filter(|(_, _, stop)| !stop.stopped.is_empty()).map(|(_, at, stop)| (stop, at)).collect()
+}
+
 /// How such a stop went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -122,13 +127,12 @@ impl BackgroundStops {
 
     /// Time has passed; gives the stops that have lasted too long.
     pub fn due(&mut self, now: &Now<'_>) -> Vec<(BackgroundStop, BootNs)> {
-        let due = self.waiting.due(now.at).into_iter();
-        due.filter(|(_, _, stop)| !stop.stopped.is_empty()).map(|(_, at, stop)| (stop, at)).collect()
+        lasting(self.waiting.due(now.at))
     }
 
-    /// The capture has ended; gives the stops that still last.
-    pub fn end(&mut self) -> Vec<BackgroundStop> {
-        self.waiting.drain().map(|(_, stop)| stop).filter(|stop| !stop.stopped.is_empty()).collect()
+    /// The capture has ended; gives the stops that last, and when they would have done so for too long.
+    pub fn end(&mut self) -> Vec<(BackgroundStop, BootNs)> {
+        lasting(self.waiting.rest())
     }
 
     fn sent(&mut self, now: &Now<'_>, by: ProcKey, group: PgrpKey, change: &Change) {

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    Draft, Evidence, Finding, NEVER, Now, Question, RULES, Rule, Subject, Watch,
+    Draft, Evidence, Finding, NEVER, Now, Question, RULES, Rule, Subject, Undecided, Watch,
     kinds::{Kind, own_kind},
     memory::Memory,
 };
@@ -211,7 +211,8 @@ impl Findings {
                 continue;
             }
             for draft in self.drafts.drain(..).filter(|draft| concerns(draft, &now)) {
-                let undecided = undecided(&draft, model, &self.gaps);
+                let lost = undecided(&draft, model, &self.gaps).map(Undecided::Lost);
+                let undecided = lost.or_else(|| too_early(&draft, now.at).map(Undecided::Ended));
                 self.decided.push(finding(rule, draft, &now, undecided));
             }
         }
@@ -229,12 +230,13 @@ enum Step {
     End,
 }
 
-fn finding(rule: &'static Rule, draft: Draft, now: &Now<'_>, undecided: Option<Bounds>) -> Finding {
-    let Draft { severity, subject, about: _, since: _, at, fact, cause, fix, mut evidence } = draft;
+fn finding(rule: &'static Rule, draft: Draft, now: &Now<'_>, undecided: Option<Undecided>) -> Finding {
+    let Draft { severity, subject, about: _, since: _, until, at, fact, cause, fix, mut evidence } = draft;
     evidence.sort_by_key(|evidence| evidence.seq);
     evidence.dedup();
     let severity = if undecided.is_some() { super::Severity::Info } else { severity.min(rule.severity) };
-    Finding { rule, severity, subject, at: at.unwrap_or(now.at), undecided, fact, cause, fix, evidence }
+    let at = at.or(until).map_or(now.at, |at| at.min(now.at));
+    Finding { rule, severity, subject, at, undecided, fact, cause, fix, evidence }
 }
 
 /// When a command is followed, findings are about it or its descendants.
@@ -246,6 +248,11 @@ fn concerns(draft: &Draft, now: &Now<'_>) -> bool {
     now.model.root.is_none()
         || draft.about.iter().any(followed)
         || matches!(&draft.subject, Subject::Process(key, _) if followed(key))
+}
+
+/// From the end of the capture until what the finding rests on is certain.
+fn too_early(draft: &Draft, at: BootNs) -> Option<Bounds> {
+    draft.until.filter(|until| at < *until).map(|until| Bounds { after: at, until })
 }
 
 /// The gap in which the finding could have been refuted.

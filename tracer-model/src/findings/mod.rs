@@ -2,7 +2,8 @@
 //!
 //! A pure, deterministic function of events, what they changed, the model after them, and a bounded memory. Each rule is one
 //! file and one row of [`RULES`]; the doc comment of the file is its manual page. A rule judges by the state after a call and
-//! never by the errno alone. Where records were lost that a rule depends on, its finding is undecided and says so.
+//! never by the errno alone. Where records were lost that a rule depends on, or the recording ended before the time that it
+//! gives had passed, its finding is undecided and says so.
 
 mod answer;
 mod background;
@@ -142,8 +143,8 @@ pub struct Finding {
     pub subject: Subject,
     /// When it was decided.
     pub at: BootNs,
-    /// Records were lost in this interval that could have shown otherwise: the finding is undecided.
-    pub undecided: Option<Bounds>,
+    /// It could be otherwise.
+    pub undecided: Option<Undecided>,
     /// What is the case, in one line.
     pub fact: Words,
     /// Why.
@@ -152,6 +153,15 @@ pub struct Finding {
     pub fix: Words,
     /// The events that it rests on, in order.
     pub evidence: Vec<Evidence>,
+}
+
+/// Why a finding is undecided, and when that was which was not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undecided {
+    /// Records were lost in this interval that could have shown otherwise.
+    Lost(Bounds),
+    /// The recording ended; until then it could have become otherwise.
+    Ended(Bounds),
 }
 
 /// A finding before the engine has looked at what was lost.
@@ -163,6 +173,8 @@ struct Draft {
     about: Vec<ProcKey>,
     /// It rests on what did not happen since this event.
     since: Option<Seq>,
+    /// Nor until then, which is when it was decided.
+    until: Option<BootNs>,
     /// When it was decided; `None`: now.
     at: Option<BootNs>,
     fact: Words,
@@ -183,6 +195,7 @@ impl Draft {
             subject,
             about: Vec::new(),
             since: None,
+            until: None,
             at: None,
             fact,
             cause: Words::default(),
@@ -210,6 +223,12 @@ impl Draft {
     /// What did not happen since this event bears it.
     fn since(mut self, seq: Seq) -> Self {
         self.since = Some(seq);
+        self
+    }
+
+    /// It bears it that nothing did until then: before, it is undecided.
+    fn until(mut self, until: BootNs) -> Self {
+        self.until = Some(until);
         self
     }
 
@@ -365,6 +384,9 @@ impl Now<'_> {
         self.model.process(process).and_then(|process| process.group)
     }
 }
+
+/// What a command leaves behind has this long to end, ns.
+pub const TO_END: u64 = 2 * waiting::SECOND;
 
 /// No deadline.
 const NEVER: BootNs = BootNs(u64::MAX);

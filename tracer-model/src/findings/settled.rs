@@ -48,9 +48,10 @@ impl Settling {
         due.filter_map(|(process, at, reparented)| settled(now, process, at, reparented)).collect()
     }
 
-    /// Those that have at the end of the capture.
+    /// Those that are about to at the end of the capture.
     pub fn end(&mut self, now: &Now<'_>) -> Vec<Settled> {
-        self.0.drain().filter_map(|(process, reparented)| settled(now, process, now.at, reparented)).collect()
+        let rest = self.0.rest().into_iter();
+        rest.filter_map(|(process, at, reparented)| settled(now, process, at, reparented)).collect()
     }
 }
 

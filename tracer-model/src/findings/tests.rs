@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use expect_test::{Expect, expect};
 
 use super::{
-    Finding, Findings, RULES, Severity,
+    Finding, Findings, RULES, Severity, Undecided,
     words::{Word, Words},
 };
 use crate::{
@@ -66,7 +66,11 @@ pub(in crate::findings) fn check_following(root: u32, text: &str, expect: Expect
 
 fn show(finding: &Finding) -> String {
     let Finding { rule, severity, at, undecided, fact, cause, fix, evidence, .. } = finding;
-    let undecided = undecided.map(|_| " undecided").unwrap_or_default();
+    let undecided = match undecided {
+        Some(Undecided::Lost(_)) => " undecided",
+        Some(Undecided::Ended(_)) => " too-early",
+        None => "",
+    };
     let evidence: Vec<String> =
         evidence.iter().map(|it| format!("  seen  #{} {}\n", it.seq.0, plain(&it.text()))).collect();
     let evidence = evidence.concat();
@@ -136,4 +140,46 @@ fn a_gap_after_the_signal_leaves_a_death_undecided() {
           seen  #9 11 bash dies of SIGTERM
     "]],
     );
+}
+
+/// Histories after which a rule gives somebody a time, and does not know what becomes of it when the recording ends before.
+const TOO_EARLY: [(&str, &str); 10] = [
+    ("JC101", "10: fork 11\n11: exec cat\n10: setpgid(11,11) = -13\n"),
+    ("JC103", "10: fork 11\n11: setpgid(0,0) = 0\n11: exec daemon\n11: setsid() = -1\n"),
+    ("JC201", "10: fork 11 {tty=pts/0}\n11: setpgid(0,0) = 0\n11: SIGTTIN -> 11 kernel\n11: stops SIGTTIN\n"),
+    ("JC202", "10: fork 11 {tty=pts/0}\n11: setpgid(0,0) = 0\n11: SIGTTOU -> 11 kernel\n11: stops SIGTTOU\n"),
+    (
+        "JC301",
+        "10: fork 11\n11: setpgid(0,0) = 0\n11: fork 12\n12: setsid() = 12\n50: > kill(-11,SIGTERM)\n50: SIGTERM -> 11\n",
+    ),
+    ("JC302", "10: fork 11\n11: fork 12\n10: > kill(11,SIGTERM)\n10: SIGTERM -> 11\n11: exit SIGTERM\n11: dead\n"),
+    (
+        "JC306",
+        "10: fork 11 {tty=pts/0}\n11: setpgid(0,0) = 0\n10: ioctl(255,TIOCSPGRP,0,11) = 0\n11: exec ninja\n11: fork 12\n\
+         12: setpgid(0,0) = 0\n77(kworker): SIGTSTP -> 11 kernel\n11: stops SIGTSTP\n",
+    ),
+    ("JC403", "10: fork 11\n11: setpgid(0,0) = 0\n11: fork 12\n11: exit 0\n11: dead\n"),
+    (
+        "JC501",
+        "10: fork 11 {tty=pts/0}\n11: exec launcher\n11: fork 12\n11: exit 0\n11: dead\n12: takes SIGWINCH 0 handler\n",
+    ),
+    (
+        "JC604",
+        "50: fork 60 {pp=50 ns=4026532000/1/1/0/0}\n10: fork 11\n11: exec nsenter\n11: fork 12 {ns=4026532000/1/7/0/0}\n\
+         12: exec tail\n11: exit SIGSEGV\n11: dead\n",
+    ),
+];
+
+#[test]
+fn what_the_recording_ends_before_is_not_asserted() {
+    for (rule, history) in TOO_EARLY {
+        let root = (rule == "JC403").then_some(11);
+        let of_rule = |text: &str| findings(root, text).into_iter().find(|finding| finding.rule.id == rule);
+        let early = of_rule(history).unwrap_or_else(|| panic!("{rule} does not tell what is open"));
+        assert!(matches!(early.undecided, Some(Undecided::Ended(_))), "{rule}: {}", show(&early));
+        assert_eq!(early.severity, Severity::Info, "{rule}");
+        // The same with nothing that happens for a while.
+        let late = of_rule(&format!("{history}@5000000000 50: takes SIGWINCH 0 handler\n")).unwrap();
+        assert!(late.undecided.is_none() && late.severity > Severity::Info, "{rule}: {}", show(&late));
+    }
 }

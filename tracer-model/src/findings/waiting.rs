@@ -99,6 +99,11 @@ impl<K: Key, T, const MOST: usize> Waiting<K, T, MOST> {
         None
     }
 
+    /// Takes everything, due or not, by key.
+    pub fn rest(&mut self) -> Vec<(K, BootNs, T)> {
+        self.due(NEVER)
+    }
+
     /// Takes everything.
     pub fn drain(&mut self) -> impl Iterator<Item = (K, T)> {
         self.deadlines.clear();

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     capture::ebpf::Mode,
     live::LiveError,
-    placement::{CaptureSide, CommandStatus, Placement, Preparation, Root, launch},
+    placement::{CaptureSide, CommandStatus, Control, Placement, Preparation, Root, launch},
     sink::Sink,
     trace_file::{self, Rotation, Scope, Unwritten},
 };
@@ -245,14 +245,15 @@ impl Session {
             let wake = pacer.wake(&self.engine).await;
             self.engine.pump(self.engine.last_seq())?;
             self.signals.tell(side, self.engine.live().model());
-            let ended = side.next_control().is_some();
+            let control = side.next_control();
             // Somebody ends the capture process itself: the command goes on alone.
-            if ended || wake == Wake::Terminated {
+            if control.is_some() || wake == Wake::Terminated {
                 self.engine.catch_up(&mut pacer).await?;
-                if ended {
+                if matches!(control, Some(Control::CommandEnded(_))) {
+                    self.engine.outlive(&mut pacer).await?;
                     self.engine.come_to_rest(&mut pacer).await?;
                 }
-                return Ok(ended);
+                return Ok(control.is_some());
             }
         }
     }

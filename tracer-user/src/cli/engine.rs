@@ -18,7 +18,11 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::sleep,
 };
-use tracer_model::ids::{BootNs, Pid, ProcKey, Seq};
+use tracer_model::{
+    findings::TO_END,
+    ids::{BootNs, Pid, ProcKey, Seq},
+    state::{Phase, Process},
+};
 
 use super::{
     backend::{Capturing, Pace},
@@ -175,6 +179,19 @@ impl Engine {
         let until = self.last_seq();
         while !self.pump(until)? {
             pacer.soon().await;
+        }
+        Ok(())
+    }
+
+    /// Gives what the command left behind the time to end, as the rules have it.
+    pub async fn outlive(&mut self, pacer: &mut Pacer) -> Result<(), LiveError> {
+        let until = Instant::now() + Duration::from_nanos(TO_END);
+        let alive = |it: &Process| it.followed && it.phase == Phase::Alive;
+        while Instant::now() < until && self.live.model().processes().any(alive) {
+            if pacer.wake(self).await != Wake::Read {
+                break;
+            }
+            self.pump(self.last_seq())?;
         }
         Ok(())
     }

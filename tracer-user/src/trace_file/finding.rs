@@ -4,7 +4,8 @@
 
 use serde::Serialize;
 use tracer_model::{
-    findings::{Finding, Subject, Words},
+    delta::Bounds,
+    findings::{Finding, Subject, Undecided, Words},
     ids::BootNs,
 };
 
@@ -22,7 +23,7 @@ pub(super) struct FileFinding {
     name: &'static str,
     severity: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    undecided: Option<FileInterval>,
+    undecided: Option<FileUndecided>,
     subject: FileSubject,
     fact: String,
     cause: String,
@@ -36,10 +37,12 @@ pub(super) struct FileFinding {
     evidence: Vec<FileEvidence>,
 }
 
+/// When that was which was not seen, and why it was not.
 #[derive(Serialize)]
-struct FileInterval {
+struct FileUndecided {
     from: i64,
     until: i64,
+    why: &'static str,
 }
 
 #[derive(Serialize)]
@@ -84,7 +87,13 @@ impl FileFinding {
             rule: finding.rule.id,
             name: finding.rule.name,
             severity: finding.severity.name(),
-            undecided: finding.undecided.map(|gap| FileInterval { from: since(gap.after), until: since(gap.until) }),
+            undecided: finding.undecided.map(|undecided| {
+                let (why, Bounds { after, until }) = match undecided {
+                    Undecided::Lost(gap) => ("lost", gap),
+                    Undecided::Ended(gap) => ("ended", gap),
+                };
+                FileUndecided { from: since(after), until: since(until), why }
+            }),
             subject,
             fact: words(&finding.fact),
             cause: words(&finding.cause),

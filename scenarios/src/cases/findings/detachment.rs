@@ -93,6 +93,8 @@ pub const HOLDS_PIPE: Scenario = Scenario {
     finds: "
         warning JC403 scenarios
         error JC404 helper
+        warning JC504 helper
+        warning JC505 helper
         info JC501 helper
     ",
     ..Scenario::DEFAULT

@@ -4,8 +4,10 @@ use nix::unistd::getppid;
 
 use crate::kit::{clone3::spawn_and_wait, prelude::*, process::adopt};
 
-/// How long what is left behind lives after the command, so that the recorder sees it alive at its end.
-const LIVES_MS: u64 = 1500;
+/// How long what is left behind lives after the command: for longer than the two seconds that it has to end.
+const LIVES_MS: u64 = 6000;
+/// How long what it holds may take to be read, and told.
+const LOOKED_AT_MS: u64 = 3000;
 
 /// A child in the command's own group.
 pub const LEFT: Scenario = Scenario {
@@ -159,8 +161,7 @@ fn holds_terminal() -> Result<()> {
     })?;
     let back = Child::known(number.hear()?, "back");
     shell.succeeds()?;
-    // Until what it holds has been read, and told.
-    let_pass(2 * LIVES_MS);
+    let_pass(LOOKED_AT_MS);
     back.runs()?;
     back.end()
 }

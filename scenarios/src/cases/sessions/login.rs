@@ -23,8 +23,8 @@ pub const CASE: Scenario = Scenario {
         with four: session three, terminal
     ",
     finds: "
-        warning JC103 four
-        warning JC103 eight
+        info JC103 four
+        info JC103 eight
     ",
     ..Scenario::DEFAULT
 };

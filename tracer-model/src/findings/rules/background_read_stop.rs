@@ -24,7 +24,7 @@ impl Watch for BackgroundRead {
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.0.due(now).into_iter().map(|(stop, at)| draft(now, stop, Outcome::Stopped, at)));
+        out.extend(self.0.due(now).into_iter().map(|(stop, at)| draft(now, stop, Outcome::Stopped, at).until(at)));
     }
 
     fn next(&self) -> BootNs {
@@ -32,7 +32,7 @@ impl Watch for BackgroundRead {
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.0.end().into_iter().map(|stop| draft(now, stop, Outcome::Stopped, now.at)));
+        out.extend(self.0.end().into_iter().map(|(stop, at)| draft(now, stop, Outcome::Stopped, at).until(at)));
     }
 }
 

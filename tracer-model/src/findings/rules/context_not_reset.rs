@@ -119,7 +119,7 @@ mod tests {
                   why   it is as 11 redis had it when it was started
                   fix   chdir("/"), umask, default signal actions and an empty signal mask, a clean environment
                   seen  #14 /proc of 12 redis is read
-                info JC502 still-session-leader @1000001000: 12 redis runs detached and leads its session 12
+                info too-early JC502 still-session-leader @1000001000: 12 redis runs detached and leads its session 12
                   why   it called setsid and did not fork again: an open of a terminal without O_NOCTTY would give it a controlling one
                   fix   fork again after setsid, or open terminals with O_NOCTTY
                   seen  #10 12 redis: setsid, leads new session and group 12

@@ -91,7 +91,7 @@ mod tests {
               seen  #6 60 runsv forks 11
               seen  #10 12 nginx: setsid, leads new session and group 12
               seen  #11 11 nginx exits 0
-            info JC502 still-session-leader @1000010000: 12 nginx runs detached and leads its session 12
+            info too-early JC502 still-session-leader @1000010000: 12 nginx runs detached and leads its session 12
               why   it called setsid and did not fork again: an open of a terminal without O_NOCTTY would give it a controlling one
               fix   fork again after setsid, or open terminals with O_NOCTTY
               seen  #10 12 nginx: setsid, leads new session and group 12

@@ -54,7 +54,7 @@ impl Watch for EarlyLeaderExit {
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.0.due(now.at).into_iter().map(|(group, at, joined)| draft(now, group, joined, None).at(at)));
+        out.extend(self.0.due(now.at).into_iter().map(|(group, at, joined)| draft(now, group, joined, None).until(at)));
     }
 
     fn next(&self) -> BootNs {
@@ -62,7 +62,7 @@ impl Watch for EarlyLeaderExit {
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.0.drain().map(|(group, joined)| draft(now, group, joined, None)));
+        out.extend(self.0.rest().into_iter().map(|(group, at, joined)| draft(now, group, joined, None).until(at)));
     }
 }
 

@@ -53,7 +53,7 @@ impl Watch for GroupKillEscape {
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         for (intent, at, kill) in self.0.due(now.at) {
-            out.extend(draft(now, intent, kill).map(|draft| draft.at(at)));
+            out.extend(draft(now, intent, kill).map(|draft| draft.until(at)));
         }
     }
 
@@ -62,8 +62,9 @@ impl Watch for GroupKillEscape {
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        let drafts = self.0.drain().filter_map(|(intent, kill)| draft(now, intent, kill));
-        out.extend(drafts.collect::<Vec<_>>());
+        for (intent, at, kill) in self.0.rest() {
+            out.extend(draft(now, intent, kill).map(|draft| draft.until(at)));
+        }
     }
 }
 

@@ -69,7 +69,7 @@ mod tests {
               fix   close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) before exec, or O_CLOEXEC where they are opened
               seen  #8 11 redis forks 12
               seen  #14 /proc of 12 redis is read
-            info JC502 still-session-leader @1000001000: 12 redis runs detached and leads its session 12
+            info too-early JC502 still-session-leader @1000001000: 12 redis runs detached and leads its session 12
               why   it called setsid and did not fork again: an open of a terminal without O_NOCTTY would give it a controlling one
               fix   fork again after setsid, or open terminals with O_NOCTTY
               seen  #10 12 redis: setsid, leads new session and group 12

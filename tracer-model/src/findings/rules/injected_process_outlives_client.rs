@@ -45,7 +45,7 @@ impl Watch for OutlivesClient {
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.0.due(now.at).into_iter().filter_map(|(process, at, it)| Some(draft(now, process, it)?.at(at))));
+        out.extend(self.0.due(now.at).into_iter().filter_map(|(process, at, it)| Some(draft(now, process, it)?.until(at))));
     }
 
     fn next(&self) -> BootNs {
@@ -53,8 +53,7 @@ impl Watch for OutlivesClient {
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        let drafts = self.0.drain().filter_map(|(process, client)| draft(now, process, client));
-        out.extend(drafts.collect::<Vec<_>>());
+        out.extend(self.0.rest().into_iter().filter_map(|(process, at, it)| Some(draft(now, process, it)?.until(at))));
     }
 }
 

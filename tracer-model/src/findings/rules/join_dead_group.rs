@@ -66,7 +66,7 @@ impl Watch for JoinDeadGroup {
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.0.due(now.at).into_iter().map(|(_, at, join)| join.draft(now).at(at)));
+        out.extend(self.0.due(now.at).into_iter().map(|(_, at, join)| join.draft(now).until(at)));
     }
 
     fn next(&self) -> BootNs {
@@ -74,7 +74,7 @@ impl Watch for JoinDeadGroup {
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.0.drain().map(|(_, join)| join.draft(now)));
+        out.extend(self.0.rest().into_iter().map(|(_, at, join)| join.draft(now).until(at)));
     }
 }
 

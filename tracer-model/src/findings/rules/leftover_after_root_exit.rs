@@ -14,6 +14,7 @@
 
 use super::{
     super::{
+        TO_END,
         answer::{Class, Place, class},
         memory::Received,
     },
@@ -43,14 +44,14 @@ impl Watch for Leftovers {
             {
                 let place = Place { group: root.group, session: root.session };
                 let root = Root { place, seq: now.seq, exited: now.evidence_of(change) };
-                self.0.put(process, after(now.at, 2 * SECOND), root);
+                self.0.put(process, after(now.at, TO_END), root);
             }
         }
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         for (process, at, root) in self.0.due(now.at) {
-            out.extend(draft(now, process, root).map(|draft| draft.at(at)));
+            out.extend(draft(now, process, root).map(|draft| draft.until(at)));
         }
     }
 
@@ -59,8 +60,9 @@ impl Watch for Leftovers {
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        let drafts = self.0.drain().filter_map(|(process, root)| draft(now, process, root));
-        out.extend(drafts.collect::<Vec<_>>());
+        for (process, at, root) in self.0.rest() {
+            out.extend(draft(now, process, root).map(|draft| draft.until(at)));
+        }
     }
 }
 

@@ -113,7 +113,7 @@ mod tests {
                   seen  #8 11 make forks 12
                   seen  #10 11 make exits 0
                   seen  #13 /proc of 12 node is read
-                warning JC403 leftover-after-root-exit @13000: 1 process left behind by 11 make
+                info too-early JC403 leftover-after-root-exit @13000: 1 process left behind by 11 make
                   why   the command ended at @10000; alive: 12 node (in the command's group; got no signal)
                   fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
                   seen  #8 11 make forks 12
@@ -134,7 +134,7 @@ mod tests {
                   seen  #8 11 make forks 12
                   seen  #10 11 make exits 0
                   seen  #12 /proc of 12 node is read
-                warning JC403 leftover-after-root-exit @12000: 1 process left behind by 11 make
+                info too-early JC403 leftover-after-root-exit @12000: 1 process left behind by 11 make
                   why   the command ended at @10000; alive: 12 node (in the command's group; got no signal)
                   fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
                   seen  #8 11 make forks 12
@@ -149,7 +149,7 @@ mod tests {
             11,
             &format!("{STEP}inspected 12 left fd=1:null:6:4:w:/dev/null fd=3:pipe:10:77:r:pipe:[77] fd=4:pipe:10:99:w:pipe:[99]"),
             expect![[r"
-                warning JC403 leftover-after-root-exit @12000: 1 process left behind by 11 make
+                info too-early JC403 leftover-after-root-exit @12000: 1 process left behind by 11 make
                   why   the command ended at @10000; alive: 12 node (in the command's group; got no signal)
                   fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
                   seen  #8 11 make forks 12

@@ -61,7 +61,7 @@ impl Watch for LostRace {
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.0.due(now.at).into_iter().map(|(target, at, late)| draft(now, target, late).at(at)));
+        out.extend(self.0.due(now.at).into_iter().map(|(target, at, late)| draft(now, target, late).until(at)));
     }
 
     fn next(&self) -> BootNs {
@@ -69,7 +69,7 @@ impl Watch for LostRace {
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.0.drain().map(|(target, late)| draft(now, target, late)));
+        out.extend(self.0.rest().into_iter().map(|(target, at, late)| draft(now, target, late).until(at)));
     }
 }
 

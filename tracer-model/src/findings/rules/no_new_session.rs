@@ -68,7 +68,7 @@ fn draft(now: &Now<'_>, settled: Settled) -> Option<Draft> {
         .seen(life.forked.clone())
         .seen(ended.exited.clone())
         .seen(reparented)
-        .at(at);
+        .until(at);
     Some(draft)
 }
 

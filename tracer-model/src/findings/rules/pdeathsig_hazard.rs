@@ -128,7 +128,7 @@ mod tests {
                   fix   after prctl, compare getppid() with the parent's number from before the fork
                   seen  #7 11 bash exits 0
                   seen  #10 12 bash: SetParentDeathSignal { signal: 9 }
-                info JC501 no-new-session @200000000: 12 bash was left running by 11 bash in session 10
+                info too-early JC501 no-new-session @200000000: 12 bash was left running by 11 bash in session 10
                   why   its parent forked it and ended, as for a daemon, but it never called setsid: it is in the session with pts/0: Ctrl-C there can reach it, and it can end with the session
                   fix   call setsid after the fork
                   seen  #6 11 bash forks 12

@@ -78,7 +78,11 @@ impl Watch for SessionEnd {
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.0.drain().map(|(session, ended)| draft(now, session, ended)));
+        for (session, at, ended) in self.0.rest() {
+            let open = ended.members.iter().any(|member| now.is_alive(*member));
+            let draft = draft(now, session, ended);
+            out.push(if open { draft.until(at) } else { draft });
+        }
     }
 }
 
@@ -224,7 +228,7 @@ mod tests {
                   fix   to outlive its terminal: nohup, setsid, or a terminal multiplexer
                   seen  #16 SIGHUP to 11 vi: from the kernel, because session leader 10 bash exited
                   seen  #18 11 vi dies of SIGHUP
-                info JC406 session-end-report @18000: session 10 on pts/0 ended: its leader 10 bash exited and left 2 others
+                info too-early JC406 session-end-report @18000: session 10 on pts/0 ended: its leader 10 bash exited and left 2 others
                   why   11 vi got SIGHUP from the kernel and died of it, 12 make was not told and lives on; whether it holds pts/0 was not seen
                   fix   to outlive a terminal: nohup, setsid, or a multiplexer
                   seen  #15 10 bash exits 0
@@ -256,7 +260,7 @@ mod tests {
               seen  #9 10 bash exits 0
         "]]);
         check(&format!("{left}{later}"), expect![[r"
-            info JC406 session-end-report @4000000000: session 10 on pts/0 ended: its leader 10 bash exited and left 1 other
+            info JC406 session-end-report @2100009000: session 10 on pts/0 ended: its leader 10 bash exited and left 1 other
               why   12 make was not told and lives on; whether it holds pts/0 was not seen
               fix   to outlive a terminal: nohup, setsid, or a multiplexer
               seen  #9 10 bash exits 0

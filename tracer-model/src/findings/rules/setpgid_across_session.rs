@@ -58,7 +58,7 @@ impl Watch for AcrossSession {
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.setsid.due(now.at).into_iter().map(|(caller, at, entry)| setsid(now, caller, entry).at(at)));
+        out.extend(self.setsid.due(now.at).into_iter().map(|(caller, at, entry)| setsid(now, caller, entry).until(at)));
         self.before_exec.due(now.at);
     }
 
@@ -67,7 +67,7 @@ impl Watch for AcrossSession {
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.setsid.drain().map(|(caller, entry)| setsid(now, caller, entry)));
+        out.extend(self.setsid.rest().into_iter().map(|(caller, at, entry)| setsid(now, caller, entry).until(at)));
     }
 }
 
@@ -149,8 +149,8 @@ mod tests {
 
     #[test]
     fn a_group_leader_that_stays_in_its_session_is_a_warning() {
-        check("10: fork 11\n11: setpgid(0,0) = 0\n11: exec daemon\n11: setsid() = -1\n", expect![[r"
-            warning JC103 setpgid-across-session @10000: 11 daemon: setsid failed: errno 1
+        check("10: fork 11\n11: setpgid(0,0) = 0\n11: exec daemon\n11: setsid() = -1\n@2000000000 50: takes SIGWINCH 0 handler\n", expect![[r"
+            warning JC103 setpgid-across-session @100010000: 11 daemon: setsid failed: errno 1
               why   11 daemon leads process group 11, as every command that an interactive shell starts, and stays in its session
               fix   fork first, and call setsid in the child
               seen  #7 11 bash: setpgid, leads new group 11

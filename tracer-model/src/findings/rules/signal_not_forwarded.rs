@@ -64,10 +64,10 @@ impl Watch for NotForwarded {
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         for (group, at, typed) in self.typed.due(now.at) {
-            out.extend(draft(now, group, typed).map(|draft| draft.at(at)));
+            out.extend(draft(now, group, typed).map(|draft| draft.until(at)));
         }
         for (process, at, sent) in self.sent.due(now.at) {
-            out.extend(kept(now, process, sent).map(|draft| draft.at(at)));
+            out.extend(kept(now, process, sent).map(|draft| draft.until(at)));
         }
     }
 
@@ -76,7 +76,12 @@ impl Watch for NotForwarded {
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.typed.drain().filter_map(|(group, typed)| draft(now, group, typed)).collect::<Vec<_>>());
+        for (group, at, typed) in self.typed.rest() {
+            out.extend(draft(now, group, typed).map(|draft| draft.until(at)));
+        }
+        for (process, at, sent) in self.sent.rest() {
+            out.extend(kept(now, process, sent).map(|draft| draft.until(at)));
+        }
     }
 }
 
@@ -126,7 +131,7 @@ fn kept(now: &Now<'_>, process: ProcKey, sent: Sent) -> Option<Draft> {
     let (children, them) = if left.len() == 1 { ("child ", "did not signal it; it is in ") } else { ("children ", "signalled none of them; they are in ") };
     let fact = say![signal, " was sent to ", name.clone(), " alone, and its ", children, names, " heard nothing of it"];
     let draft = Draft::of(now, process, Severity::Warning, fact)
-        .why(say![name, did, ", and in two seconds ", them, groups(now, &left)])
+        .why(say![name, did, ", and ", them, groups(now, &left)])
         .fix(say!["pass the signal on to each group of the children, or leave them in the own group and signal that"])
         .about(left)
         .since(seq)

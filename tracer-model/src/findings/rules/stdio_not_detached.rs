@@ -78,7 +78,7 @@ mod tests {
                   fix   open 0, 1 and 2 again on /dev/null or a log: </dev/null >>LOG 2>&1
                   seen  #8 11 logger forks 12
                   seen  #14 /proc of 12 logger is read
-                info JC502 still-session-leader @1000001000: 12 logger runs detached and leads its session 12
+                info too-early JC502 still-session-leader @1000001000: 12 logger runs detached and leads its session 12
                   why   it called setsid and did not fork again: an open of a terminal without O_NOCTTY would give it a controlling one
                   fix   fork again after setsid, or open terminals with O_NOCTTY
                   seen  #10 12 logger: setsid, leads new session and group 12

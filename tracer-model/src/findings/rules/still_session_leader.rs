@@ -58,7 +58,7 @@ fn draft(now: &Now<'_>, settled: &Settled) -> Option<Draft> {
         .seen(life.moved.clone())
         .seen(now.memory.life(settled.launcher).and_then(|life| life.exited.clone()))
         .seen(settled.reparented.clone().filter(|_| life.moved.is_none()))
-        .at(settled.at);
+        .until(settled.at);
     Some(draft)
 }
 

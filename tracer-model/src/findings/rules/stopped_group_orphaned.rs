@@ -45,7 +45,7 @@ impl Watch for StoppedOrphaned {
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.0.due(now.at).into_iter().map(|(group, at, orphan)| draft(now, group, orphan).at(at)));
+        out.extend(self.0.due(now.at).into_iter().map(|(group, at, orphan)| draft(now, group, orphan, " survived").at(at)));
     }
 
     fn next(&self) -> BootNs {
@@ -53,16 +53,18 @@ impl Watch for StoppedOrphaned {
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        out.extend(self.0.drain().map(|(group, orphan)| draft(now, group, orphan)));
+        let still = " lived when the recording ended";
+        out.extend(self.0.rest().into_iter().map(|(group, _, orphan)| draft(now, group, orphan, still)));
     }
 }
 
-fn draft(now: &Now<'_>, group: PgrpKey, orphan: Orphan) -> Draft {
+/// `live`: what is said of those that live.
+fn draft(now: &Now<'_>, group: PgrpKey, orphan: Orphan, live: &'static str) -> Draft {
     let Orphan { by, members, stopped, evidence } = orphan;
     let names = |list: &[ProcKey]| Words::list(list.iter().map(|key| say![now.name(*key)]));
-    let (died, live): (Vec<ProcKey>, Vec<ProcKey>) = members.iter().partition(|member| now.has_ended(**member));
+    let (died, living): (Vec<ProcKey>, Vec<ProcKey>) = members.iter().partition(|member| now.has_ended(**member));
     let died = if died.is_empty() { say!["nobody died of it"] } else { say![names(&died), " died of it"] };
-    let live = if live.is_empty() { say![] } else { say!["; ", names(&live), " survived"] };
+    let live = if living.is_empty() { say![] } else { say!["; ", names(&living), live] };
     let are = count(stopped, "member was", "members were");
     Draft::on(Subject::Group(group), Severity::Warning, say!["group ", group, " was orphaned while it was stopped: the kernel sent it SIGHUP and SIGCONT"])
         .why(say![now.name(by), " exited and left nobody who could continue it (", are, " stopped); ", died, live])
@@ -130,7 +132,7 @@ mod tests {
     #[test]
     fn a_running_group_gets_nothing() {
         check(&format!("{JOB}20: exit 0\n20: dead\n"), expect![[r"
-            info JC501 no-new-session @12000: 21 bash was left running by 20 bash in session 10
+            info too-early JC501 no-new-session @12000: 21 bash was left running by 20 bash in session 10
               why   its parent forked it and ended, as for a daemon, but it never called setsid: it is in the session with pts/0: Ctrl-C there can reach it, and it can end with the session
               fix   call setsid after the fork
               seen  #8 20 bash forks 21

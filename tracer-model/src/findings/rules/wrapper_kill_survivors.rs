@@ -53,7 +53,7 @@ impl Watch for WrapperKill {
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         for (process, at, killed) in self.0.due(now.at) {
-            out.extend(draft(now, process, killed).map(|draft| draft.at(at)));
+            out.extend(draft(now, process, killed).map(|draft| draft.until(at)));
         }
     }
 
@@ -62,8 +62,9 @@ impl Watch for WrapperKill {
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        let drafts = self.0.drain().filter_map(|(process, killed)| draft(now, process, killed));
-        out.extend(drafts.collect::<Vec<_>>());
+        for (process, at, killed) in self.0.rest() {
+            out.extend(draft(now, process, killed).map(|draft| draft.until(at)));
+        }
     }
 }
 

@@ -24,8 +24,8 @@ pub(super) fn write(findings: &Folded, races: &Races, header: &Header, out: &mut
         let Finding { rule, severity, undecided, fact, cause, fix, evidence, .. } = finding;
         writeln!(out, "### {} {} {}\n", severity.name(), rule.id, rule.name)?;
         writeln!(out, "{}\n", say(fact))?;
-        if undecided.is_some() {
-            writeln!(out, "- undecided: records were lost that may have shown otherwise")?;
+        if let Some(undecided) = undecided {
+            writeln!(out, "- undecided: {}", super::open(*undecided, base))?;
         }
         writeln!(out, "- why: {}\n- fix: {}", say(cause), say(fix))?;
         for it in evidence {
@@ -64,7 +64,7 @@ pub fn manual() -> String {
         "# Findings\n\nWhat sesstrace says of what went wrong, rule by rule. This text is made from the rules; \
          `sesstrace explain ID` prints a part of it.\n\nA finding has one line of fact, one of cause, one of fix, and the \
          events that it rests on. A rule judges by the state after a call and not by the errno alone. Where records were lost \
-         that could have shown otherwise, a finding is *undecided* and for information only.\n\n| id | name | at most | in a \
+         that could have shown otherwise, or the recording ended before a time had passed that a rule gives, a finding is *undecided* and for information only.\n\n| id | name | at most | in a \
          sentence |\n|---|---|---|---|\n",
     );
     for rule in RULES {

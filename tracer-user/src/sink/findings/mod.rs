@@ -14,7 +14,7 @@ mod suppressed;
 use std::io::{self, Write};
 
 use tracer_model::{
-    findings::{Finding, Races, Severity, Words, words::Word},
+    findings::{Finding, Races, Severity, Undecided, Words, words::Word},
     ids::BootNs,
 };
 
@@ -83,10 +83,8 @@ pub fn write(
         let first = Block { label: &head, text: say(fact), indent: head.len() + 2 };
         first.write(tone(*severity), style, out)?;
     }
-    if let Some(gap) = undecided {
-        let between = format!("between {} and {} ms", time::ms(gap.after, base), time::ms(gap.until, base));
-        let text = format!("records were lost {between}: they may have shown otherwise");
-        Block::below("  open", text).write(Tone::Trouble, style, out)?;
+    if let Some(undecided) = undecided {
+        Block::below("  open", open(*undecided, base)).write(Tone::Trouble, style, out)?;
     }
     Block::below("  why", say(cause)).write(Tone::Plain, style, out)?;
     Block::below("  fix", say(fix)).write(Tone::Plain, style, out)?;
@@ -108,6 +106,21 @@ pub fn write(
         Block::below("  again", text).write(Tone::Plain, style, out)?;
     }
     Ok(())
+}
+
+/// Why a finding is undecided.
+fn open(undecided: Undecided, base: BootNs) -> String {
+    let time = |at: BootNs| format!("{} ms", time::ms(at, base));
+    match undecided {
+        Undecided::Lost(gap) => {
+            let (after, until) = (time(gap.after), time(gap.until));
+            format!("records were lost between {after} and {until}: they may have shown otherwise")
+        }
+        Undecided::Ended(gap) => {
+            let (end, until) = (time(gap.after), time(gap.until));
+            format!("the recording ends at {end}, and until {until} it could have become otherwise")
+        }
+    }
 }
 
 /// A label and its text, wrapped behind it.

@@ -60,7 +60,7 @@ fn a_narrow_terminal_wraps_inside_the_column() {
                        12 cat  group 10  session 10  pts/3  running
                        child of 10 bash
         races        child first  1 time  closest 1 µs
-        findings     1 warning  1 for information
+        findings     2 warnings  1 for information
         warning JC101 lost-setpgid-race
           fact   10 bash could not move 12 cat to group 11: EACCES
           why    12 cat had executed a program 1 µs before this call, and did
@@ -68,6 +68,13 @@ fn a_narrow_terminal_wraps_inside_the_column() {
           fix    call setpgid in the child too, before exec
           seen   3.939 ms  12 cat executes a program
                  3.941 ms  10 bash: setpgid(12, 11) = EACCES
+        warning JC205 dead-foreground-group
+          fact   nobody owns pts/3: Ctrl-C there reaches no process
+          why    group 11 ended at 9.004 ms, and 10 bash has not taken the
+                 terminal back since
+          fix    take the terminal back with tcsetpgrp when the job has ended
+          seen   9.001 ms  11 sleep dies of SIGINT
+                 9.004 ms  10 bash reaps 11 sleep
         20 events, none lost
     "#]]
     .assert_eq(&text);
@@ -111,12 +118,17 @@ fn ascii_has_no_other_characters() {
         left behind  10 bash              group 10  session 10  pts/3  running  parent unknown
                        12 \u{e9}\u{202e}  group 10  session 10  pts/3  running  child of 10 bash
         races        child first  1 time  closest 1 us
-        findings     1 warning  1 for information
+        findings     2 warnings  1 for information
         warning JC101 lost-setpgid-race  10 bash could not move 12 cat to group 11: EACCES
           why    12 cat had executed a program 1 us before this call, and did not call setpgid itself; it stays in group 10
           fix    call setpgid in the child too, before exec
           seen   3.939 ms  12 cat executes a program
                  3.941 ms  10 bash: setpgid(12, 11) = EACCES
+        warning JC205 dead-foreground-group  nobody owns pts/3: Ctrl-C there reaches no process
+          why    group 11 ended at 9.004 ms, and 10 bash has not taken the terminal back since
+          fix    take the terminal back with tcsetpgrp when the job has ended
+          seen   9.001 ms  11 sleep dies of SIGINT
+                 9.004 ms  10 bash reaps 11 sleep
         21 events, none lost
     "#]].assert_eq(&text);
 }
@@ -289,6 +301,11 @@ fn live_output_is_a_line_at_once_with_brackets() {
           fix    call setpgid in the child too, before exec
           seen   3.939 ms  12 cat executes a program
                  3.941 ms  10 bash: setpgid(12, 11) = EACCES
+        warning JC205 dead-foreground-group  nobody owns pts/3: Ctrl-C there reaches no process
+          why    group 11 ended at 9.004 ms, and 10 bash has not taken the terminal back since
+          fix    take the terminal back with tcsetpgrp when the job has ended
+          seen   9.001 ms  11 sleep dies of SIGINT
+                 9.004 ms  10 bash reaps 11 sleep
         20 events, none lost
     "#]].assert_eq(&text);
 }

@@ -65,6 +65,11 @@ fn events(history: &str) -> Vec<Event> {
     dsl::parse(&format!("{SHELL}{history}")).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Some seconds after the last event.
+fn after(events: &[Event]) -> BootNs {
+    BootNs(events.iter().map(|event| event.at.0).max().unwrap_or_default() + 2_500_000_000)
+}
+
 /// What a sink makes of events.
 fn shown(form: &str, header: &Header, events: &[Event], style: Style) -> String {
     let page = Page::default();
@@ -84,6 +89,8 @@ fn shown(form: &str, header: &Header, events: &[Event], style: Style) -> String 
         sink.event(event, &delta, &model).expect("a page never fails");
         rules.take().iter().for_each(|finding| sink.finding(finding).expect("a page never fails"));
     }
+    // Nothing happens for a while, in which what stays as it is is decided.
+    rules.advance(after(events), &model);
     rules.end(&model);
     rules.take().iter().for_each(|finding| sink.finding(finding).expect("a page never fails"));
     sink.end(&model, &summary).expect("a page never fails");
