@@ -33,7 +33,7 @@ pub mod words;
 use std::collections::VecDeque;
 
 pub use self::{
-    answer::{Answer, Asked, Class, Doing, Left, Look, Question},
+    answer::{Answer, Asked, Class, Doing, Left, Look, Place, Question},
     engine::Findings,
     evidence::Evidence,
     intents::{Delivery, Fate, Intent, Sender},

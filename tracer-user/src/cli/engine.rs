@@ -21,13 +21,13 @@ use tokio::{
 use tracer_model::{
     findings::TO_END,
     ids::{BootNs, Pid, ProcKey, Seq},
-    state::{Phase, Process},
 };
 
 use super::{
     backend::{Capturing, Pace},
     exit::{ExpectedError, lines, unwritable},
     inspector::Inspector,
+    place_left::PlaceLeft,
 };
 use crate::{
     capture::{Source, boot_now},
@@ -57,6 +57,7 @@ pub struct Outputs {
 pub struct Engine {
     live: Live,
     inspector: Inspector,
+    place_left: PlaceLeft,
     place: String,
     pace: Pace,
     /// The model is compared with the kernel, whether anything happens or not.
@@ -93,8 +94,9 @@ impl Engine {
     /// Begins the outputs.
     pub fn begin(capturing: Capturing, about: About, outputs: Outputs) -> Result<Self, ExpectedError> {
         let Outputs { recording, mut sinks, place } = outputs;
-        let inspector = Inspector::default();
+        let (inspector, place_left) = (Inspector::default(), PlaceLeft::default());
         sinks.push(Box::new(inspector.clone()));
+        sinks.push(Box::new(place_left.clone()));
         let header = header(&capturing, about);
         let writer = recording.map(|recording| recording.begin(&header)).transpose()?;
         let mut pipeline = Pipeline::begin(&header, writer, sinks).map_err(|error| unwritable(&place, error))?;
@@ -102,7 +104,7 @@ impl Engine {
         let every = pipeline.check().map(|check| check.every());
         pace.tick = every.map_or(pace.tick, |every| every.min(pace.tick));
         let live = Live::new(capturing.source, pipeline, &header).without(capturing.redaction);
-        Ok(Self { live, inspector, place, pace, is_checked: every.is_some() })
+        Ok(Self { live, inspector, place_left, place, pace, is_checked: every.is_some() })
     }
 
     /// Reads and passes on. Returns whether everything up to `until` is through.
@@ -183,11 +185,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives what the command left behind the time to end, as the rules have it.
+    /// Gives what the command left behind where it stood the time to end, as the rules have it. For what has gone to a session of
+    /// its own nobody waits.
     pub async fn outlive(&mut self, pacer: &mut Pacer) -> Result<(), LiveError> {
         let until = Instant::now() + Duration::from_nanos(TO_END);
-        let alive = |it: &Process| it.followed && it.phase == Phase::Alive;
-        while Instant::now() < until && self.live.model().processes().any(alive) {
+        while Instant::now() < until && self.place_left.is_held(self.live.model()) {
             if pacer.wake(self).await != Wake::Read {
                 break;
             }

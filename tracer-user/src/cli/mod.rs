@@ -23,6 +23,7 @@ mod launchers;
 mod leftovers;
 mod live;
 mod man;
+mod place_left;
 mod progress;
 mod ps;
 mod record;

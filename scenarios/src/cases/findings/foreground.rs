@@ -5,7 +5,7 @@ use nix::sys::signal::{kill, killpg};
 
 use crate::kit::{prelude::*, proc::until_state, process::adopt, terminal::CTRL_Z};
 
-/// R36: the shell waits without WUNTRACED.
+/// The shell waits without WUNTRACED.
 pub const FROZEN: Scenario = Scenario {
     name: "frozen-terminal",
     shows: "a shell that waits without WUNTRACED does not see its job stop: the terminal is frozen",
@@ -80,7 +80,7 @@ fn nobody() -> Result<()> {
     })
 }
 
-/// R35: the pager is quicker than the shell.
+/// The pager is quicker than the shell.
 pub const LATE: Scenario = Scenario {
     name: "late-handoff",
     shows: "a pager uses the terminal before the shell has given it to the job: stopped",
@@ -114,7 +114,7 @@ fn late() -> Result<()> {
     })
 }
 
-/// R48: a program whose wrapper has ended goes on asking its terminal.
+/// A program whose wrapper has ended goes on asking its terminal.
 pub const SPINS: Scenario = Scenario {
     name: "orphan-spins",
     shows: "a member of an orphaned background group tries again and again to read the terminal",

@@ -11,8 +11,8 @@ use crate::{
         memory::Life,
         words::{Words, count, say},
     },
-    ids::{BootNs, PgrpKey, ProcKey, SessionKey},
-    state::{Model, Phase},
+    ids::{BootNs, PgrpKey, ProcKey, SessionKey, TtyKey},
+    state::{Model, Phase, Process},
 };
 
 /// How far a process got away from the command that started it.
@@ -79,7 +79,7 @@ impl Findings {
         let now = self.now(&delta, model);
         let root =
             model.root.and_then(|(pid, key)| key.or_else(|| now.memory.with_number(pid).next().map(|it| it.key)));
-        let place = root.map_or(Place { group: None, session: None }, |root| Place::of(&now, root));
+        let place = root.map_or_else(Place::default, |root| Place::of(&now, root));
         let left = model.processes().filter(|it| it.followed && it.phase == Phase::Alive && Some(it.key) != root);
         let mut left: Vec<Left> = left.filter_map(|it| one(&now, it.key, &place)).collect();
         left.sort_by_key(|left| (left.class, left.process));
@@ -101,13 +101,28 @@ impl Findings {
 }
 
 /// Where the command stood when it ended.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::findings) struct Place {
-    pub group: Option<PgrpKey>,
-    pub session: Option<SessionKey>,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub(in crate::findings) group: Option<PgrpKey>,
+    pub(in crate::findings) session: Option<SessionKey>,
+    tty: Option<TtyKey>,
 }
 
 impl Place {
+    /// Where a process stands now.
+    #[must_use]
+    pub fn at(process: &Process) -> Self {
+        Self { group: process.group, session: process.session, tty: process.tty }
+    }
+
+    /// Whether a process of the command lives that has not gone to a session of its own: it is in the command's, or has the same
+    /// controlling terminal. One of which neither is known has not gone.
+    #[must_use]
+    pub fn is_held(&self, model: &Model) -> bool {
+        let is_here = |it: &Process| it.session == self.session || it.tty.is_some() && it.tty == self.tty;
+        model.processes().any(|it| it.followed && it.phase == Phase::Alive && is_here(it))
+    }
+
     fn of(now: &Now<'_>, root: ProcKey) -> Self {
         let life = now.memory.life(root);
         let group = life.and_then(|life| life.groups.back().copied());
@@ -116,7 +131,7 @@ impl Place {
             let group = group.and_then(|group| now.model.group(group));
             group.map(|group| group.session).or_else(|| life.and_then(|life| life.launch_session))
         });
-        Self { group, session }
+        Self { group, session, tty: None }
     }
 }
 

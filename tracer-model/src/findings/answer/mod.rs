@@ -12,8 +12,8 @@ mod tests;
 mod why;
 
 pub(super) use ended::repeated;
-pub use left::{Class, Left};
-pub(super) use left::{Place, class};
+pub(super) use left::class;
+pub use left::{Class, Left, Place};
 pub use look::{Doing, Look};
 pub use reached::{Asked, Question};
 

@@ -8,7 +8,7 @@
 //! session.
 //!
 //! **Not a problem** when all of them are daemons: their own session, no terminal, no parent among what was started:
-//! information only. Two seconds of grace.
+//! information only, and at once. Two seconds of grace for the others.
 //!
 //! Source: POSIX.1-2024 XSH `_exit` (children get a new parent and live on).
 
@@ -36,23 +36,25 @@ struct Root {
 }
 
 impl Watch for Leftovers {
-    fn event(&mut self, now: &Now<'_>, _: &mut Vec<Draft>) {
+    fn event(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
         for change in now.changes() {
             let Change::Exited { process, .. } = *change else { continue };
             if now.model.root.is_some_and(|(_, root)| root == Some(process))
                 && let Some(root) = now.model.process(process)
             {
-                let place = Place { group: root.group, session: root.session };
-                let root = Root { place, seq: now.seq, exited: now.evidence_of(change) };
-                self.0.put(process, after(now.at, TO_END), root);
+                let root = Root { place: Place::at(root), seq: now.seq, exited: now.evidence_of(change) };
+                let left = left(now, process);
+                if !left.is_empty() && are_daemons(now, &left, &root.place) {
+                    out.push(draft(now, process, root, &left));
+                } else {
+                    self.0.put(process, after(now.at, TO_END), root);
+                }
             }
         }
     }
 
     fn due(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        for (process, at, root) in self.0.due(now.at) {
-            out.extend(draft(now, process, root).map(|draft| draft.until(at)));
-        }
+        out.extend(self.0.due(now.at).into_iter().filter_map(|(process, at, root)| lives_on(now, process, at, root)));
     }
 
     fn next(&self) -> BootNs {
@@ -60,29 +62,39 @@ impl Watch for Leftovers {
     }
 
     fn end(&mut self, now: &Now<'_>, out: &mut Vec<Draft>) {
-        for (process, at, root) in self.0.rest() {
-            out.extend(draft(now, process, root).map(|draft| draft.until(at)));
-        }
+        out.extend(self.0.rest().into_iter().filter_map(|(process, at, root)| lives_on(now, process, at, root)));
     }
 }
 
-fn draft(now: &Now<'_>, process: ProcKey, root: Root) -> Option<Draft> {
-    let left: Vec<ProcKey> = now.model.processes().filter(|it| it.followed && it.key != process).map(|it| it.key).collect();
-    let left: Vec<ProcKey> = left.into_iter().filter(|key| now.is_alive(*key)).collect();
-    if left.is_empty() {
-        return None;
-    }
-    let daemons = left.iter().all(|key| class(now, *key, &root.place) == Some(Class::Daemon));
+/// Who lives on when the time to end, until `at`, is over. Of daemons nobody waits for the end.
+fn lives_on(now: &Now<'_>, process: ProcKey, at: BootNs, root: Root) -> Option<Draft> {
+    let left = left(now, process);
+    let daemons = are_daemons(now, &left, &root.place);
+    let draft = (!left.is_empty()).then(|| draft(now, process, root, &left))?;
+    Some(if daemons { draft.at(at) } else { draft.until(at) })
+}
+
+/// Those of the command that live.
+fn left(now: &Now<'_>, command: ProcKey) -> Vec<ProcKey> {
+    let others = now.model.processes().filter(|it| it.followed && it.key != command).map(|it| it.key);
+    others.filter(|key| now.is_alive(*key)).collect()
+}
+
+fn are_daemons(now: &Now<'_>, left: &[ProcKey], place: &Place) -> bool {
+    left.iter().all(|key| class(now, *key, place) == Some(Class::Daemon))
+}
+
+fn draft(now: &Now<'_>, process: ProcKey, root: Root, left: &[ProcKey]) -> Draft {
+    let severity = if are_daemons(now, left, &root.place) { Severity::Info } else { Severity::Warning };
     let fact = say![count(left.len(), "process", "processes"), " left behind by ", root.exited.as_ref().map(|it| now.name_at(it, process))];
     let each = Words::list(left.iter().map(|key| say![now.name(*key), " (", told(now, *key, &root.place), signals(now, *key), ")"]));
-    let draft = Draft::of(now, process, if daemons { Severity::Info } else { Severity::Warning }, fact)
+    Draft::of(now, process, severity, fact)
         .why(say!["the command ended at ", root.exited.as_ref().map(|it| it.at), "; alive: ", each])
         .fix(say!["wait for them or end their groups before the command ends; a daemon needs a session of its own"])
         .about(left.iter().copied())
         .since(root.seq)
         .seen(root.exited)
-        .seen(left.iter().take(4).filter_map(|key| now.memory.life(*key)?.forked.clone()));
-    Some(draft)
+        .seen(left.iter().take(4).filter_map(|key| now.memory.life(*key)?.forked.clone()))
 }
 
 fn told(now: &Now<'_>, key: ProcKey, root: &Place) -> Words {
@@ -144,15 +156,15 @@ mod tests {
             11,
             "10: fork 11\n11: exec redis\n11: fork 12\n12: setsid() = 12 {tty=-}\n11: exit 0\n11: dead\n12: takes SIGWINCH 0 handler\n@3000000000 50: takes SIGWINCH 0 handler\n",
             expect![[r"
+                info JC403 leftover-after-root-exit @10000: 1 process left behind by 11 redis
+                  why   the command ended at @10000; alive: 12 redis (a daemon: own session, no terminal; got no signal)
+                  fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
+                  seen  #7 11 redis forks 12
+                  seen  #10 11 redis exits 0
                 info JC502 still-session-leader @1000011000: 12 redis runs detached and leads its session 12
                   why   it called setsid and did not fork again: an open of a terminal without O_NOCTTY would give it a controlling one
                   fix   fork again after setsid, or open terminals with O_NOCTTY
                   seen  #9 12 redis: setsid, leads new session and group 12
-                  seen  #10 11 redis exits 0
-                info JC403 leftover-after-root-exit @2000010000: 1 process left behind by 11 redis
-                  why   the command ended at @10000; alive: 12 redis (a daemon: own session, no terminal; got no signal)
-                  fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
-                  seen  #7 11 redis forks 12
                   seen  #10 11 redis exits 0
             "]],
         );

@@ -69,16 +69,16 @@ mod tests {
             11,
             &format!("{DAEMON}inspected 12 left fd=3:socket:8:5:rw:socket:[5]\n{LATER}inspected 12 settled fd=3:socket:8:5:rw!:socket:[5]"),
             expect![[r"
+                info JC403 leftover-after-root-exit @10000: 1 process left behind by 11 server
+                  why   the command ended at @10000; alive: 12 server (a daemon: own session, no terminal; got no signal)
+                  fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
+                  seen  #7 11 server forks 12
+                  seen  #10 11 server exits 0
                 info JC507 readiness-order @1000010000: 11 server returned before 12 server listened
                   why   no socket of it listened when the command had ended; fd 3 socket:[5] did when it had settled: who connects in between is refused
                   fix   let the first process exit only when the last one says through a pipe that it listens
                   seen  #10 11 server exits 0
                   seen  #14 /proc of 12 server is read
-                info too-early JC403 leftover-after-root-exit @1000010000: 1 process left behind by 11 server
-                  why   the command ended at @10000; alive: 12 server (a daemon: own session, no terminal; got no signal)
-                  fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
-                  seen  #7 11 server forks 12
-                  seen  #10 11 server exits 0
                 info too-early JC502 still-session-leader @1000010000: 12 server runs detached and leads its session 12
                   why   it called setsid and did not fork again: an open of a terminal without O_NOCTTY would give it a controlling one
                   fix   fork again after setsid, or open terminals with O_NOCTTY
@@ -94,7 +94,7 @@ mod tests {
             11,
             &format!("{DAEMON}inspected 12 left fd=3:socket:8:5:rw!:socket:[5]\n{LATER}inspected 12 settled fd=3:socket:8:5:rw!:socket:[5]"),
             expect![[r"
-                info too-early JC403 leftover-after-root-exit @1000010000: 1 process left behind by 11 server
+                info JC403 leftover-after-root-exit @10000: 1 process left behind by 11 server
                   why   the command ended at @10000; alive: 12 server (a daemon: own session, no terminal; got no signal)
                   fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
                   seen  #7 11 server forks 12

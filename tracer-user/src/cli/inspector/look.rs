@@ -64,7 +64,10 @@ impl Look<'_> {
         }
         let start = |pid| procfs::read_stat(pid).map_or(BootNs(0), |state| state.id.start);
         let tasks = waiting.into_iter().map(|pid| RawTask { pid, tid: Tid(pid.0), start: start(pid) });
-        let waiting: Vec<Seen> = tasks.map(|task| self.of(task, Moment::Left)).collect();
+        // What was seen of them goes before, and so it is with the number of what it explains: something may have happened between.
+        let before = looks.first().map(|it| it.seq);
+        let waiting = tasks.map(|task| self.of(task, Moment::Left));
+        let waiting: Vec<Seen> = waiting.map(|seen| Seen { seq: before.unwrap_or(seen.seq), ..seen }).collect();
         waiting.into_iter().chain(looks).map(item).collect()
     }
 

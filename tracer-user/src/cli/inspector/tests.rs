@@ -1,8 +1,14 @@
 //! Whose time comes after which events.
 
+use std::{
+    cell::Cell,
+    process::{Command, Stdio},
+};
+
 use tracer_model::dsl;
 
 use super::{plan::LOOKS, *};
+use crate::capture::inspect::Pipes;
 
 /// What is waited for after these events, with the moment, when the machine is watched.
 fn waited_for(text: &str) -> Vec<(u32, Moment)> {
@@ -45,4 +51,41 @@ fn a_refused_call_is_looked_at_once_for_each_descriptor_of_a_program() {
     assert_eq!(looked_at(&format!("{shell}{}10: exec /bin/cat\n{}", call(7), call(7))), 2);
     let all: String = (0..20).map(call).collect();
     assert_eq!(looked_at(&format!("{shell}{all}")), LOOKS);
+}
+
+#[test]
+fn whoever_reads_is_told_before_who_writes_whatever_happens_between_the_looks() {
+    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (left, own) = (child.id(), std::process::id());
+    let mut model = Model::default();
+    model.follow(Pid(1_000_001));
+    let start = procfs::read_stat(Pid(left)).unwrap().id.start;
+    let history = format!(
+        "snapshot 1000001 sh {{pp=1}}\nsnapshot {left} cat {{pp=1000001}}\nsnapshot-end partial\n1000001: exit 0\n1000001: dead\n"
+    );
+    for mut event in dsl::parse(&history).unwrap() {
+        // What is looked at is a process of this machine.
+        if let Some(state) = event.subject.as_mut().filter(|state| state.id.pid == Pid(left)) {
+            state.id.start = start;
+        }
+        model.apply(&event);
+    }
+    let task = RawTask { pid: Pid(left), tid: Tid(left), start: BootNs(0) };
+    let launch = inspect::inspect(task, Moment::Launch, &mut Sockets::default());
+    let mut outputs = Pipes::default();
+    outputs.add(launch.descriptor(1));
+    // Every look is at a later number than the one before.
+    let seq = Cell::new(100);
+    let last = || Seq(seq.replace(seq.get() + 1));
+    let items = Look { model: &model, sockets: Sockets::default(), last: &last }.left(&outputs);
+    let told = |item: &Item| match item {
+        Item::Unnumbered(Event { seq, kind: EventKind::Inspected(it), .. }) => (seq.0, it.task.pid.0),
+        Item::Event(_) | Item::Skip { .. } | Item::Unnumbered(_) => panic!("{item:?}"),
+    };
+    let mut told: Vec<(u64, u32)> = items.iter().map(told).collect();
+    // As they are put in order: by number, and of the same number as they came.
+    told.sort_by_key(|(seq, _)| *seq);
+    assert_eq!(told.iter().map(|(_, pid)| *pid).collect::<Vec<_>>(), [own, left]);
+    drop(child.stdin.take());
+    child.wait().unwrap();
 }

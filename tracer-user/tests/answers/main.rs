@@ -1,7 +1,15 @@
 //! What `leftovers`, `why` and `who-killed` answer of the same program under the probes and under ptrace: the same, but for the row
 //! that says what a tracer does not see. A backend that does not work here is skipped, and that said, unless `SESSTRACE_REQUIRE` contains it.
 
-#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod outlive;
 
 use std::{
     path::Path,
@@ -14,11 +22,15 @@ fn text(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
 }
 
-fn sesstrace(here: &Path, arguments: &[&str]) -> Output {
+fn command(here: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sesstrace"));
     command.args(arguments).current_dir(here).stdin(Stdio::null());
     command.env("XDG_CONFIG_HOME", here).env("XDG_STATE_HOME", here).env("TMPDIR", here).env("LC_ALL", "C.UTF-8");
-    command.output().unwrap()
+    command
+}
+
+fn sesstrace(here: &Path, arguments: &[&str]) -> Output {
+    command(here, arguments).output().unwrap()
 }
 
 /// Whether a backend works here. If it must and does not, that is a failure.
