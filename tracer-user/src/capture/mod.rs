@@ -85,9 +85,9 @@ pub trait Source {
     /// Descriptors that become readable when [`Self::poll`] is worth calling before the next tick of the consumer's timer.
     fn fds(&self) -> Vec<BorrowedFd<'_>>;
 
-    /// Whether its descriptors tell of whatever there is to be had, so that nobody need look while they are silent. As given: they
-    /// do not.
-    fn tells_all(&self) -> bool {
+    /// The consumer is about to wait for long. Whether its descriptors tell of whatever there is to be had from now until the next
+    /// [`Self::poll`], so that nobody need look while they are silent. As given: they do not.
+    fn rest(&self) -> bool {
         false
     }
 

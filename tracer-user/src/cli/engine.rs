@@ -120,9 +120,9 @@ impl Engine {
         self.live.feed([launch]);
     }
 
-    /// Whether nothing is to be done before the source says that something happened.
-    fn can_rest(&self) -> bool {
-        !self.is_checked && self.inspector.is_quiet() && self.live.source().tells_all()
+    /// The consumer is about to wait for long. Whether nothing is to be done before the source says that something happened.
+    fn rest(&self) -> bool {
+        self.live.source().rest() && !self.is_checked && self.inspector.is_quiet()
     }
 
     /// Whether everything that is followed has settled.
@@ -335,8 +335,11 @@ impl Pacer {
         const LEAST: Duration = Duration::from_millis(1);
         const NEVER: Duration = Duration::MAX;
         let Self { tick, news, gather, rests, source, other, end: EndSignals { terminate, interrupt, .. } } = self;
-        let tick = if news.elapsed() < AFTERWARDS { SOON.min(*tick) } else { *tick };
-        let tick = if *rests && engine.can_rest() { NEVER } else { tick };
+        let tick = match news.elapsed() < AFTERWARDS {
+            true => SOON.min(*tick),
+            false if engine.rest() && *rests => NEVER,
+            false => *tick,
+        };
         let tick = engine.live.due().map_or(tick, |due| tick.min(due.max(LEAST)));
         let tick = if engine.inspector.is_due(boot_now()) { LEAST } else { tick };
         tokio::select! {

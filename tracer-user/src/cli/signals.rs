@@ -3,7 +3,12 @@
 //! The probes see every call that signals the waiter, and to whom else it went. ptrace does not see the waiter: it sees what is
 //! delivered to the command, and the waiter takes silence to mean that it alone was signalled. Must not: send signals.
 
-use std::{cell::RefCell, io, rc::Rc};
+use std::{
+    cell::RefCell,
+    io,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use tracer_model::{
     delta::{Change, Delta, SignalPath},
@@ -18,6 +23,9 @@ use crate::{
     sink::Sink,
     trace_file::{Header, Summary},
 };
+
+/// How often the waiter is looked at, at most: where much happens that costs more than what it finds.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Notes what happens to the waiter and the command.
 #[derive(Clone)]
@@ -36,13 +44,25 @@ struct Stops {
     command_stopped: bool,
     /// The waiter was stopped when it was last looked at.
     waiter_was_stopped: bool,
+    /// When that was.
+    looked: Option<Instant>,
 }
 
 impl Stops {
+    fn is_due(&self) -> bool {
+        self.looked.is_none_or(|looked| looked.elapsed() > LOOK_EVERY)
+    }
+
+    /// The command got SIGCONT from the waiter, which passes on what continued it: a stop that is found now is another one, with
+    /// or without the command.
+    fn waiter_went_on(&mut self) {
+        *self = Self { looked: self.looked, ..Self::default() };
+    }
+
     /// Looks at the waiter. Returns whether it was stopped alone: SIGSTOP cannot be caught, so that nothing else says so.
     fn look(&mut self, waiter_is_stopped: bool, command_is_stopped: bool) -> bool {
         let alone = waiter_is_stopped && !self.waiter_was_stopped && !command_is_stopped && !self.command_stopped;
-        *self = Self { command_stopped: false, waiter_was_stopped: waiter_is_stopped };
+        *self = Self { command_stopped: false, waiter_was_stopped: waiter_is_stopped, looked: Some(Instant::now()) };
         alone
     }
 }
@@ -59,7 +79,7 @@ impl Signals {
         for (signal, sender, reach) in self.seen.borrow_mut().drain(..) {
             side.waiter_was_signalled(signal, sender, reach);
         }
-        if let Some(stops) = &self.stops {
+        if let Some(stops) = self.stops.as_ref().filter(|stops| stops.borrow().is_due()) {
             let waiter_is_stopped = procfs::read_stat(self.waiter).is_some_and(|waiter| waiter.is_stopped());
             // It may be in a stop that its tracer has not told of yet: that is seen at the next look.
             if waiter_is_stopped && procfs::is_in_trace_stop(self.root) {
@@ -108,6 +128,9 @@ impl Signals {
         if let EventKind::SignalGenerated(sent) = event.kind
             && sent.signal != Signal::CHLD
         {
+            if sent.signal == Signal::CONT && event.actor.pid == self.waiter {
+                stops.borrow_mut().waiter_went_on();
+            }
             // Who sent it is not needed, and not always known.
             self.seen.borrow_mut().push((sent.signal, Pid(0), Reach::CommandToo));
         }
@@ -149,6 +172,15 @@ mod tests {
         assert!(!stops.look(false, false));
         assert!(stops.look(true, false), "kill -STOP of the waiter");
         assert!(!stops.look(true, false), "once");
+    }
+
+    #[test]
+    fn a_waiter_that_went_on_between_two_looks_is_stopped_anew() {
+        let mut stops = Stops::default();
+        assert!(stops.look(true, false));
+        stops.command_stopped = true;
+        stops.waiter_went_on();
+        assert!(stops.look(true, false));
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::{
     fs,
     os::unix::process::CommandExt as _,
     process::{Child, Stdio},
+    thread,
+    time::Duration,
 };
 
 use crate::{
@@ -124,15 +126,34 @@ fn a_command_that_left_the_group_gets_what_the_group_gets_once() {
     assert_eq!(witness.end(), ("exit 7".to_owned(), "INT\n".to_owned()));
 }
 
+fn is_stopped(pid: i32) -> bool {
+    Stat::of(pid).is_some_and(|stat| matches!(stat.state, 'T' | 't'))
+}
+
+/// Stops the waiter alone, and continues it.
+fn stop_and_continue(witness: &Witness) {
+    send(witness.waiter(), libc::SIGSTOP);
+    eventually("the command to stop", || is_stopped(witness.command).then_some(()));
+    send(witness.waiter(), libc::SIGCONT);
+    eventually("the command to go on", || (!is_stopped(witness.command)).then_some(()));
+}
+
 #[test]
 fn a_waiter_that_is_stopped_alone_stops_and_continues_the_command() {
     let witness = Witness::start(&["sh", "-c", WITNESS]);
-    let stopped = |pid: i32| Stat::of(pid).is_some_and(|stat| matches!(stat.state, 'T' | 't'));
-    send(witness.waiter(), libc::SIGSTOP);
-    eventually("the command to stop", || stopped(witness.command).then_some(()));
-    send(witness.waiter(), libc::SIGCONT);
-    eventually("the command to go on", || (!stopped(witness.command)).then_some(()));
+    stop_and_continue(&witness);
     assert_eq!(witness.end(), ("exit 7".to_owned(), String::new()));
+}
+
+/// Nothing that the command does wakes the capture process, so that only its own look can find the waiter stopped.
+#[test]
+fn a_waiter_of_a_quiet_command_that_is_stopped_alone_stops_and_continues_it() {
+    let witness = Witness::start(&["sh", "-c", "echo $$ > pid; mv pid ready; exec sleep 1000"]);
+    // Not until something has happened, but for as long as nothing has: a capture process that has nothing to look at rests by then.
+    thread::sleep(Duration::from_secs(2));
+    stop_and_continue(&witness);
+    stop_and_continue(&witness);
+    assert_eq!(witness.end(), (format!("signal {}", libc::SIGUSR2), String::new()));
 }
 
 /// What the command is to ignore it drops when it takes it: it was signalled all the same, and the waiter not alone.

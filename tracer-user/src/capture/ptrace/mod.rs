@@ -177,9 +177,10 @@ impl Source for PtraceSource {
         vec![self.queue.as_fd()]
     }
 
-    /// All but the reaps that no wait shows: those are asked for when [`Source::poll`] is called.
-    fn tells_all(&self) -> bool {
-        !self.requests.wants_nudges()
+    /// All but the reaps that no wait shows: those are asked for when [`Source::poll`] is called. That there may be one makes the
+    /// descriptor readable, for who rests.
+    fn rest(&self) -> bool {
+        self.requests.rest()
     }
 
     /// With [`Options::seccomp`] this returns when the last traced process has ended: a process that has the filter and no

@@ -5,7 +5,10 @@
 
 use std::{
     os::fd::{AsFd, BorrowedFd},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -25,13 +28,14 @@ const WAKE_AT: usize = 1 << 10;
 pub(super) struct Queue {
     inner: Mutex<Inner>,
     room: Condvar,
+    /// The number of the last event, set by who holds the lock.
+    last: AtomicU64,
     ready: EventFd,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     events: Vec<Event>,
-    last: u64,
     /// Takes as many as come: the consumer itself waits for the tracing thread.
     unbounded: bool,
     closed: bool,
@@ -42,7 +46,7 @@ impl Queue {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let ready = EventFd::from_flags(flags)
             .map_err(|errno| CaptureError::System { what: "make an eventfd".to_owned(), errno })?;
-        Ok(Self { inner: Mutex::default(), room: Condvar::new(), ready })
+        Ok(Self { inner: Mutex::default(), room: Condvar::new(), last: AtomicU64::new(0), ready })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -56,11 +60,11 @@ impl Queue {
             inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
         if inner.closed {
-            return Seq(inner.last);
+            return self.last();
         }
-        inner.last += 1;
-        event.seq = Seq(inner.last);
-        let seq = event.seq;
+        let seq = Seq(self.last().0 + 1);
+        self.last.store(seq.0, Ordering::SeqCst);
+        event.seq = seq;
         inner.events.push(event);
         if [1, WAKE_AT].contains(&inner.events.len()) {
             self.wake();
@@ -94,7 +98,7 @@ impl Queue {
 
     /// The number of the last event.
     pub fn last(&self) -> Seq {
-        Seq(self.lock().last)
+        Seq(self.last.load(Ordering::SeqCst))
     }
 
     /// Takes no more events.

@@ -44,6 +44,8 @@ pub(super) struct Requests {
     inner: Mutex<Inner>,
     changed: Condvar,
     wants_nudges: AtomicBool,
+    /// The consumer waits for long, and is to be told when that changes.
+    rests: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -81,7 +83,8 @@ impl Requests {
 
     /// Interrupts the tracing thread, if there is something that no stop will show it.
     pub fn nudge(&self) {
-        if self.wants_nudges() {
+        self.rests.store(false, Ordering::SeqCst);
+        if self.wants_nudges.load(Ordering::SeqCst) {
             let mut inner = self.lock();
             inner.nudged = true;
             self.changed.notify_all();
@@ -89,14 +92,17 @@ impl Requests {
         }
     }
 
-    /// Whether the tracing thread is to be interrupted now and then, to look for itself. Says whether that is news.
+    /// Whether the tracing thread is to be interrupted now and then, to look for itself. Says whether the consumer is to be told.
     pub fn want_nudges(&self, wanted: bool) -> bool {
-        self.wants_nudges.swap(wanted, Ordering::Relaxed) != wanted
+        self.wants_nudges.store(wanted, Ordering::SeqCst);
+        wanted && self.rests.swap(false, Ordering::SeqCst)
     }
 
-    /// Whether somebody is to call [`Self::nudge`] now and then.
-    pub fn wants_nudges(&self) -> bool {
-        self.wants_nudges.load(Ordering::Relaxed)
+    /// The consumer is about to wait for long. Whether nobody wants to be nudged meanwhile: of the two stores and the two loads one
+    /// load is the last, and whoever makes it sees that the other is to be woken.
+    pub fn rest(&self) -> bool {
+        self.rests.store(true, Ordering::SeqCst);
+        !self.wants_nudges.load(Ordering::SeqCst)
     }
 
     /// The tracing thread says who it is.
@@ -153,7 +159,9 @@ mod tests {
         });
         requests.nudge();
         assert!(!requests.lock().nudged, "nothing is to be looked at");
-        assert!(requests.want_nudges(true) && !requests.want_nudges(true), "that it is wanted is news once");
+        assert!(!requests.want_nudges(true), "who does not rest looks soon");
+        assert!(!requests.rest(), "somebody wants to look for himself");
+        assert!(requests.want_nudges(true) && !requests.want_nudges(true), "who rests is told once");
         let deadline = Instant::now() + Duration::from_secs(20);
         while !waits.is_finished() {
             assert!(Instant::now() < deadline, "it waits still");

@@ -180,7 +180,7 @@ impl Tracer {
     /// What no stop shows is looked at when the consumer says so, which it does now and then once it knows that this is wanted.
     fn say_what_is_wanted(&self) {
         let wanted = !self.table.unseen.is_empty() || !self.zombies.is_empty();
-        if self.requests.want_nudges(wanted) && wanted {
+        if self.requests.want_nudges(wanted) {
             self.queue.wake();
         }
     }
