@@ -80,9 +80,10 @@ impl Reorder {
         self.last_at
     }
 
-    /// Releases into `out` everything that is in order at `now`. `last` is the last number that the probes gave out.
+    /// Releases into `out` everything that is in order at `now`. `last` is the last number that the probes gave out, or, while more
+    /// is there to be read, the one up to which it was read: what comes after it is not missing.
     pub fn release(&mut self, now: BootNs, last: Seq, out: &mut Vec<Event>) {
-        let last = last.min(LAST).0.max(self.waiting.keys().next_back().copied().unwrap_or_default());
+        let last = last.min(LAST).0;
         if self.given_out.back().is_none_or(|(before, _)| *before < last) {
             self.given_out.push_back((last, now));
         }
@@ -92,7 +93,7 @@ impl Reorder {
                 self.given_out.pop_front();
             }
             let Some((_, since)) = self.given_out.front() else { return };
-            if now.since(*since) < self.window {
+            if last < self.next || now.since(*since) < self.window {
                 return;
             }
             self.give_up(now, Seq(last), out);
@@ -101,9 +102,10 @@ impl Reorder {
 
     /// Releases everything: what is missing up to `last` is lost.
     pub fn finish(&mut self, now: BootNs, last: Seq, out: &mut Vec<Event>) {
-        let last = last.min(LAST);
+        let came = self.waiting.keys().next_back().copied().unwrap_or_default();
+        let last = Seq(last.min(LAST).0.max(came));
         self.release_contiguous(out);
-        while !self.waiting.is_empty() || last.0 >= self.next {
+        while last.0 >= self.next {
             self.give_up(now, last, out);
             self.release_contiguous(out);
         }
@@ -123,9 +125,10 @@ impl Reorder {
         }
     }
 
-    /// Declares the numbers from `next` up to the first one that came (or through `last`) lost.
+    /// Declares the numbers from `next` up to the first one that came, and no further than `last`, lost.
     fn give_up(&mut self, now: BootNs, last: Seq, out: &mut Vec<Event>) {
-        let end = self.waiting.keys().next().copied().unwrap_or(last.0.saturating_add(1));
+        let after = last.0.saturating_add(1);
+        let end = self.waiting.keys().next().map_or(after, |came| after.min(*came));
         let until = self.waiting.values().flatten().next().map_or(now, |event| event.at);
         let lost = end.saturating_sub(self.next);
         out.push(gap(Seq(self.next), self.last_at, until.max(self.last_at), lost, GapCause::MissingSequence));
@@ -259,6 +262,26 @@ mod tests {
         assert_eq!(out.len(), 2000, "those that were missing all the time");
         reorder.release(BootNs(150 * MS), Seq(2002), &mut out);
         assert_eq!(out.len(), 2002, "and the one that was missing later");
+    }
+
+    /// Of two rings one has been read further than the other, and that takes longer than the window.
+    #[test]
+    fn what_is_not_read_yet_is_not_missing() {
+        let (mut reorder, mut out) = (buffer(), Vec::new());
+        for seq in [1, 3, 8, 9] {
+            reorder.push(Seq(seq), Some(event(seq, seq)));
+        }
+        for at in [1, 200, 400] {
+            reorder.release(BootNs(at * MS), Seq(3), &mut out);
+        }
+        assert_eq!(shown(&out), "1 2!1 3", "what is read up to 3 is missing before, and nothing after");
+        for seq in [4, 5, 7] {
+            reorder.push(Seq(seq), Some(event(seq, seq)));
+        }
+        reorder.release(BootNs(600 * MS), Seq(9), &mut out);
+        assert_eq!(shown(&out), "1 2!1 3 4 5");
+        reorder.release(BootNs(700 * MS), Seq(9), &mut out);
+        assert_eq!(shown(&out), "1 2!1 3 4 5 6!1 7 8 9");
     }
 
     #[test]

@@ -163,8 +163,9 @@ impl Live {
         }
         let now = boot_now();
         self.note_clock_step(now);
-        self.reorder.release(now, self.source.last_seq(), &mut self.events);
+        self.reorder.release(now, self.source.read_until(), &mut self.events);
         self.pass_on(false)?;
+        self.heal()?;
         self.observe(now)?;
         self.unattended.ask_sometimes(now, &*self.source, self.pipeline.model());
         Ok(self.reorder.next() > until)
@@ -203,7 +204,10 @@ impl Live {
     fn drain(&mut self) -> Result<(), LiveError> {
         self.source.stop()?;
         // No more records are made, so that this ends.
-        while self.read()? {}
+        while self.read()? {
+            self.reorder.release(boot_now(), self.source.read_until(), &mut self.events);
+            self.pass_on(false)?;
+        }
         self.reorder.finish(boot_now(), self.source.last_seq(), &mut self.events);
         self.pass_on(true)
     }
@@ -252,7 +256,7 @@ impl Live {
         }
         self.pipeline.reached(self.reorder.next());
         self.pipeline.flush();
-        if last { Ok(()) } else { self.heal() }
+        Ok(())
     }
 
     /// Passes on the reaps of which nothing tells, all events before `next` being known.

@@ -17,6 +17,7 @@ use tracer_model::{
     event::{Event, RawTask},
     findings::Finding,
     ids::{BootNs, Pid, Seq},
+    order::WINDOW_NS,
     state::Model,
 };
 use tracer_user::{
@@ -45,7 +46,7 @@ impl Source for Script {
         let mut events = self.events.borrow_mut();
         let part = self.part.get().min(events.len());
         // Numbers are given out when something happens, and not when it is read.
-        self.last = events.last().map_or(self.last, |event| event.seq);
+        self.last = events.iter().map(|event| event.seq).max().unwrap_or(self.last).max(self.last);
         out.extend(events.drain(..part).map(Item::Event));
         Ok(!events.is_empty())
     }
@@ -54,6 +55,10 @@ impl Source for Script {
     }
     fn last_seq(&self) -> Seq {
         self.last
+    }
+    fn read_until(&self) -> Seq {
+        let next = self.events.borrow().iter().map(|event| event.seq).min();
+        next.map_or(self.last, |next| Seq(next.0 - 1))
     }
     fn resynchronise(&mut self, _: &mut Vec<Item>) -> Result<(), CaptureError> {
         Ok(())
@@ -70,18 +75,23 @@ impl Source for Script {
     fn retire(self: Box<Self>) {}
 }
 
-/// Keeps the rules that found something.
-struct Found(Rc<RefCell<Vec<&'static str>>>);
+/// Keeps the rules that found something, and how much the source still had at each event.
+struct Found {
+    rules: Rc<RefCell<Vec<&'static str>>>,
+    source: Rc<RefCell<Vec<Event>>>,
+    left: Rc<RefCell<Vec<usize>>>,
+}
 
 impl Sink for Found {
     fn begin(&mut self, _: &Header) -> io::Result<()> {
         Ok(())
     }
     fn event(&mut self, _: &Event, _: &Delta, _: &Model) -> io::Result<()> {
+        self.left.borrow_mut().push(self.source.borrow().len());
         Ok(())
     }
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
-        self.0.borrow_mut().push(finding.rule.id);
+        self.rules.borrow_mut().push(finding.rule.id);
         Ok(())
     }
     fn end(&mut self, _: &Model, _: &Summary) -> io::Result<()> {
@@ -95,6 +105,7 @@ struct Stage {
     part: Rc<Cell<usize>>,
     events: Rc<RefCell<Vec<Event>>>,
     found: Rc<RefCell<Vec<&'static str>>>,
+    left: Rc<RefCell<Vec<usize>>>,
     history: Vec<Event>,
 }
 
@@ -122,8 +133,10 @@ impl Stage {
             scope: Scope::Tree { root: Pid(10), name: b"bash".to_vec() },
             user: None,
         };
-        let (part, events, found) = (Rc::new(Cell::new(usize::MAX)), Rc::default(), Rc::default());
-        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Found(Rc::clone(&found)))];
+        let (part, events) = (Rc::new(Cell::new(usize::MAX)), Rc::default());
+        let (found, left) = (Rc::default(), Rc::default());
+        let sink = Found { rules: Rc::clone(&found), source: Rc::clone(&events), left: Rc::clone(&left) };
+        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(sink)];
         let pipeline = Pipeline::begin(&header, None, sinks).unwrap();
         let source = Script {
             part: Rc::clone(&part),
@@ -132,7 +145,7 @@ impl Stage {
             last: Seq(0),
             free: vec![Pid(10), Pid(11)],
         };
-        Self { live: Live::new(Box::new(source), pipeline, &header), part, events, found, history }
+        Self { live: Live::new(Box::new(source), pipeline, &header), part, events, found, left, history }
     }
 
     /// One round for each event; the rules that had found something after each of them.
@@ -182,6 +195,42 @@ fn a_backlog_that_comes_in_parts_is_through_in_one_round() {
     assert!(stage.live.pump(Seq(1)).unwrap());
     assert_eq!(*stage.found.borrow(), ["JC102"]);
     assert_eq!(stage.live.model().process_by_pid(Pid(12)).map(|process| process.key.number), Some(Pid(12)));
+}
+
+/// A backlog of more parts than are taken at once, of two rings: the last record is in the one that is read first.
+fn long_backlog() -> Stage {
+    let births: Vec<String> = (12..32).map(|pid| format!("10: fork {pid}\n{pid}: exit 0\n{pid}: dead\n")).collect();
+    let begin = "snapshot 1 init {+init_parent pp=0}\nsnapshot 10 bash {pg=10 sid=10 +leader}\nsnapshot-end\n";
+    let mut stage = Stage::new("ebpf", &(begin.to_owned() + &births.concat()), Duration::from_secs(1));
+    stage.history.rotate_right(1);
+    stage.part.set(1);
+    stage.events.borrow_mut().append(&mut stage.history);
+    stage
+}
+
+/// Numbers that are in the one ring still are not lost, however long the reading takes and whatever the other one has shown.
+#[test]
+fn what_is_in_the_ring_for_longer_than_the_window_is_no_loss() {
+    let mut stage = long_backlog();
+    while !stage.live.pump(Seq(1 + 2 + 20 * 3)).unwrap() {
+        let until = boot_now().0 + 2 * WINDOW_NS;
+        while boot_now().0 < until {}
+        assert!(!stage.live.model().has_open_gap());
+    }
+    let zombies = (12..32).filter_map(|pid| stage.live.model().process_by_pid(Pid(pid)));
+    assert_eq!(zombies.filter(|process| process.is_zombie()).count(), 20);
+}
+
+/// What is left at the end is passed on as it is read, and nothing of it is lost.
+#[test]
+fn the_last_backlog_is_not_held_whole() {
+    let stage = long_backlog();
+    let Stage { live, left, events, .. } = stage;
+    let (_, ended) = live.finish(true);
+    ended.unwrap();
+    let left = left.borrow();
+    assert!(events.borrow().is_empty() && left.len() > 60, "{left:?}");
+    assert!(left.first().is_some_and(|left| *left > 50), "{left:?}");
 }
 
 const BACKGROUND_READ: &str = "

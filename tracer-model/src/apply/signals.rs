@@ -131,10 +131,13 @@ impl Model {
         let Some(actor) = self.take_actor(cx) else { return SignalPath::Unknown };
         let Some(process) = self.processes.get(&actor) else { return SignalPath::Unknown };
         // Each of them before itself (kernel/exit.c, `exit_notify`): to a parent that adopts as well, one after the other.
-        let adopts = process.parent != Some(target) || self.adopter(actor) == Some(target);
+        let adopts = self.adopter(actor).map_or(process.parent != Some(target), |adopter| adopter == target);
         if process.phase != Phase::Alive && adopts {
-            let is_zombie =
-                |it: &Process| it.phase == Phase::Zombie || it.book.zombie_by().is_some() && !it.is_zombie();
+            // Of one that is traced the adopter is told when the tracer has waited (kernel/exit.c, `reparent_leader`).
+            let is_zombie = |it: &Process| {
+                let is = it.phase == Phase::Zombie || it.book.zombie_by().is_some() && !it.is_zombie();
+                is && !it.book.exit().is_some_and(|exit| exit.is_traced)
+            };
             let zombie = |child: &&ProcKey| self.processes.get(child).is_some_and(is_zombie);
             let zombies: Vec<ProcKey> = process.children.iter().filter(zombie).copied().collect();
             let told = process.book.exit().map_or(0, |exit| exit.children_told);
@@ -145,8 +148,13 @@ impl Model {
                 return if let [child] = zombies[..] { SignalPath::ChildStatus { child } } else { SignalPath::Kernel };
             }
         }
+        let parent = process.parent.filter(|_| !process.parent_exited);
         if CHILD_ENDED.contains(&code) && process.phase >= Phase::Exiting {
             self.child_ended(cx, actor);
+            // Who is told instead of the parent is a tracer (kernel/exit.c, `exit_notify`); later the parent is.
+            if let Some(process) = self.processes.get_mut(&actor) {
+                process.book.exit_mut().is_traced = parent.is_some_and(|parent| parent != target);
+            }
         }
         SignalPath::ChildStatus { child: actor }
     }

@@ -61,8 +61,10 @@ pub(crate) struct Exit {
     pub old_foreground: Option<PgrpKey>,
     /// Which signals of the leader's exit have been seen, by target.
     pub hung_up: BTreeSet<(ProcKey, Signal)>,
-    /// Of so many of its zombie children an adopter was told.
+    /// Of so many of its zombie children, those that are not traced, an adopter was told.
     pub children_told: usize,
+    /// Its tracer, who is not its parent, was told of its end, and its parent was not.
+    pub is_traced: bool,
     /// Groups that this exit orphaned while a member was stopped.
     pub expected: BTreeSet<PgrpKey>,
     /// Groups that got signals by the orphan rule.

@@ -194,6 +194,34 @@ fn a_parent_that_adopts_is_told_of_each_zombie_child_before_the_end_of_their_fat
     );
 }
 
+/// 50 traces the child 21: it is told of its end, and who adopts it is not, until 50 has waited.
+#[test]
+fn of_a_traced_zombie_child_nobody_is_told_who_adopts_it() {
+    check(
+        "
+        10: wait4(-1,1) = 0 {+subreaper}
+        10: fork 20
+        20: fork 21
+        21: exit 0
+        21: SIGCHLD -> 50 code=1
+        21: dead
+        20: exit 0
+        20: SIGCHLD -> 10 code=1
+        20: dead
+        ",
+        expect![[r"
+            #7 10 forks 20
+            #8 20 forks 21
+            #9 21 exits exited:0
+            #10 SIGCHLD to 50 by child 21
+            #11 21 is a zombie
+            #12 20 exits exited:0
+            #13 21 goes from parent 20 to 10; SIGCHLD to 10 by child 20
+            #14 20 is a zombie
+        "]],
+    );
+}
+
 #[test]
 fn the_leaders_hangup_comes_before_the_orphan_rule_for_the_same_group() {
     check(

@@ -43,6 +43,12 @@ pub trait Source {
     /// The last sequence number that was given out. A number up to it that [`Self::poll`] never yields was lost.
     fn last_seq(&self) -> Seq;
 
+    /// The number up to which [`Self::poll`] has yielded whatever there was: what comes after it may be still to be read, and is not
+    /// missing. As given: the last one, for nothing is left to be read.
+    fn read_until(&self) -> Seq {
+        self.last_seq()
+    }
+
     /// Looks at every process again: after a gap, what it shows bounds what was not seen. Appends
     /// [`tracer_model::event::EventKind::Snapshot`] events and the end of the run.
     fn resynchronise(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError>;

@@ -6,10 +6,11 @@ use aya::maps::{HashMap as BpfMap, MapData, MapError};
 use tracer_common::control::{FOLLOW_CHILDREN, SCOPE_FOLLOWED};
 use tracer_model::{
     event::{Event, EventKind, State},
-    ids::Pid,
+    ids::{Pid, Seq},
 };
 
 use super::{
+    rings::AT_MOST,
     scope::{Additions, Member, Scope},
     source::{EbpfSource, Read},
 };
@@ -51,7 +52,12 @@ impl EbpfSource {
         }
         self.control.set_scope(SCOPE_FOLLOWED);
         sys::wait_for_programs();
-        self.read();
+        // What was emitted of everybody is judged in the order in which it happened, so that all of it is needed.
+        for _ in 0..ROUNDS {
+            if !self.read_some(AT_MOST) {
+                break;
+            }
+        }
         self.unscoped_until = self.control.last_seq();
         self.pending.make_contiguous().sort_by_key(Read::seq);
         self.forget_the_freed(&scope)?;
@@ -122,6 +128,15 @@ impl Read {
             Self::Skip(seq) => seq.0 * 2 + 1,
             // Right before what has its number.
             Self::Unnumbered(event) => event.seq.0 * 2,
+        }
+    }
+
+    /// The number that its record bears, if it is of one.
+    pub(super) fn number(&self) -> Option<Seq> {
+        match self {
+            Self::Event { event, .. } => Some(event.seq),
+            Self::Skip(seq) => Some(*seq),
+            Self::Unnumbered(_) => None,
         }
     }
 

@@ -5,6 +5,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use aya::maps::{MapData, RingBuf};
+use tracer_model::ids::Seq;
 
 /// Records taken from one ring at one call, where they are kept: a storm that writes faster than this reads must not hold the
 /// reader for ever.
@@ -15,34 +16,44 @@ pub const A_PART: usize = 1 << 12;
 
 /// `CRITICAL` and `CHATTY`.
 pub struct Rings {
-    rings: [RingBuf<MapData>; 2],
+    rings: [Ring; 2],
+}
+
+/// One of them.
+struct Ring {
+    records: RingBuf<MapData>,
+    /// The number of the last record that was taken from it.
+    last: Seq,
 }
 
 impl Rings {
     /// Takes over both.
     pub fn new(critical: RingBuf<MapData>, chatty: RingBuf<MapData>) -> Self {
-        Self { rings: [critical, chatty] }
+        Self { rings: [critical, chatty].map(|records| Ring { records, last: Seq(0) }) }
     }
 
-    /// Hands the records that are there to `take`, up to `at_most` of each ring. Says whether some may be left.
-    pub fn drain(&mut self, at_most: usize, mut take: impl FnMut(&[u8])) -> bool {
-        let mut more = false;
-        for ring in &mut self.rings {
+    /// Hands the records that are there to `take`, which says their numbers, up to `at_most` of each ring. If some are left: the
+    /// number up to which they were taken from both.
+    pub fn drain(&mut self, at_most: usize, mut take: impl FnMut(&[u8]) -> Option<Seq>) -> Option<Seq> {
+        let mut until: Option<Seq> = None;
+        for Ring { records, last } in &mut self.rings {
             let mut left = at_most;
             while left > 0
-                && let Some(record) = ring.next()
+                && let Some(record) = records.next()
             {
-                take(&record);
+                *last = take(&record).unwrap_or(*last);
                 left -= 1;
             }
-            more |= left == 0;
+            if left == 0 {
+                until = Some(until.map_or(*last, |other| other.min(*last)));
+            }
         }
-        more
+        until
     }
 
     /// Their descriptors: readable when the probes found them filling up.
     pub fn fds(&self) -> [BorrowedFd<'_>; 2] {
         let [critical, chatty] = &self.rings;
-        [critical.as_fd(), chatty.as_fd()]
+        [critical.records.as_fd(), chatty.records.as_fd()]
     }
 }

@@ -49,6 +49,8 @@ impl Additions {
 pub struct Scope {
     members: BTreeMap<Pid, Member>,
     sessions: BTreeMap<u32, BootNs>,
+    /// Members whose end was read: an earlier record can be still to be read, that of their birth or of a child's.
+    ended: Vec<RawTask>,
     /// ENTERs that were left out: their LEAVE must not refer to them.
     dropped_enters: BTreeSet<Seq>,
     /// Senders that hit a followed process with a call that does not name it, and when.
@@ -131,8 +133,20 @@ impl Scope {
     /// Takes note of births, new sessions and ends among the followed.
     pub fn observe(&mut self, event: &Event) {
         let _ = self.missed(event);
-        if let Some(pid) = self.freed(event) {
-            self.members.remove(&Pid(pid));
+        if let EventKind::Freed { task } = event.kind
+            && task.pid.0 == task.tid.0
+        {
+            self.ended.push(task);
+        }
+    }
+
+    /// No record is left that is older than one that was observed: the rings are read in parts, one after the other, and a birth is
+    /// in another one than an end.
+    pub fn everything_is_read(&mut self) {
+        for task in std::mem::take(&mut self.ended) {
+            if self.follows(task) {
+                self.members.remove(&task.pid);
+            }
         }
     }
 

@@ -54,6 +54,8 @@ pub struct EbpfSource {
     pub(super) pending: VecDeque<Read>,
     description: Description,
     rings: Rings,
+    /// While the rings hold more: the number up to which they were read.
+    read_until: Option<Seq>,
     pub(super) decoder: Decoder,
     /// Skip counters of [`Loaded::programs`] when they were last read.
     misses: Vec<u64>,
@@ -96,6 +98,7 @@ impl EbpfSource {
             pending: VecDeque::new(),
             description,
             rings,
+            read_until: None,
             decoder,
             misses,
             proc_has_our_numbers: facts::in_initial_pid_namespace(),
@@ -124,9 +127,15 @@ impl EbpfSource {
     }
 
     /// Says whether some may be left.
-    fn read_some(&mut self, at_most: usize) -> bool {
-        let Self { rings, decoder, pending, .. } = self;
-        rings.drain(at_most, |bytes| pending.extend(read_one(decoder, bytes)))
+    pub(super) fn read_some(&mut self, at_most: usize) -> bool {
+        let Self { rings, decoder, pending, read_until, .. } = self;
+        *read_until = rings.drain(at_most, |bytes| {
+            let read = read_one(decoder, bytes)?;
+            let number = read.number();
+            pending.push_back(read);
+            number
+        });
+        read_until.is_some()
     }
 
     /// Yields everything that is pending.
@@ -172,11 +181,14 @@ impl Source for EbpfSource {
     }
 
     fn poll(&mut self, out: &mut Vec<Item>) -> Result<bool, CaptureError> {
-        let more = self.read_some(A_PART);
+        self.read_some(A_PART);
         if self.options.mode == Mode::All || self.scope.is_some() {
             self.release(out);
+            if let Some(scope) = self.scope.as_mut().filter(|_| self.read_until.is_none()) {
+                scope.everything_is_read();
+            }
         }
-        Ok(more)
+        Ok(self.read_until.is_some())
     }
 
     fn lost(&mut self) -> Vec<Loss> {
@@ -193,6 +205,10 @@ impl Source for EbpfSource {
 
     fn last_seq(&self) -> Seq {
         self.control.last_seq()
+    }
+
+    fn read_until(&self) -> Seq {
+        self.read_until.unwrap_or_else(|| self.last_seq())
     }
 
     fn resynchronise(&mut self, out: &mut Vec<Item>) -> Result<(), CaptureError> {

@@ -110,9 +110,25 @@ fn the_freed_are_forgotten_and_threads_are_not_processes() {
     let mut scope = following();
     let thread = RawTask { tid: Tid(99), ..task(21) };
     scope.observe(&event(1, 0, None, EventKind::Freed { task: thread }));
+    scope.everything_is_read();
     assert!(scope.follows(task(21)));
     scope.observe(&event(2, 0, None, EventKind::Freed { task: task(21) }));
+    scope.everything_is_read();
     assert!(!scope.follows(task(21)));
+}
+
+/// Births are in the one ring, ends in the other, and a part of the one is read before a part of the other.
+#[test]
+fn an_end_that_is_read_before_the_birth_ends_it_all_the_same() {
+    let mut scope = following();
+    scope.observe(&event(4, 0, None, EventKind::Freed { task: task(23) }));
+    scope.observe(&birth(1, 20, 23));
+    assert!(
+        scope.missed(&birth(2, 23, 24)).members.iter().any(|member| member.pid == Pid(24)),
+        "its child is followed"
+    );
+    scope.everything_is_read();
+    assert!(!scope.follows(task(23)) && scope.follows(task(24)));
 }
 
 #[test]
