@@ -44,7 +44,7 @@ pub struct Event {
     /// `current->comm`.
     pub actor_comm: Comm,
     /// The post-state of the subject; for [`EventKind::Enter`] its pre-state. `None` where there is no subject.
-    pub subject: Option<State>,
+    pub subject: Option<Box<State>>,
     /// What happened.
     pub kind: EventKind,
 }

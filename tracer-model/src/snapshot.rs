@@ -29,8 +29,9 @@ impl Model {
         let mut seen: Vec<&Process> = self.processes().filter(|process| process.knowledge == Knowledge::Seen).collect();
         // The bundle that was seen last has the last word on a terminal.
         seen.sort_by_key(|process| (process.seen.seq, process.key));
-        let snapshot =
-            |process: &&Process| event(Some(self.bundle(process)), EventKind::Snapshot { args: process.args.to_vec() });
+        let snapshot = |process: &&Process| {
+            event(Some(Box::new(self.bundle(process))), EventKind::Snapshot { args: process.args.to_vec() })
+        };
         let mut events: Vec<Event> = seen.iter().map(snapshot).collect();
         if !events.is_empty() {
             events.push(event(None, EventKind::SnapshotEnd { from: seq, coverage: Coverage::Some }));

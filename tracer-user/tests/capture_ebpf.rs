@@ -79,7 +79,7 @@ fn the_limit_of_the_verifier_is_far() {
 /// Events whose subject is this process.
 fn of(events: &[Event], pid: u32) -> impl Iterator<Item = (&Event, &State)> {
     events.iter().filter_map(move |event| {
-        let state = event.subject.as_ref().filter(|state| state.id.pid == Pid(pid))?;
+        let state = event.subject.as_deref().filter(|state| state.id.pid == Pid(pid))?;
         Some((event, state))
     })
 }
@@ -171,7 +171,7 @@ fn common(state: &State) -> String {
 
 fn snapshot_of(events: &[Event]) -> BTreeMap<Pid, State> {
     let snapshots = events.iter().filter(|event| matches!(event.kind, EventKind::Snapshot { .. }));
-    snapshots.filter_map(|event| event.subject.clone()).map(|state| (state.id.pid, state)).collect()
+    snapshots.filter_map(|event| event.subject.clone()).map(|state| (state.id.pid, *state)).collect()
 }
 
 #[test]

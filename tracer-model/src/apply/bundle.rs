@@ -11,9 +11,20 @@ use crate::{
     state::{Knowledge, Model, Phase, Process, Stop, book::ParentJob},
 };
 
+/// The parts of a bundle, in the order in which they are taken: what one explains can follow from those before it.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Part {
+    Parent,
+    Membership,
+    Tty,
+    Stop,
+    Exit,
+    None,
+}
+
 impl Model {
     /// Takes a bundle. Gives the process, unless it has ended. Most bundles show nothing that is not known, as a caller is shown
-    /// before each call and after it: each part first compares.
+    /// before each call and after it.
     pub(super) fn absorb(&mut self, cx: &mut Cx, state: &State) -> Option<ProcKey> {
         let key = self.identify(cx, state)?;
         let found = self.processes.get(&key)?.knowledge == Knowledge::Referenced;
@@ -29,12 +40,42 @@ impl Model {
         if wants_no_zombies_now {
             self.reap_released_children(cx, key);
         }
-        self.absorb_parent(cx, key, state, found);
-        self.absorb_membership(cx, key, state, found);
-        self.absorb_tty(cx, key, state, found);
-        self.absorb_stop(cx, key, state, found);
-        self.absorb_exit(cx, key, state, found);
+        let new = self.first_new_part(key, state);
+        if new <= Part::Parent {
+            self.absorb_parent(cx, key, state, found);
+        }
+        if new <= Part::Membership {
+            self.absorb_membership(cx, key, state, found);
+        }
+        if new <= Part::Tty {
+            self.absorb_tty(cx, key, state, found);
+        }
+        if new <= Part::Stop {
+            self.absorb_stop(cx, key, state, found);
+        }
+        if new <= Part::Exit {
+            self.absorb_exit(cx, key, state, found);
+        }
         Some(key)
+    }
+
+    /// The first part of a bundle that shows what is not known.
+    fn first_new_part(&self, key: ProcKey, state: &State) -> Part {
+        let Some(process) = self.processes.get(&key) else { return Part::Parent };
+        let session = process.session.and_then(|session| self.sessions.get(&session));
+        if !self.has_parent(process, state) {
+            Part::Parent
+        } else if !self.is_in(process, session, state) {
+            Part::Membership
+        } else if !self.has_tty(process, session, state) {
+            Part::Tty
+        } else if process.stopped.is_some() != state.is_stopped() {
+            Part::Stop
+        } else if state.exit_state & EXIT_ZOMBIE != 0 && process.phase < Phase::Zombie {
+            Part::Exit
+        } else {
+            Part::None
+        }
     }
 
     /// What explains nothing and is just so. Says whether it wants no zombies from now on.
@@ -84,14 +125,11 @@ impl Model {
 
     /// The real parent. A process that has been released has none any more.
     fn absorb_parent(&mut self, cx: &mut Cx, key: ProcKey, state: &State, found: bool) {
-        if state.exit_state == EXIT_DEAD || state.parent.pid == state.id.pid {
+        if self.processes.get(&key).is_none_or(|process| self.has_parent(process, state)) {
             return;
         }
         let is_init = Some(state.facts.parent_is_init);
         let job = parent_job(state);
-        if self.processes.get(&key).is_some_and(|process| self.has_parent(process, state, job)) {
-            return;
-        }
         let Some(parent) = self.reference(cx, state.parent) else { return };
         let known = self.processes.get_mut(&parent).map(|it| std::mem::replace(&mut it.book.is_global_init, is_init));
         if known != Some(is_init) {
@@ -114,8 +152,12 @@ impl Model {
     }
 
     /// Whether all that a bundle says of the parent is known.
-    fn has_parent(&self, process: &Process, state: &State, job: Option<ParentJob>) -> bool {
-        let known = !process.parent_exited && process.book.parent_job == job;
+    #[inline]
+    fn has_parent(&self, process: &Process, state: &State) -> bool {
+        if state.exit_state == EXIT_DEAD || state.parent.pid == state.id.pid {
+            return true;
+        }
+        let known = !process.parent_exited && process.book.parent_job == parent_job(state);
         let parent = process.parent.filter(|_| known).and_then(|parent| self.processes.get(&parent));
         parent.is_some_and(|parent| {
             (parent.key.number, parent.start) == (state.parent.pid, state.parent.start)

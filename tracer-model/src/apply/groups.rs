@@ -37,11 +37,11 @@ impl Move {
 impl Model {
     /// Group and session of a process. A bundle of a released process has none.
     pub(super) fn absorb_membership(&mut self, cx: &mut Cx, key: ProcKey, state: &State, found: bool) {
-        if state.exit_state == EXIT_DEAD {
+        let Some(process) = self.processes.get(&key) else { return };
+        let (old_group, old_session) = (process.group, process.session);
+        if self.is_in(process, old_session.and_then(|session| self.sessions.get(&session)), state) {
             return;
         }
-        let Some(process) = self.processes.get(&key).filter(|process| !self.is_in(process, state)) else { return };
-        let (old_group, old_session) = (process.group, process.session);
         let same_session = old_session.and_then(|key| self.sessions.get_mut(&key)).is_some_and(|session| {
             let same = session.key.number == state.session.sid() && same_ino(session.ino, state.session.ino);
             session.ino = if same { session.ino.max(state.session.ino) } else { session.ino };
@@ -63,13 +63,15 @@ impl Model {
         }
     }
 
-    /// Whether a process is known to be in the group and session that a bundle shows, by all their numbers.
-    pub(super) fn is_in(&self, process: &Process, state: &State) -> bool {
+    /// Whether a process, which is in this session, is known to be in the group and session that a bundle shows, by all their
+    /// numbers.
+    #[inline]
+    pub(super) fn is_in(&self, process: &Process, session: Option<&Session>, state: &State) -> bool {
         let same = |number: u32, ino: u64, id: RawId| number == id.number && (id.ino == 0 || id.ino == ino);
         let group = process.group.and_then(|group| self.groups.get(&group));
-        let session = process.session.and_then(|session| self.sessions.get(&session));
-        group.is_some_and(|group| same(group.key.number.0, group.ino, state.pgrp))
-            && session.is_some_and(|session| same(session.key.number.0, session.ino, state.session))
+        state.exit_state == EXIT_DEAD
+            || group.is_some_and(|group| same(group.key.number.0, group.ino, state.pgrp))
+                && session.is_some_and(|session| same(session.key.number.0, session.ino, state.session))
     }
 
     /// Which call moved a process: the one that returns with this event, or one that has begun and not returned.

@@ -8,14 +8,17 @@ use crate::{
     delta::{Change, ForegroundGroup, GroupBirth, HangupKind, TtyChange, UnseenChange},
     event::{Call, EXIT_DEAD, EventKind, RawId, SignalOrigin, State, TtyRequest, TtyState},
     ids::{Pgid, PgrpKey, ProcKey, SessionKey, Signal, Tid, TtyKey},
-    state::{Model, Phase, Process, Terminal, same_ino},
+    state::{Model, Phase, Process, Session, Terminal, same_ino},
 };
 
 impl Model {
     /// Controlling terminal and foreground group.
     pub(super) fn absorb_tty(&mut self, cx: &mut Cx, key: ProcKey, state: &State, found: bool) {
-        let Some(process) = self.processes.get(&key).filter(|process| !self.has_tty(process, state)) else { return };
-        let known = process.tty;
+        let Some(process) = self.processes.get(&key) else { return };
+        let (known, session) = (process.tty, process.session.and_then(|session| self.sessions.get(&session)));
+        if self.has_tty(process, session, state) {
+            return;
+        }
         match (known, &state.tty) {
             (None, None) => {}
             (Some(known), Some(tty)) if known.tty == tty.tty => {
@@ -34,17 +37,30 @@ impl Model {
         }
     }
 
-    /// Whether a process is known to have the terminal that a bundle shows, as its session's where it is that, with the
-    /// foreground group.
-    pub(super) fn has_tty(&self, process: &Process, state: &State) -> bool {
+    /// Whether a process, which is in this session, is known to have the terminal that a bundle shows, as its session's where it is
+    /// that, with the foreground group.
+    #[inline]
+    pub(super) fn has_tty(&self, process: &Process, session: Option<&Session>, state: &State) -> bool {
         let (Some(known), Some(tty)) = (process.tty, &state.tty) else {
             return process.tty.is_none() && state.tty.is_none();
         };
-        let session = process.session.and_then(|session| self.sessions.get(&session));
         let of_session = session.is_none_or(|it| it.key.number != tty.session || it.tty == Some(known));
         let terminal =
             self.terminals.get(&known).filter(|it| known.tty == tty.tty && it.foreground_id == tty.foreground);
-        of_session && terminal.is_some_and(|terminal| terminal.foreground == self.foreground_shown(tty))
+        of_session && terminal.is_some_and(|terminal| self.is_shown(terminal.foreground, tty))
+    }
+
+    /// Whether a foreground group is the one that a bundle shows. No two groups that have not ended have one number.
+    #[inline]
+    fn is_shown(&self, known: Option<ForegroundGroup>, tty: &TtyState) -> bool {
+        let lives = |group| {
+            let group = self.groups.get(&group);
+            group.is_some_and(|group| group.ended.is_none() && same_ino(group.ino, tty.foreground.ino))
+        };
+        let same = |known: &ForegroundGroup| {
+            known.number == tty.foreground.pgid() && known.empty == tty.foreground_empty && !known.empty
+        };
+        known.filter(same).and_then(|known| known.group).is_some_and(lives) || known == self.foreground_shown(tty)
     }
 
     /// The foreground group that a bundle shows.

@@ -120,7 +120,7 @@ impl World {
             effect(state, &kind, self);
             (state.parent_pgrp, state.parent_session) = self.job(state.parent);
         }
-        Ok(Event { seq, at, cpu: statement.cpu, actor, actor_comm, subject, kind })
+        Ok(Event { seq, at, cpu: statement.cpu, actor, actor_comm, subject: subject.map(Box::new), kind })
     }
 
     /// ENTER and start time that the text leaves out.
@@ -164,7 +164,7 @@ impl World {
     pub fn carry(&mut self, event: &Event) {
         (self.seq, self.at) = (event.seq.0, event.at.0);
         if let Some(state) = &event.subject {
-            let mut state = state.clone();
+            let mut state = State::clone(state);
             state.id.tid = Tid(state.id.pid.0);
             if let Some(tty) = state.tty {
                 self.ttys.insert(tty.tty, tty);

@@ -252,7 +252,7 @@ pub fn event() -> impl Strategy<Value = Event> {
             cpu,
             actor,
             actor_comm: Comm(comm.into()),
-            subject,
+            subject: subject.map(Box::new),
             kind,
         },
     )

@@ -23,7 +23,7 @@ const JOB: &str = "
 fn states(text: &str) -> BTreeMap<Pid, State> {
     let mut states = BTreeMap::new();
     for state in history(text).into_iter().filter_map(|event| event.subject) {
-        states.insert(state.id.pid, state);
+        states.insert(state.id.pid, *state);
     }
     // Every bundle of a terminal's users shows the same foreground group at one instant.
     let last = states.get(&Pid(10)).and_then(|state: &State| state.tty);

@@ -90,7 +90,7 @@ impl Jobs {
             cpu: (self.at / 50_000 % 2) as u16,
             actor: actor.id,
             actor_comm: actor.comm.clone(),
-            subject,
+            subject: subject.map(Box::new),
             kind,
         };
         self.queue.push_back(event);

@@ -83,7 +83,7 @@ const CHANGES: [(u64, &str); 10] = [
 #[must_use]
 pub fn look(pid: Pid) -> Option<(Vec<Event>, Look)> {
     let mut events = procfs::snapshot(true);
-    let states: Vec<State> = events.iter().filter_map(|event| event.subject.clone()).collect();
+    let states: Vec<State> = events.iter().filter_map(|event| event.subject.as_deref().cloned()).collect();
     let own = states.iter().find(|state| state.id.pid == pid)?;
     // Whoever sees pid 1 sees every process of the namespace (hidepid hides that of others first of all).
     let sees_all = states.iter().any(|state| state.id.pid == Pid(1));
@@ -132,7 +132,7 @@ fn enters(state: &State, events: &mut Vec<Event>) {
             cpu: 0,
             actor: RawTask { tid: Tid(tid), ..state.id },
             actor_comm: state.comm.clone(),
-            subject: Some(state.clone()),
+            subject: Some(Box::new(state.clone())),
             kind: EventKind::Enter { call, target_unknown: false },
         });
     }

@@ -54,7 +54,7 @@ pub fn snapshot(arguments: bool) -> Vec<Event> {
             cpu: 0,
             actor: RawTask::default(),
             actor_comm: Comm::default(),
-            subject,
+            subject: subject.map(Box::new),
             kind,
         })
         .collect()

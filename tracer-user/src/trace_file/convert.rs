@@ -53,7 +53,7 @@ impl FileEvent {
                 start: Wide(actor.start.0),
                 comm: FileBytes::from(&*actor_comm.0),
             }),
-            of: subject.as_ref().map(FileState::from),
+            of: subject.as_deref().map(FileState::from),
         }
     }
 
@@ -66,7 +66,7 @@ impl FileEvent {
             cpu: self.cpu,
             actor: FileTask { pid: by.pid, tid: by.tid, start: by.start }.into(),
             actor_comm: Comm(Vec::from(by.comm).into()),
-            subject: self.of.map(Into::into),
+            subject: self.of.map(|state| Box::new(state.into())),
             kind: kind_from_file(self.kind, base),
         }
     }

@@ -102,7 +102,7 @@ impl Mutator {
             None => self.begins(&event, mutation),
         };
         if let Some(subject) = &event.subject {
-            self.known.insert(subject.id.pid, subject.clone());
+            self.known.insert(subject.id.pid, State::clone(subject));
         }
         if let EventKind::Freed { task } = event.kind {
             self.known.remove(&task.pid);

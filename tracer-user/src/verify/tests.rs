@@ -38,7 +38,7 @@ fn states(events: &[Event]) -> Vec<State> {
     let mut states: Vec<State> = Vec::new();
     for state in events.iter().filter_map(|event| event.subject.clone()) {
         states.retain(|it| it.id.pid != state.id.pid);
-        states.push(state);
+        states.push(*state);
     }
     states
 }

@@ -239,7 +239,7 @@ impl Capture {
 
 /// The bundle.
 pub fn subject(event: &Event) -> Option<&State> {
-    event.subject.as_ref()
+    event.subject.as_deref()
 }
 
 /// The return of a call that satisfies a condition.

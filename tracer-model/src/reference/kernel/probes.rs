@@ -66,7 +66,15 @@ impl Kernel {
     pub(super) fn emit_as(&mut self, actor: RawTask, subject: Option<State>, kind: EventKind) {
         self.seq += 1;
         let (seq, at) = (Seq(self.seq), BootNs(self.seq * 1000));
-        self.events.push(Event { seq, at, cpu: 0, actor, actor_comm: Comm("x".into()), subject, kind });
+        self.events.push(Event {
+            seq,
+            at,
+            cpu: 0,
+            actor,
+            actor_comm: Comm("x".into()),
+            subject: subject.map(Box::new),
+            kind,
+        });
     }
 
     pub(super) fn emit_state(&mut self, actor: u32, subject: u32, kind: EventKind) {

@@ -148,7 +148,7 @@ impl Read {
     }
 
     fn subject(&self) -> Option<&State> {
-        self.event().and_then(|event| event.subject.as_ref())
+        self.event().and_then(|event| event.subject.as_deref())
     }
 }
 

@@ -200,7 +200,7 @@ impl Scope {
     }
 
     fn concerns(&self, event: &Event) -> bool {
-        let subject = event.subject.as_ref();
+        let subject = event.subject.as_deref();
         let actor_or_subject =
             || self.follows(event.actor) || subject.is_some_and(|subject| self.follows_subject(subject));
         match &event.kind {

@@ -67,7 +67,7 @@ impl EbpfSource {
                 cpu: 0,
                 actor: RawTask::default(),
                 actor_comm: Comm::default(),
-                subject,
+                subject: subject.map(Box::new),
                 kind,
             }));
         }
@@ -80,7 +80,7 @@ impl EbpfSource {
         let Self { loaded, decoder, pending, .. } = self;
         iterate(&mut loaded.ebpf, |bytes| match read_one(decoder, bytes) {
             Some(Read::Event { event: Event { seq, at, subject: Some(state), .. }, .. }) => {
-                observations.push(Observation { since: seq, seq, at, state, stop_known: true });
+                observations.push(Observation { since: seq, seq, at, state: *state, stop_known: true });
                 pending.push_back(Read::Skip(seq));
             }
             Some(Read::Skip(seq)) => pending.push_back(Read::Skip(seq)),

@@ -64,7 +64,6 @@ pub struct EbpfSource {
 }
 
 /// One thing that was read.
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are events")]
 pub(super) enum Read {
     Event { event: Event, unpaired: Option<Event> },
     Skip(Seq),

@@ -317,7 +317,7 @@ impl Tracer {
         // No two events are at one instant.
         let at = self.now;
         self.now = BootNs(at.0 + 1);
-        let event = Event { seq: Seq(0), at, cpu: 0, actor, actor_comm: comm, subject, kind };
+        let event = Event { seq: Seq(0), at, cpu: 0, actor, actor_comm: comm, subject: subject.map(Box::new), kind };
         (self.queue.push(event), at)
     }
 

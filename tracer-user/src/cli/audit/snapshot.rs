@@ -39,14 +39,14 @@ pub(super) const HIDES: &str =
 pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
     let mut events = procfs::snapshot(true);
     // Whoever sees pid 1 sees every process of the namespace (hidepid hides that of others first of all): who is not there has ended.
-    let sees_all = events.iter().filter_map(|event| event.subject.as_ref()).any(|state| state.id.pid == Pid(1));
+    let sees_all = events.iter().filter_map(|event| event.subject.as_deref()).any(|state| state.id.pid == Pid(1));
     if let Some(EventKind::SnapshotEnd { coverage, .. }) = events.last_mut().map(|event| &mut event.kind)
         && sees_all
     {
         *coverage = Coverage::All;
     }
     let states: BTreeMap<u32, &State> =
-        events.iter().filter_map(|event| event.subject.as_ref()).map(|state| (state.id.pid.0, state)).collect();
+        events.iter().filter_map(|event| event.subject.as_deref()).map(|state| (state.id.pid.0, state)).collect();
     let whom = whom(args, &states)?;
     let inspections = inspections(&whom, &states);
     let header = header();

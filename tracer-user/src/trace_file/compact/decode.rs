@@ -4,13 +4,15 @@
 
 use prost::Message as _;
 use tracer_model::{
-    event::{Comm, Event, EventKind, Gap, Leave, Namespace, RawId, RawTask, SignalGenerated, State, TtyState, Waited},
+    event::{
+        Call, Comm, Event, EventKind, Gap, Leave, Namespace, RawId, RawTask, SignalGenerated, State, TtyState, Waited,
+    },
     ids::{BootNs, Pgid, Pid, RawTty, Seq, Sid, Signal, Tid, Uid},
 };
 
 use super::{
     leaf, numbers, record,
-    wire::{Broken, Fields, Kept},
+    wire::{Broken, Fields, Wire},
 };
 use crate::trace_file::{LONGEST_NAME, inspection::FileInspection};
 
@@ -50,7 +52,8 @@ pub(super) enum Decoded {
 struct Told {
     task: RawTask,
     comm: Comm,
-    entered: Option<(Seq, BootNs, record::Call)>,
+    /// Its last ENTER; `None` for a call that this release does not know.
+    entered: Option<(Seq, BootNs, Option<Call>)>,
 }
 
 /// Tables of the frame that is being read.
@@ -61,7 +64,7 @@ pub(super) struct Decoder {
     actor: u32,
     tables: Tables,
     /// The last bundle of each task, but for the one that is the subject of `event`.
-    states: Vec<Option<State>>,
+    states: Vec<Option<Box<State>>>,
     subject: Option<u32>,
     /// The last event: it is made where the one before was, because it is large.
     event: Event,
@@ -83,53 +86,6 @@ fn plus(from: u64, difference: i64) -> u64 {
 
 fn sum(from: u32, difference: i64) -> Result<u32, Malformed> {
     i64::from(from).checked_add(difference).and_then(|sum| u32::try_from(sum).ok()).ok_or(Malformed::Number)
-}
-
-/// A message, before its references are followed.
-#[derive(Default)]
-struct Head<'a> {
-    seq: i64,
-    at: i64,
-    cpu: Option<u32>,
-    actor: Option<u32>,
-    actor_comm: Option<u32>,
-    subject: Option<u32>,
-    state: Option<&'a [u8]>,
-    /// Field and value.
-    content: Option<(u32, Kept<'a>)>,
-    no_subject: bool,
-    /// How many tasks are new.
-    tasks: usize,
-}
-
-impl<'a> Head<'a> {
-    /// Takes a message apart. New entries go to the tables.
-    #[inline]
-    fn of(message: &'a [u8], tables: &mut Tables) -> Result<Self, Malformed> {
-        let (mut head, mut fields) = (Self::default(), Fields(message));
-        while let Some((field, value)) = fields.next()? {
-            match field {
-                1 => tables.new_string(value.bytes()?),
-                2 => {
-                    tables.new_task(value.bytes()?)?;
-                    head.tasks += 1;
-                }
-                3 => tables.new_id(value.bytes()?)?,
-                4 => tables.new_tty(value.bytes()?)?,
-                5 => head.seq = value.signed()?,
-                6 => head.at = value.signed()?,
-                7 => head.cpu = Some(value.word()?),
-                8 => head.actor = Some(value.word()?),
-                9 => head.actor_comm = Some(value.word()?),
-                10 => head.subject = Some(value.word()?),
-                11 => head.state = Some(value.bytes()?),
-                12..=29 | 31 | 32 => head.content = Some((field, value.keep()?)),
-                30 => head.no_subject = value.flag()?,
-                _ => value.skip()?,
-            }
-        }
-        Ok(head)
-    }
 }
 
 impl Default for Decoder {
@@ -167,62 +123,83 @@ impl Decoder {
         &self.event
     }
 
-    /// The meaning of the next message.
+    /// The meaning of the next message. Its fields stand in any order: references are followed once all are read.
     pub(super) fn decode(&mut self, message: &[u8]) -> Result<Decoded, Malformed> {
-        let mut head = Head::of(message, &mut self.tables)?;
-        if let Some((field @ 15..=18, kept)) = &mut head.content {
-            let value = kept.value();
-            match *field {
-                15 if value.is_fixed() => return Ok(Decoded::Check),
-                16 => return Ok(Decoded::Header(value.bytes()?.to_vec())),
-                17 => return Ok(Decoded::Keyframe(record::Keyframe::decode(value.bytes()?)?)),
-                18 => return Ok(Decoded::End(record::End::decode(value.bytes()?)?)),
-                _ => {}
+        let mut fields = Fields::of(message);
+        let (mut seq, mut at, mut cpu) = (0, 0, u32::from(self.cpu));
+        let (mut comm, mut subject, mut state, mut no_subject) = (None, None, &[][..], false);
+        let (mut other, mut tasks) = (false, 0);
+        let mut content = None;
+        while let Some((field, wire)) = fields.next() {
+            match field {
+                1 => self.tables.new_string(fields.bytes(wire)),
+                2 => {
+                    self.tables.new_task(fields.bytes(wire))?;
+                    tasks += 1;
+                }
+                3 => self.tables.new_id(fields.bytes(wire))?,
+                4 => self.tables.new_tty(fields.bytes(wire))?,
+                5 => seq = fields.signed(wire),
+                6 => at = fields.signed(wire),
+                7 => cpu = fields.word(wire),
+                8 => (self.actor, other) = (fields.word(wire), true),
+                9 => comm = Some(fields.word(wire)),
+                10 => subject = Some(fields.word(wire)),
+                11 => state = fields.bytes(wire),
+                12..=29 | 31 | 32 => {
+                    content = Some((field, wire, fields));
+                    fields.skip(wire);
+                }
+                30 => no_subject = fields.flag(wire),
+                _ => fields.skip(wire),
             }
         }
-        Ok(if self.take(head)? { Decoded::Event } else { Decoded::Unknown })
+        fields.end()?;
+        if let Some((field @ 15..=18, wire, value)) = content
+            && let Some(other) = no_event(field, wire, value)?
+        {
+            return Ok(other);
+        }
+        self.cpu = u16::try_from(cpu).map_err(|_| Malformed::Number)?;
+        (self.seq, self.at) = (plus(self.seq.wrapping_add(1), seq), plus(self.at, at));
+        (self.event.seq, self.event.at, self.event.cpu) = (Seq(self.seq), BootNs(self.at), self.cpu);
+        if tasks > 0 {
+            self.new_tasks(tasks);
+        }
+        self.turn_to_actor(other, comm)?;
+        self.turn_to(if no_subject { None } else { Some(subject.unwrap_or(self.actor)) }, state)?;
+        let Some((field, wire, value)) = content else { return Ok(Decoded::Unknown) };
+        Ok(if self.kind(field, wire, value)? { Decoded::Event } else { Decoded::Unknown })
     }
 
-    /// Makes the event. Whether it is one that is known.
+    /// The last of the tasks are new: when each began is told beside the time of the event.
+    fn new_tasks(&mut self, count: usize) {
+        for new in self.tables.tasks.iter_mut().rev().take(count) {
+            new.task.start = BootNs(plus(self.at, new.task.start.0.cast_signed()));
+        }
+        self.states.resize_with(self.tables.tasks.len(), || None);
+    }
+
+    /// Sets the actor of the event: another one than before, or by another name.
     #[inline]
-    fn take(&mut self, head: Head) -> Result<bool, Malformed> {
-        let seq = Seq(plus(self.seq.wrapping_add(1), head.seq));
-        let at = BootNs(plus(self.at, head.at));
-        (self.seq, self.at) = (seq.0, at.0);
-        if let Some(cpu) = head.cpu {
-            self.cpu = u16::try_from(cpu).map_err(|_| Malformed::Number)?;
-        }
-        if head.tasks > 0 {
-            for new in self.tables.tasks.iter_mut().rev().take(head.tasks) {
-                new.task.start = BootNs(plus(at.0, new.task.start.0.cast_signed()));
-            }
-            self.states.resize_with(self.tables.tasks.len(), || None);
-        }
-        self.actor = head.actor.unwrap_or(self.actor);
-        let comm = match head.actor_comm {
-            Some(comm) => Some(self.tables.comm(comm)?),
-            None => None,
-        };
-        let actor = self.tables.told(self.actor)?;
-        let (other, task) = (head.actor.is_some() || comm.is_some(), actor.task);
+    fn turn_to_actor(&mut self, mut other: bool, comm: Option<u32>) -> Result<(), Malformed> {
+        let Self { tables, event, actor, .. } = self;
         if let Some(comm) = comm {
-            actor.comm = comm;
+            let comm = tables.comm(comm)?;
+            tables.told(*actor)?.comm = comm;
+            other = true;
         }
+        let actor = tables.told(*actor)?;
+        event.actor = actor.task;
         if other {
-            self.event.actor_comm.clone_from(&actor.comm);
+            event.actor_comm.clone_from(&actor.comm);
         }
-        (self.event.seq, self.event.at, self.event.cpu, self.event.actor) = (seq, at, self.cpu, task);
-        let subject = (!head.no_subject).then(|| head.subject.unwrap_or(self.actor));
-        self.turn_to(subject, head.state)?;
-        let Some((field, mut kept)) = head.content else { return Ok(false) };
-        let Some(kind) = self.kind(field, &mut kept, task, seq, at)? else { return Ok(false) };
-        self.event.kind = kind;
-        Ok(true)
+        Ok(())
     }
 
     /// Sets the subject of the event and its bundle: what it was, with the changes.
     #[inline]
-    fn turn_to(&mut self, subject: Option<u32>, changes: Option<&[u8]>) -> Result<(), Malformed> {
+    fn turn_to(&mut self, subject: Option<u32>, changes: &[u8]) -> Result<(), Malformed> {
         if subject != self.subject {
             let before = self.subject.take().and_then(|task| self.states.get_mut(task as usize));
             if let Some(place) = before {
@@ -238,15 +215,14 @@ impl Decoder {
         let Some(task) = subject else { return Ok(()) };
         let id = self.tables.task(task)?;
         if self.event.subject.is_none() {
-            let like = changes.map(like).transpose()?.flatten();
-            self.event.subject = match like {
+            self.event.subject = match like(changes)? {
                 Some(like) => self.states.get(like as usize).cloned().flatten(),
-                None => Some(State::default()),
+                None => Some(Box::default()),
             };
         }
         let state = self.event.subject.as_mut().ok_or(Malformed::Dangling("a bundle"))?;
         state.id = id;
-        changes.map_or(Ok(()), |changes| self.tables.change(state, changes))
+        if changes.is_empty() { Ok(()) } else { self.tables.change(state, changes) }
     }
 }
 
@@ -315,116 +291,128 @@ impl Tables {
 
     /// What is other in a bundle.
     fn change(&self, state: &mut State, changes: &[u8]) -> Result<(), Malformed> {
-        let mut fields = Fields(changes);
-        while let Some((field, value)) = fields.next()? {
+        let mut fields = Fields::of(changes);
+        while let Some((field, wire)) = fields.next() {
             match field {
-                2 => state.ino = self.id(value.word()?)?.ino,
-                3 => state.parent = self.task(value.word()?)?,
-                4 => state.pgrp = self.id(value.word()?)?,
-                5 => state.session = self.id(value.word()?)?,
+                2 => state.ino = self.id(fields.word(wire))?.ino,
+                3 => state.parent = self.task(fields.word(wire))?,
+                4 => state.pgrp = self.id(fields.word(wire))?,
+                5 => state.session = self.id(fields.word(wire))?,
                 6 => {
-                    state.tty = match value.word()?.checked_sub(1) {
+                    state.tty = match fields.word(wire).checked_sub(1) {
                         None => None,
                         Some(tty) => Some(*self.ttys.get(tty as usize).ok_or(Malformed::Dangling("a terminal"))?),
                     };
                 }
-                7 => state.signal_flags = value.word()?,
-                8 => state.exit_state = value.word()?,
-                9 => state.task_exit_state = value.word()?,
-                10 => state.exit_code = value.signed_word()?,
-                11 => state.group_exit_code = value.signed_word()?,
-                12 => state.task_flags = value.word()?,
-                13 => state.live = value.signed_word()?,
-                14 => state.facts = numbers::to_facts(value.word()?),
-                15 => state.comm = self.comm(value.word()?)?,
-                16 => state.jobctl = value.word()?,
-                17 => state.tty_old_pgrp = Pgid(value.word()?),
-                18 => state.uid = Uid(value.word()?),
-                19 => state.cgroup = value.number()?,
-                20 => state.parent_pgrp = self.id(value.word()?)?,
-                21 => state.parent_session = Sid(value.word()?),
+                7 => state.signal_flags = fields.word(wire),
+                8 => state.exit_state = fields.word(wire),
+                9 => state.task_exit_state = fields.word(wire),
+                10 => state.exit_code = fields.signed_word(wire),
+                11 => state.group_exit_code = fields.signed_word(wire),
+                12 => state.task_flags = fields.word(wire),
+                13 => state.live = fields.signed_word(wire),
+                14 => state.facts = numbers::to_facts(fields.word(wire)),
+                15 => state.comm = self.comm(fields.word(wire))?,
+                16 => state.jobctl = fields.word(wire),
+                17 => state.tty_old_pgrp = Pgid(fields.word(wire)),
+                18 => state.uid = Uid(fields.word(wire)),
+                19 => state.cgroup = fields.number(wire),
+                20 => state.parent_pgrp = self.id(fields.word(wire))?,
+                21 => state.parent_session = Sid(fields.word(wire)),
                 22 => {
-                    let record::Namespace { inum, level, pid, pgid, sid } = record::Namespace::decode(value.bytes()?)?;
+                    let record::Namespace { inum, level, pid, pgid, sid } =
+                        record::Namespace::decode(fields.bytes(wire))?;
                     state.namespace = Some(Namespace { inum, level, pid: Pid(pid), pgid: Pgid(pgid), sid: Sid(sid) });
                 }
                 23 => {
-                    if value.flag()? {
+                    if fields.flag(wire) {
                         state.namespace = None;
                     }
                 }
-                _ => value.skip()?,
+                _ => fields.skip(wire),
             }
         }
-        Ok(())
+        Ok(fields.end()?)
     }
 }
 
 /// The task that the first bundle of another one is like.
 fn like(changes: &[u8]) -> Result<Option<u32>, Malformed> {
-    let (mut fields, mut like) = (Fields(changes), None);
-    while let Some((field, value)) = fields.next()? {
+    let (mut fields, mut like) = (Fields::of(changes), None);
+    while let Some((field, wire)) = fields.next() {
         if field == 1 {
-            like = Some(value.word()?);
+            like = Some(fields.word(wire));
         } else {
-            value.skip()?;
+            fields.skip(wire);
         }
     }
+    fields.end()?;
     Ok(like)
 }
 
+/// A message that is no event, by the number of its field; `None` for a field of another type than a check has.
+fn no_event(field: u32, wire: Wire, mut value: Fields) -> Result<Option<Decoded>, Malformed> {
+    Ok(match field {
+        15 if wire.is_fixed() => Some(Decoded::Check),
+        16 => Some(Decoded::Header(value.bytes(wire).to_vec())),
+        17 => Some(Decoded::Keyframe(record::Keyframe::decode(value.bytes(wire))?)),
+        18 => Some(Decoded::End(record::End::decode(value.bytes(wire))?)),
+        _ => None,
+    })
+}
+
 impl Decoder {
-    /// What happened, by the number of the field and its value; `None` when a number in it is newer than this release.
+    /// Sets what happened, by the number of the field and its value. `false`: a number in it is newer than this release.
     #[inline]
-    fn kind(
-        &mut self,
-        field: u32,
-        kept: &mut Kept,
-        actor: RawTask,
-        seq: Seq,
-        at: BootNs,
-    ) -> Result<Option<EventKind>, Malformed> {
-        let value = kept.value();
-        Ok(Some(match field {
+    fn kind(&mut self, field: u32, wire: Wire, mut value: Fields) -> Result<bool, Malformed> {
+        let Event { seq, at, .. } = self.event;
+        self.event.kind = match field {
             12 => {
-                let enter = leaf::enter(value.bytes()?)?;
-                let call = enter.call.unwrap_or_default();
+                let enter = leaf::enter(value.bytes(wire))?;
+                let call = numbers::to_call(enter.call.unwrap_or_default());
                 self.tables.told(self.actor)?.entered = Some((seq, at, call));
-                let Some(call) = numbers::to_call(call) else { return Ok(None) };
+                let Some(call) = call else { return Ok(false) };
                 EventKind::Enter { call, target_unknown: enter.target_unknown }
             }
-            13 => return self.leave(leaf::leave(value.bytes()?)?, seq, at),
-            14 => return Ok(generated(leaf::signal_generated(value.bytes()?)?)),
-            19 => EventKind::NewTask { flags: leaf::new_task(value.bytes()?)?.flags },
+            13 => {
+                let Some(leave) = self.leave(&leaf::leave(value.bytes(wire))?)? else { return Ok(false) };
+                EventKind::Leave(leave)
+            }
+            14 => {
+                let Some(signal) = generated(&leaf::signal_generated(value.bytes(wire))?) else { return Ok(false) };
+                EventKind::SignalGenerated(signal)
+            }
+            19 => EventKind::NewTask { flags: leaf::new_task(value.bytes(wire))?.flags },
             20 => {
-                let exec = record::Exec::decode(value.bytes()?)?;
+                let exec = record::Exec::decode(value.bytes(wire))?;
                 EventKind::Exec {
-                    old_tid: exec.old_tid.map_or(actor.tid, Tid),
+                    old_tid: exec.old_tid.map_or(self.event.actor.tid, Tid),
                     args: self.tables.strings(&exec.args)?,
                     truncated: exec.truncated,
                 }
             }
-            21 => EventKind::Exit { group_dead: value.flag()? },
+            21 => EventKind::Exit { group_dead: value.flag(wire) },
             22 => EventKind::Dead,
-            23 => EventKind::Stopped { signal: Signal(value.word()?) },
-            24 => EventKind::Freed { task: self.tables.task(value.word()?)? },
+            23 => EventKind::Stopped { signal: Signal(value.word(wire)) },
+            24 => EventKind::Freed { task: self.tables.task(value.word(wire))? },
             25 => {
-                let signal = leaf::signal_delivered(value.bytes()?)?;
-                let Some(disposition) = numbers::to_disposition(signal.disposition) else { return Ok(None) };
+                let signal = leaf::signal_delivered(value.bytes(wire))?;
+                let Some(disposition) = numbers::to_disposition(signal.disposition) else { return Ok(false) };
                 EventKind::SignalDelivered { signal: Signal(signal.signal), code: signal.code, disposition }
             }
             26 => {
-                let snapshot = record::Snapshot::decode(value.bytes()?)?;
+                let snapshot = record::Snapshot::decode(value.bytes(wire))?;
                 EventKind::Snapshot { args: self.tables.strings(&snapshot.args)? }
             }
             27 => {
-                let end = record::SnapshotEnd::decode(value.bytes()?)?;
-                let Some(coverage) = numbers::to_coverage(end.coverage) else { return Ok(None) };
+                let end = record::SnapshotEnd::decode(value.bytes(wire))?;
+                let Some(coverage) = numbers::to_coverage(end.coverage) else { return Ok(false) };
                 EventKind::SnapshotEnd { from: Seq(plus(seq.0, end.from)), coverage }
             }
-            28 => EventKind::ClockAnchor { unix_ns: value.signed()? },
+            28 => EventKind::ClockAnchor { unix_ns: value.signed(wire) },
             29 => {
-                let gap = record::Gap::decode(value.bytes()?)?;
-                let Some(cause) = numbers::to_cause(gap.cause) else { return Ok(None) };
+                let gap = record::Gap::decode(value.bytes(wire))?;
+                let Some(cause) = numbers::to_cause(gap.cause) else { return Ok(false) };
                 EventKind::Gap(Gap {
                     from: BootNs(plus(at.0, gap.from)),
                     until: BootNs(plus(at.0, gap.until)),
@@ -435,17 +423,23 @@ impl Decoder {
             }
             31 => EventKind::Continued,
             32 => {
-                let Some(inspection) = FileInspection::from_json(value.bytes()?) else { return Ok(None) };
+                let Some(inspection) = FileInspection::from_json(value.bytes(wire)) else { return Ok(false) };
                 EventKind::Inspected(Box::new(inspection))
             }
             _ => return Err(Broken.into()),
-        }))
+        };
+        value.sound()?;
+        Ok(true)
     }
 
-    fn leave(&mut self, leave: record::Leave, seq: Seq, at: BootNs) -> Result<Option<EventKind>, Malformed> {
+    fn leave(&mut self, leave: &record::Leave) -> Result<Option<Leave>, Malformed> {
+        let Event { seq, at, .. } = self.event;
         let enter = self.tables.told(self.actor)?.entered;
         let last = || enter.ok_or(Malformed::Dangling("a call"));
-        let call = leave.call.map_or_else(|| last().map(|enter| enter.2), Ok)?;
+        let call = match leave.call {
+            Some(call) => numbers::to_call(call),
+            None => last()?.2,
+        };
         let entered = match (leave.paired, leave.entered) {
             (Some(shift), _) => {
                 let (seq, at, _) = last()?;
@@ -461,21 +455,21 @@ impl Decoder {
                 Some(Waited { child: self.tables.task(waited.child)?, status, left_waitable: waited.left_waitable })
             }
         };
-        let Some(call) = numbers::to_call(call) else { return Ok(None) };
+        let Some(call) = call else { return Ok(None) };
         let usual = waited.map_or(0, |waited| i64::from(waited.child.pid.0));
-        Ok(Some(EventKind::Leave(Leave {
+        Ok(Some(Leave {
             call,
             ret: leave.ret.unwrap_or(usual),
             entered,
             enter_emitted: leave.paired.is_some() != leave.emitted_differs,
             target_unknown: leave.target_unknown,
             waited,
-        })))
+        }))
     }
 }
 
-fn generated(signal: record::SignalGenerated) -> Option<EventKind> {
-    Some(EventKind::SignalGenerated(SignalGenerated {
+fn generated(signal: &record::SignalGenerated) -> Option<SignalGenerated> {
+    Some(SignalGenerated {
         signal: Signal(signal.signal),
         origin: numbers::to_origin(signal.origin, signal.code)?,
         process_directed: signal.process_directed,
@@ -483,5 +477,5 @@ fn generated(signal: record::SignalGenerated) -> Option<EventKind> {
         disposition: numbers::to_disposition(signal.disposition)?,
         blocked: signal.blocked,
         at_delivery: signal.at_delivery,
-    }))
+    })
 }

@@ -9,85 +9,86 @@ use super::{
 
 /// Functions that read a message each: number of a field, its place, its value.
 macro_rules! messages {
-    ($value:ident; $($name:ident -> $message:ident { $($field:literal $place:ident = $read:expr,)* })*) => {$(
+    ($fields:ident $wire:ident; $($name:ident -> $message:ident { $($field:literal $place:ident = $read:expr,)* })*) => {$(
+        #[inline]
         pub(super) fn $name(bytes: &[u8]) -> Result<$message, Broken> {
-            let (mut message, mut fields) = ($message::default(), Fields(bytes));
-            while let Some((field, $value)) = fields.next()? {
+            let (mut message, mut $fields) = ($message::default(), Fields::of(bytes));
+            while let Some((field, $wire)) = $fields.next() {
                 match field {
                     $($field => message.$place = $read,)*
-                    _ => $value.skip()?,
+                    _ => $fields.skip($wire),
                 }
             }
-            Ok(message)
+            $fields.end().map(|()| message)
         }
     )*};
 }
 
-messages! { value;
+messages! { fields wire;
     task -> Task {
-        1 pid = value.signed()?,
-        2 tid = Some(value.word()?),
-        3 start = value.signed()?,
+        1 pid = fields.signed(wire),
+        2 tid = Some(fields.word(wire)),
+        3 start = fields.signed(wire),
     }
     id -> Id {
-        1 number = value.signed()?,
-        2 ino = value.signed()?,
+        1 number = fields.signed(wire),
+        2 ino = fields.signed(wire),
     }
     tty -> Tty {
-        1 major = value.word()?,
-        2 minor = value.word()?,
-        3 instance = value.word()?,
-        4 foreground = value.word()?,
-        5 foreground_empty = value.flag()?,
-        6 session = value.word()?,
+        1 major = fields.word(wire),
+        2 minor = fields.word(wire),
+        3 instance = fields.word(wire),
+        4 foreground = fields.word(wire),
+        5 foreground_empty = fields.flag(wire),
+        6 session = fields.word(wire),
     }
     call -> Call {
-        1 name = value.word()?,
-        2 a = value.signed()?,
-        3 b = value.signed()?,
-        4 c = value.signed()?,
-        5 d = value.number()?,
+        1 name = fields.word(wire),
+        2 a = fields.signed(wire),
+        3 b = fields.signed(wire),
+        4 c = fields.signed(wire),
+        5 d = fields.number(wire),
     }
     enter -> Enter {
-        1 call = Some(call(value.bytes()?)?),
-        2 target_unknown = value.flag()?,
+        1 call = Some(call(fields.bytes(wire))?),
+        2 target_unknown = fields.flag(wire),
     }
     leave -> Leave {
-        1 call = Some(call(value.bytes()?)?),
-        2 ret = Some(value.signed()?),
-        3 paired = Some(value.signed()?),
-        4 entered = Some(entered(value.bytes()?)?),
-        5 emitted_differs = value.flag()?,
-        6 target_unknown = value.flag()?,
-        7 waited = Some(waited(value.bytes()?)?),
+        1 call = Some(call(fields.bytes(wire))?),
+        2 ret = Some(fields.signed(wire)),
+        3 paired = Some(fields.signed(wire)),
+        4 entered = Some(entered(fields.bytes(wire))?),
+        5 emitted_differs = fields.flag(wire),
+        6 target_unknown = fields.flag(wire),
+        7 waited = Some(waited(fields.bytes(wire))?),
     }
     entered -> Entered {
-        1 seq = value.signed()?,
-        2 at = value.signed()?,
+        1 seq = fields.signed(wire),
+        2 at = fields.signed(wire),
     }
     waited -> Waited {
-        1 child = value.word()?,
-        2 status = value.word()?,
-        3 value = value.signed()?,
-        4 left_waitable = value.flag()?,
+        1 child = fields.word(wire),
+        2 status = fields.word(wire),
+        3 value = fields.signed(wire),
+        4 left_waitable = fields.flag(wire),
     }
     signal_generated -> SignalGenerated {
-        1 signal = value.word()?,
-        2 origin = value.word()?,
-        3 code = value.signed_word()?,
-        4 process_directed = value.flag()?,
-        5 outcome = value.word()?,
-        6 disposition = value.word()?,
-        7 blocked = value.flag()?,
-        8 at_delivery = value.flag()?,
+        1 signal = fields.word(wire),
+        2 origin = fields.word(wire),
+        3 code = fields.signed_word(wire),
+        4 process_directed = fields.flag(wire),
+        5 outcome = fields.word(wire),
+        6 disposition = fields.word(wire),
+        7 blocked = fields.flag(wire),
+        8 at_delivery = fields.flag(wire),
     }
     signal_delivered -> SignalDelivered {
-        1 signal = value.word()?,
-        2 code = value.signed_word()?,
-        3 disposition = value.word()?,
+        1 signal = fields.word(wire),
+        2 code = fields.signed_word(wire),
+        3 disposition = fields.word(wire),
     }
     new_task -> NewTask {
-        1 flags = value.number()?,
+        1 flags = fields.number(wire),
     }
 }
 

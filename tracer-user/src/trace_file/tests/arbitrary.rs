@@ -314,7 +314,7 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
             cpu,
             actor,
             actor_comm: Comm(comm.into()),
-            subject,
+            subject: subject.map(Box::new),
             kind,
         },
     )

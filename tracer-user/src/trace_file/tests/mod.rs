@@ -67,7 +67,7 @@ pub(super) fn events() -> Vec<Event> {
         cpu: 1,
         actor: task(actor),
         actor_comm: Comm("bash".into()),
-        subject,
+        subject: subject.map(Box::new),
         kind,
     };
     let setpgid = Leave {

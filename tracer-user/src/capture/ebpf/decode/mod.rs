@@ -120,7 +120,7 @@ fn event_of(header: &Header, subject: Option<State>) -> Event {
         cpu: header.cpu,
         actor: state::task(header.actor),
         actor_comm: comm(&header.actor_comm),
-        subject,
+        subject: subject.map(Box::new),
         kind: EventKind::Dead,
     }
 }

@@ -26,7 +26,15 @@ fn state(pid: u32, parent: u32, session: u32) -> State {
 }
 
 fn event(seq: u64, actor: u32, subject: Option<State>, kind: EventKind) -> Event {
-    Event { seq: Seq(seq), at: BootNs(seq), cpu: 0, actor: task(actor), actor_comm: Comm::default(), subject, kind }
+    Event {
+        seq: Seq(seq),
+        at: BootNs(seq),
+        cpu: 0,
+        actor: task(actor),
+        actor_comm: Comm::default(),
+        subject: subject.map(Box::new),
+        kind,
+    }
 }
 
 fn birth(seq: u64, actor: u32, child: u32) -> Event {
@@ -155,14 +163,14 @@ fn the_leader_of_a_followed_session_counts_although_it_is_a_stranger() {
 #[test]
 fn a_number_of_theirs_that_is_reused_is_proof_of_their_end() {
     let mut reused = birth(9, 30, 21);
-    reused.subject = Some(State { id: RawTask { start: BootNs(5000), ..task(21) }, ..state(21, 30, 10) });
+    reused.subject = Some(Box::new(State { id: RawTask { start: BootNs(5000), ..task(21) }, ..state(21, 30, 10) }));
     assert!(admits(&reused));
     reused.kind = EventKind::NewTask { flags: CLONE_THREAD };
     assert!(!admits(&reused), "a thread of a stranger");
     // After a loss it is the iterator that shows it.
     reused.kind = EventKind::Snapshot { args: Vec::new() };
     assert!(admits(&reused));
-    reused.subject = Some(state(31, 30, 10));
+    reused.subject = Some(Box::new(state(31, 30, 10)));
     assert!(!admits(&reused), "a number that none of them had");
 }
 
