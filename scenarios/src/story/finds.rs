@@ -110,7 +110,13 @@ pub fn check(expectation: &str, recorded: &Recorded) -> Result<Vec<String>> {
 pub fn said(rule: &str, recorded: &Recorded) -> Vec<String> {
     let found = find(recorded);
     let of_it = found.iter().filter(|finding| finding.rule.id == rule);
-    of_it.map(|finding| format!("{}: {}", named(&finding.fact), named(&finding.cause))).collect()
+    of_it.map(sentence).collect()
+}
+
+/// What a finding says: fact and cause, with names instead of numbers.
+#[must_use]
+pub fn sentence(finding: &Finding) -> String {
+    format!("{}: {}", named(&finding.fact), named(&finding.cause))
 }
 
 fn named(words: &Words) -> String {

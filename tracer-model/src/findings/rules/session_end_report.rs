@@ -112,6 +112,9 @@ fn draft(now: &Now<'_>, session: SessionKey, ended: Ended) -> Draft {
     let Ended { leader, hung_up, tty, seq, members, evidence, .. } = ended;
     let held = |member: &ProcKey| now.held(*member, tty).unwrap_or_default();
     let severity = if members.iter().any(|member| !held(member).is_empty()) { Severity::Warning } else { Severity::Info };
+    // That somebody was not told rests on what was seen since the shell told its jobs.
+    let untold = members.iter().any(|member| told(now, *member, (leader, seq)).is_none());
+    let since = if untold { Seq(seq.0.saturating_sub(BEFORE)) } else { seq };
     let fates = Words::list(members.iter().map(|member| say![now.name(*member), " ", fate(now, *member, session, (leader, seq)), holds(now, *member, tty)]));
     let leader_name = leader.map(|leader| say![now.name(leader)]);
     let others = count(members.len(), "other", "others");
@@ -131,19 +134,25 @@ fn draft(now: &Now<'_>, session: SessionKey, ended: Ended) -> Draft {
         .seen(hup.take(4).map(|hup| hup.evidence.clone()))
         .about(members)
         .about(leader)
+        .since(since)
         .seen(evidence)
 }
 
 /// The shell tells its jobs before it exits itself: not more events before than this.
 const BEFORE: u64 = 1000;
 
-/// What became of a member, or of one that has left.
-fn fate(now: &Now<'_>, member: ProcKey, session: SessionKey, (leader, since): (Option<ProcKey>, Seq)) -> Words {
-    let told = |it: &Received| it.evidence.seq.0.saturating_add(BEFORE) > since.0;
-    let hup = now.last_received(member, |it| told(it) && it.signal.signal == Signal::HUP);
+/// The signal by which a member was told.
+fn told<'a>(now: &'a Now<'_>, member: ProcKey, (leader, since): (Option<ProcKey>, Seq)) -> Option<&'a Received> {
+    let lately = |it: &Received| it.evidence.seq.0.saturating_add(BEFORE) > since.0;
+    let hup = now.last_received(member, |it| lately(it) && it.signal.signal == Signal::HUP);
     // Some shells end stopped jobs in another way.
-    let by_leader = || now.last_received(member, |it| told(it) && leader.is_some() && it.path.sender() == leader && it.signal.signal == Signal::TERM);
-    let Some(signal) = hup.or_else(by_leader) else {
+    let by_leader = || now.last_received(member, |it| lately(it) && leader.is_some() && it.path.sender() == leader && it.signal.signal == Signal::TERM);
+    hup.or_else(by_leader)
+}
+
+/// What became of a member, or of one that has left.
+fn fate(now: &Now<'_>, member: ProcKey, session: SessionKey, end: (Option<ProcKey>, Seq)) -> Words {
+    let Some(signal) = told(now, member, end) else {
         let state = now.model.process(member);
         return match state.and_then(|state| state.session).filter(|own| *own != session) {
             Some(own) => say!["is in session ", own, " and ", then(now, member, None)],

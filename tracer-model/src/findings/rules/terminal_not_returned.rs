@@ -112,7 +112,7 @@ fn to_strangers(now: &Now<'_>, tty: TtyKey, to: Option<ForegroundGroup>, by: Opt
     }
     let mut once = now.memory.once_in(known).peekable();
     once.peek()?;
-    if !once.all(|life| life.key != by && life.launcher != Some(by) && now.has_ended(life.key)) {
+    if !once.all(|life| life.key != by && life.launcher.is_some_and(|it| it != by) && now.has_ended(life.key)) {
         return None;
     }
     let fact = say![now.name(by), " gave ", tty, " to group ", to.number.0, ", of which nobody lives"];

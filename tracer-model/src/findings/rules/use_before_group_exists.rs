@@ -113,7 +113,7 @@ fn where_it_is(now: &Now<'_>, number: u32) -> Words {
             let group = process.group.map(|group| say![" and is in group ", group]);
             say![now.name(process.key), " has not made a group of its number yet", group]
         }
-        None => say!["no process and no group has the number ", number],
+        None => say!["no process that was seen has the number ", number],
     }
 }
 
