@@ -3,16 +3,16 @@
 //! Must not: know which verb it serves, or fall back from a failure that is one: a backend that is not allowed here is passed
 //! over, a broken one is not.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use clap::ValueEnum;
 use nix::errno::Errno;
 use tracer_model::ids::Pid;
 
-use super::exit::ExpectedError;
+use super::{exit::ExpectedError, signals::Sight};
 use crate::{
     capture::{CaptureError, Source, ebpf, facts, ptrace, setcap_command},
-    placement::Preparation,
+    placement::{Placement, Preparation},
     redaction::Redaction,
 };
 
@@ -142,6 +142,17 @@ impl Opened {
         match &mut self.source {
             Which::Ebpf(source) => Ok(source.follow(&[starter])?),
             Which::Ptrace { .. } => Ok(()),
+        }
+    }
+
+    /// Begins to watch the waiter, and says what will be seen of it. In place it is the command.
+    pub fn watch_waiter(&mut self, waiter: Pid, placement: Placement) -> Sight {
+        match (&mut self.source, placement) {
+            (Which::Ebpf(_), _) => Sight::Everything,
+            (Which::Ptrace { .. }, Placement::InPlace) => Sight::Stops(Arc::default()),
+            (Which::Ptrace { source, .. }, Placement::Wrapper) => {
+                source.watch_waiter(waiter).map_or(Sight::Nothing, Sight::Stops)
+            }
         }
     }
 

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     capture::ebpf::Mode,
     live::LiveError,
-    placement::{CaptureSide, CommandStatus, Control, Placement, Preparation, Root, launch},
+    placement::{CaptureSide, CommandStatus, Control, Root, launch},
     sink::Sink,
     trace_file::{self, Rotation, Scope, Unwritten},
 };
@@ -177,10 +177,10 @@ fn begin(
         // Before the waiter forks, so that no time in the report is negative.
         let begun = Clocks::now();
         let Ok(Root { pid: root, .. }) = side.ready(notice.as_deref(), opened.preparation()) else { return Ok(None) };
-        let sees_waiter = opened.preparation() == Preparation::Nothing;
-        Ok(Some((opened.follow_command(root)?, root, sees_waiter, begun)))
+        let sight = opened.watch_waiter(side.waiter(), side.placement());
+        Ok(Some((opened.follow_command(root)?, root, sight, begun)))
     });
-    let (capturing, root, sees_waiter, begun) = match following {
+    let (capturing, root, sight, begun) = match following {
         Ok(Some(following)) => following,
         not_following => {
             recording.into_iter().for_each(Unwritten::discard);
@@ -201,7 +201,7 @@ fn begin(
             "to standard error".to_owned(),
         ),
     };
-    let signals = Signals::new(side.waiter(), root, sees_waiter);
+    let signals = Signals::new(side.waiter(), root, sight);
     sinks.push(Box::new(signals.clone()));
     let Target { command, user } = target;
     let name = command.first().cloned().unwrap_or_default();
@@ -238,9 +238,7 @@ impl Session {
     /// Captures until the command ended (true), or somebody ended the capture process (false).
     async fn capture(&mut self, side: &mut CaptureSide, end: EndSignals) -> Result<bool, LiveError> {
         let control = side.as_fd().try_clone_to_owned().map_err(LiveError::Waiting)?;
-        // That the waiter alone was stopped shows only to who looks.
-        let rests = side.placement() == Placement::InPlace;
-        let mut pacer = Pacer::new(&self.engine, Some(control), end)?.resting(rests);
+        let mut pacer = Pacer::new(&self.engine, Some(control), end)?.resting(self.signals.are_told());
         loop {
             let wake = pacer.wake(&self.engine).await;
             self.engine.pump(self.engine.last_seq())?;

@@ -1,13 +1,16 @@
 //! What the waiter is told of signals: whether the command got one too, as far as the backend can see.
 //!
-//! The probes see every call that signals the waiter, and to whom else it went. ptrace does not see the waiter: it sees what is
-//! delivered to the command, and the waiter takes silence to mean that it alone was signalled. Must not: send signals.
+//! The probes see every call that signals the waiter, and to whom else it went. ptrace sees what is delivered to the command, and the
+//! waiter takes silence to mean that it alone was signalled; of the waiter it sees the stops. Must not: send signals.
 
 use std::{
     cell::RefCell,
     io,
     rc::Rc,
-    time::{Duration, Instant},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tracer_model::{
@@ -24,17 +27,26 @@ use crate::{
     trace_file::{Header, Summary},
 };
 
-/// How often the waiter is looked at, at most: where much happens that costs more than what it finds.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// What the backend sees of the waiter.
+#[derive(Clone)]
+pub enum Sight {
+    /// The probes: whatever happens to it, and who signals it.
+    Everything,
+    /// ptrace: whether it is stopped, and the source tells of each change.
+    Stops(Arc<AtomicBool>),
+    /// ptrace, where somebody else traces it: it has to be looked at.
+    Nothing,
+}
 
 /// Notes what happens to the waiter and the command.
 #[derive(Clone)]
 pub struct Signals {
     waiter: Pid,
     root: Pid,
+    sight: Sight,
     seen: Rc<RefCell<Vec<(Signal, Pid, Reach)>>>,
     /// ptrace: what is known of stops.
-    stops: Option<Rc<RefCell<Stops>>>,
+    stops: Rc<RefCell<Stops>>,
 }
 
 /// Tells a waiter that was stopped alone from one that stopped with the command.
@@ -44,34 +56,41 @@ struct Stops {
     command_stopped: bool,
     /// The waiter was stopped when it was last looked at.
     waiter_was_stopped: bool,
-    /// When that was.
-    looked: Option<Instant>,
 }
 
 impl Stops {
-    fn is_due(&self) -> bool {
-        self.looked.is_none_or(|looked| looked.elapsed() > LOOK_EVERY)
-    }
-
     /// The command got SIGCONT from the waiter, which passes on what continued it: a stop that is found now is another one, with
     /// or without the command.
     fn waiter_went_on(&mut self) {
-        *self = Self { looked: self.looked, ..Self::default() };
+        *self = Self::default();
     }
 
     /// Looks at the waiter. Returns whether it was stopped alone: SIGSTOP cannot be caught, so that nothing else says so.
     fn look(&mut self, waiter_is_stopped: bool, command_is_stopped: bool) -> bool {
         let alone = waiter_is_stopped && !self.waiter_was_stopped && !command_is_stopped && !self.command_stopped;
-        *self = Self { command_stopped: false, waiter_was_stopped: waiter_is_stopped, looked: Some(Instant::now()) };
+        *self = Self { command_stopped: false, waiter_was_stopped: waiter_is_stopped };
         alone
     }
 }
 
 impl Signals {
-    /// `sees_waiter`: the backend sees the waiter and whoever signals it.
-    pub fn new(waiter: Pid, root: Pid, sees_waiter: bool) -> Self {
-        let stops = (!sees_waiter).then(Rc::default);
-        Self { waiter, root, seen: Rc::default(), stops }
+    /// Of this waiter and this command.
+    pub fn new(waiter: Pid, root: Pid, sight: Sight) -> Self {
+        Self { waiter, root, sight, seen: Rc::default(), stops: Rc::default() }
+    }
+
+    /// Whether the source tells of whatever [`Self::tell`] would pass on.
+    pub fn are_told(&self) -> bool {
+        !matches!(self.sight, Sight::Nothing)
+    }
+
+    /// ptrace: whether the waiter is stopped.
+    fn look_at_waiter(&self) -> Option<bool> {
+        match &self.sight {
+            Sight::Everything => None,
+            Sight::Stops(is_stopped) => Some(is_stopped.load(Ordering::Relaxed)),
+            Sight::Nothing => Some(procfs::read_stat(self.waiter).is_some_and(|waiter| waiter.is_stopped())),
+        }
     }
 
     /// Passes on what was noted.
@@ -79,14 +98,13 @@ impl Signals {
         for (signal, sender, reach) in self.seen.borrow_mut().drain(..) {
             side.waiter_was_signalled(signal, sender, reach);
         }
-        if let Some(stops) = self.stops.as_ref().filter(|stops| stops.borrow().is_due()) {
-            let waiter_is_stopped = procfs::read_stat(self.waiter).is_some_and(|waiter| waiter.is_stopped());
+        if let Some(waiter_is_stopped) = self.look_at_waiter() {
             // It may be in a stop that its tracer has not told of yet: that is seen at the next look.
             if waiter_is_stopped && procfs::is_in_trace_stop(self.root) {
                 return;
             }
             let command_is_stopped = model.process_by_pid(self.root).is_some_and(|command| command.stopped.is_some());
-            if stops.borrow_mut().look(waiter_is_stopped, command_is_stopped) {
+            if self.stops.borrow_mut().look(waiter_is_stopped, command_is_stopped) {
                 side.waiter_was_signalled(Signal::STOP, Pid(0), Reach::WaiterAlone);
             }
         }
@@ -118,18 +136,18 @@ impl Signals {
     }
 
     /// ptrace: the command takes a signal, or drops it when it is to; or it stopped.
-    fn taken(&self, event: &Event, stops: &RefCell<Stops>) {
+    fn taken(&self, event: &Event) {
         if event.subject.as_ref().is_none_or(|subject| subject.id.pid != self.root) {
             return;
         }
         if matches!(event.kind, EventKind::Stopped { .. }) {
-            stops.borrow_mut().command_stopped = true;
+            self.stops.borrow_mut().command_stopped = true;
         }
         if let EventKind::SignalGenerated(sent) = event.kind
             && sent.signal != Signal::CHLD
         {
             if sent.signal == Signal::CONT && event.actor.pid == self.waiter {
-                stops.borrow_mut().waiter_went_on();
+                self.stops.borrow_mut().waiter_went_on();
             }
             // Who sent it is not needed, and not always known.
             self.seen.borrow_mut().push((sent.signal, Pid(0), Reach::CommandToo));
@@ -147,9 +165,9 @@ impl Sink for Signals {
     }
 
     fn event(&mut self, event: &Event, delta: &Delta, model: &Model) -> io::Result<()> {
-        match &self.stops {
-            None => self.sent(event, delta, model),
-            Some(stops) => self.taken(event, stops),
+        match self.sight {
+            Sight::Everything => self.sent(event, delta, model),
+            Sight::Stops(_) | Sight::Nothing => self.taken(event),
         }
         Ok(())
     }

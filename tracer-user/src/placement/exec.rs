@@ -39,11 +39,16 @@ pub(super) enum ExecFailure {
 /// it can give its consent.
 pub(super) fn introduce(channel: &Channel, capture: i32, preparation: Preparation) -> Result<(), Errno> {
     if preparation != Preparation::Nothing {
-        ptrace::allow_tracer(tracer_model::ids::Pid(capture.cast_unsigned()));
+        allow_tracer(capture);
     }
     let own = std::process::id() as i32;
     let pidfd = pidfd::pidfd_open(own)?;
     channel.send(&ToCapture::Root { pid: own }, Some(pidfd.as_fd()))
+}
+
+/// Lets the capture process trace this process.
+pub(super) fn allow_tracer(capture: i32) {
+    ptrace::allow_tracer(tracer_model::ids::Pid(capture.cast_unsigned()));
 }
 
 impl Program {

@@ -26,7 +26,7 @@ use tracer_model::event::WaitStatus;
 use super::{
     detach::exit_now,
     error::LaunchError,
-    exec::{ExecFailure, Program, introduce},
+    exec::{ExecFailure, Program, allow_tracer, introduce},
     forwarding::{Incoming, Ledger, Standing, by_own_judgement, is_ambiguous, is_for_the_command},
     init_hook,
     protocol::{Channel, Preparation, Received, ToCapture, ToWaiter},
@@ -42,6 +42,10 @@ pub(super) fn run(program: &Program, channel: Channel) -> Result<CommandStatus, 
             if !text.is_empty() {
                 // Nobody is served by refusing to run the command because standard error is closed.
                 let _ = writeln!(io::stderr(), "{text}");
+            }
+            if preparation != Preparation::Nothing {
+                // It tells of this process's stops, which nothing else does.
+                allow_tracer(capture);
             }
             (capture, preparation)
         }

@@ -25,6 +25,7 @@ mod stops;
 mod sys;
 mod table;
 mod tracer;
+mod waiter;
 mod zombies;
 
 pub use filter::Filter;
@@ -32,7 +33,7 @@ pub use refusal::{filters_work, works};
 
 use std::{
     os::fd::{AsFd as _, BorrowedFd},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     thread::{self, JoinHandle},
 };
 
@@ -121,6 +122,13 @@ impl PtraceSource {
     /// namespace.
     pub fn follow(&mut self, roots: &[Pid]) -> Result<(), CaptureError> {
         self.ask(Request::Follow(roots.to_vec()))
+    }
+
+    /// Traces the waiter for its stops alone: the descriptor becomes readable at each. Whether it is stopped; `None` where it may not
+    /// be traced (somebody else traces it).
+    pub fn watch_waiter(&mut self, waiter: Pid) -> Option<Arc<AtomicBool>> {
+        let is_stopped = Arc::<AtomicBool>::default();
+        self.ask(Request::WatchWaiter(waiter, Arc::clone(&is_stopped))).ok().map(|()| is_stopped)
     }
 
     /// How often traced threads were stopped so far, by kind.

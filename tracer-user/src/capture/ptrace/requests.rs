@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -25,6 +25,8 @@ use crate::capture::CaptureError;
 pub(super) enum Request {
     /// To trace these, with their descendants.
     Follow(Vec<Pid>),
+    /// To tell of the stops of the waiter, too.
+    WatchWaiter(Pid, Arc<AtomicBool>),
     /// To handle every stop, end and reap that there is by now.
     CatchUp,
     /// No more events.

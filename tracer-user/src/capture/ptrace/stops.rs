@@ -39,7 +39,7 @@ pub(super) enum Stop {
 }
 
 impl Stop {
-    fn of(word: c_int) -> Self {
+    pub fn of(word: c_int) -> Self {
         if !libc::WIFSTOPPED(word) {
             return Self::Ended;
         }

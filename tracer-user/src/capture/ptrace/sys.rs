@@ -42,6 +42,11 @@ pub(super) fn seize(tid: Tid) -> Result<(), Errno> {
     request(libc::PTRACE_SEIZE, tid, options(true).into())
 }
 
+/// `PTRACE_SEIZE` without options: only signals, group stops and the end are told of.
+pub(super) fn seize_for_stops(tid: Tid) -> Result<(), Errno> {
+    request(libc::PTRACE_SEIZE, tid, 0)
+}
+
 /// `PTRACE_SETOPTIONS`: as [`seize`] does, with a stop before its exit or without.
 pub(super) fn set_options(tid: Tid, exit: bool) -> Result<(), Errno> {
     request(libc::PTRACE_SETOPTIONS, tid, options(exit).into())

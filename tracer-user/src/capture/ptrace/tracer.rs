@@ -26,11 +26,13 @@ use super::{
     Options,
     bundle::Surroundings,
     counts::Counts,
+    refusal,
     requests::{Request, Requests},
     returns::Postponed,
     signals::Held,
     sys,
     table::Table,
+    waiter::Waiter,
     zombies::Zombies,
 };
 use crate::capture::{CaptureError, boot_now, procfs};
@@ -61,6 +63,7 @@ pub(super) struct Tracer {
     pub counts: Arc<Counts>,
     pub zombies: Zombies,
     pub table: Table,
+    pub waiter: Option<Waiter>,
     pub mode: Mode,
     pub held: Held,
     pub postponed: Postponed,
@@ -102,6 +105,7 @@ impl Tracer {
             counts,
             zombies: Zombies::default(),
             table: Table::default(),
+            waiter: None,
             mode: Mode::Capturing,
             held: Held::default(),
             postponed: Postponed::default(),
@@ -198,6 +202,9 @@ impl Tracer {
     fn obey(&mut self, request: Request, retiring: &mut bool) -> Result<(), CaptureError> {
         match request {
             Request::Follow(roots) => return self.follow(&roots),
+            Request::WatchWaiter(waiter, is_stopped) => {
+                return self.watch_waiter(waiter, is_stopped).map_err(|errno| refusal::of_process(waiter, errno));
+            }
             // Nobody runs on before all are fetched, so that this ends.
             Request::CatchUp => {
                 self.handle_batch(None, usize::MAX);
@@ -258,6 +265,9 @@ impl Tracer {
 
     /// One state change.
     pub fn handle(&mut self, tid: Tid, word: c_int) {
+        if self.waiter_changed(tid, word) {
+            return;
+        }
         if !self.options.seccomp {
             self.note_attached(tid, word);
         }
