@@ -121,7 +121,7 @@ fn swallow(backend: &str) {
     }
 }
 
-/// Processes that come and go on every processor, and jobs of a terminal, until a file is no more.
+/// Processes that come and go without a pause, and jobs of a terminal, until a file is no more.
 struct Load {
     shells: Vec<Child>,
     master: OwnedFd,
@@ -135,14 +135,16 @@ impl Load {
         // What moves lives long enough to be looked at; what else is under way is of others.
         let storm = "while [ -e $0 ]; do (/bin/true &); /bin/true | /bin/cat & kill -CONT $!; wait; done";
         let jobs = "set -m; while [ -e $0 ]; do (sleep 1 &); sleep 1 & wait; done";
-        let foreground = "set -m; while [ -e $0 ]; do sleep 1; done";
+        let foreground = "while [ -e $0 ]; do sleep 1; done";
         let start = |options: &str, script: &str| {
             let mut shell = Command::new("setsid");
-            shell.args([options, "bash", "-c", script]).arg(going.path());
+            shell.args(options.split(' ')).arg(script).arg(going.path());
             shell.stdin(slave.try_clone().unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
             shell.spawn().unwrap()
         };
-        let shells = vec![start("-w", storm), start("-w", storm), start("-w", jobs), start("-cw", foreground)];
+        // Only an interactive shell gives its terminal to a job.
+        let shells =
+            vec![start("-w bash -c", storm), start("-w bash -c", jobs), start("-cw bash --norc -ic", foreground)];
         Self { shells, master, going }
     }
 
@@ -153,6 +155,19 @@ impl Load {
             shell.wait().unwrap();
         }
     }
+}
+
+/// What the first run said that could tell: on a machine that is busy enough records are lost, or nothing of the kind happens.
+fn decided(arguments: &[&str]) -> (String, Option<i32>) {
+    let mut last = None;
+    for _ in 0..10 {
+        let (text, code) = outcome(&verify(arguments).output().unwrap());
+        if matches!(code, Some(0 | 1)) {
+            return (text, code);
+        }
+        last = Some(text);
+    }
+    panic!("{arguments:?}: no run could tell: {last:?}");
 }
 
 /// Whoever is swallowed is one of many to whom the same happens, and calls and exits are under way at every look: those of others
@@ -170,10 +185,9 @@ fn every_change_that_is_swallowed_is_reported_in_a_fork_storm() {
         ("reparenting", "parent"),
         ("terminal", "foreground group"),
     ];
-    let said = kinds.map(|(kind, fact)| (kind, fact, verify(&[&options[..], &[kind]].concat()).output().unwrap()));
+    let said = kinds.map(|(kind, fact)| (kind, fact, decided(&[&options[..], &[kind]].concat())));
     load.end();
-    for (kind, fact, output) in said {
-        let (text, code) = outcome(&output);
+    for (kind, fact, (text, code)) in said {
         assert_eq!(code, Some(1), "{kind}: {text}");
         // Of a father that is swallowed it is the end, or his children's parent.
         let facts = if kind == "reparenting" { vec![fact, "existence", "zombie"] } else { vec![fact] };
