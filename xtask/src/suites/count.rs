@@ -97,6 +97,8 @@ pub struct Recorded {
     pub counts: Counts,
     /// Which those were.
     pub inside: Processes,
+    /// Who had each number last, whoever that was.
+    last: BTreeMap<u64, String>,
     /// Findings of the whole machine, by rule.
     pub findings: Counts,
 }
@@ -137,9 +139,13 @@ fn read(lines: impl BufRead, cgroup: u64, mut findings: impl Write) -> anyhow::R
         let Some(by) = event.get("by").and_then(process) else { continue };
         if let Some(of) = event.get("of")
             && let Some(subject) = process(of)
-            && of.get("cgroup") == Some(&cgroup)
         {
-            recorded.inside.insert(subject);
+            if of.get("cgroup") == Some(&cgroup) {
+                recorded.inside.insert(subject.clone());
+            }
+            if matches!(event.get("kind").and_then(Value::as_str), Some("new_task" | "snapshot")) {
+                recorded.last.insert(subject.0, subject.1);
+            }
         }
         if let Some(name) = name(&event).filter(|_| recorded.inside.contains(&by)) {
             *recorded.counts.entry(name.to_owned()).or_insert(0) += 1;
@@ -148,15 +154,23 @@ fn read(lines: impl BufRead, cgroup: u64, mut findings: impl Write) -> anyhow::R
     Ok(recorded)
 }
 
-/// How many of these the recording ends with: their groups and sessions have not ended in it. All of them have in fact.
-pub fn not_closed(sesstrace: &str, recording: &Path, inside: &Processes) -> anyhow::Result<u64> {
+/// How many of a recording's processes that were in the cgroup it ends with: their groups and sessions have not ended in it. All of
+/// them have in fact.
+pub fn not_closed(sesstrace: &str, recording: &Path, recorded: &Recorded) -> anyhow::Result<u64> {
     let mut ps = Command::new(sesstrace);
     let output = ps.args(["ps", "-e", "-o", "pid"]).arg(recording).output().context("cannot run sesstrace ps")?;
     let listed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let is_open = |pid: &u64| inside.range((*pid, String::new())..(*pid + 1, String::new())).next().is_some();
     // A number that another process has by now is nobody's of the suite.
     let is_gone = |pid: &u64| !Path::new(&format!("/proc/{pid}")).exists();
-    Ok(listed.lines().filter_map(|line| line.trim().parse().ok()).filter(is_open).filter(is_gone).count() as u64)
+    let open = listed.lines().filter_map(|line| line.trim().parse().ok());
+    Ok(open.filter(|pid| recorded.had_last(*pid)).filter(is_gone).count() as u64)
+}
+
+impl Recorded {
+    /// Whether the last process with this number was in the cgroup: on a busy machine numbers are used again soon.
+    fn had_last(&self, pid: u64) -> bool {
+        self.last.get(&pid).is_some_and(|start| self.inside.contains(&(pid, start.clone())))
+    }
 }
 
 fn process(it: &Value) -> Option<(u64, String)> {
@@ -222,6 +236,19 @@ mod tests {
         assert_eq!(recorded.inside, Processes::from([(6, "2".to_owned())]));
         assert_eq!(recorded.findings, Counts::from([("JC102".to_owned(), 1)]));
         assert_eq!(findings, b"{\"kind\":\"finding\",\"rule\":\"JC102\"}\n");
+    }
+
+    /// Process 6 of the cgroup has ended, and another one has its number.
+    #[test]
+    fn a_number_that_is_used_again_is_nobodys_of_the_suite() {
+        let born = |start: &str, cgroup: &str| {
+            format!(
+                r#"{{"kind":"new_task","flags":0,"by":{{"pid":5,"start":"1"}},"of":{{"pid":6,"start":"{start}","cgroup":"{cgroup}"}}}}"#
+            )
+        };
+        let recorded = |lines: &[String]| read(lines.join("\n").as_bytes(), 9, Vec::new()).unwrap();
+        assert!(recorded(&[born("2", "9")]).had_last(6));
+        assert!(!recorded(&[born("2", "9"), born("3", "8")]).had_last(6));
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub fn round(place: &Place, sesstrace: &str, every: &str, number: usize) -> anyh
         code: said.status.code(),
         verify: text,
         calls: theirs.values().sum(),
-        not_closed: count::not_closed(sesstrace, &recording, &recorded.inside)?,
+        not_closed: count::not_closed(sesstrace, &recording, &recorded)?,
         miscounted: count::differences(&recorded.counts, &theirs),
         findings: recorded.findings,
     };
