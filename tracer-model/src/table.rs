@@ -1,4 +1,4 @@
-//! Entities and numbers by key: found at once however many there are, and walked in the order of their keys.
+//! Entries by key: found at once however many there are, and walked in the order of their keys.
 //!
 //! Where an entry stands follows from what was put and removed before, never from a hash: equal histories are walked alike,
 //! and the hash is seeded against numbers that were chosen to collide. Must not: know what an entry is.
@@ -140,24 +140,42 @@ impl<K: Key, V> Table<K, V> {
         Some(slot as usize)
     }
 
+    /// Where the entry of a key is, until something is put or removed.
+    #[inline]
+    pub fn slot(&self, key: &K) -> Option<usize> {
+        let latest = self.latest.get(key.word());
+        match self.slots.get(latest) {
+            Some(Some((found, _))) if found == key => Some(latest),
+            _ => self.search(*key),
+        }
+    }
+
+    /// The entry there.
+    #[inline]
+    pub fn at(&self, slot: usize) -> Option<&V> {
+        self.slots.get(slot)?.as_ref().map(|(_, value)| value)
+    }
+
+    /// The entry there, to be changed.
+    #[inline]
+    pub fn at_mut(&mut self, slot: usize) -> Option<&mut V> {
+        self.slots.get_mut(slot)?.as_mut().map(|(_, value)| value)
+    }
+
     /// The entry of a key.
     #[inline]
     pub fn get(&self, key: &K) -> Option<&V> {
         match self.slots.get(self.latest.get(key.word())) {
             Some(Some((found, value))) if found == key => Some(value),
-            _ => self.slots.get(self.search(*key)?)?.as_ref().map(|(_, value)| value),
+            _ => self.at(self.search(*key)?),
         }
     }
 
     /// The entry of a key, to be changed.
     #[inline]
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let latest = self.latest.get(key.word());
-        if matches!(self.slots.get(latest), Some(Some((found, _))) if found == key) {
-            return self.slots.get_mut(latest)?.as_mut().map(|(_, value)| value);
-        }
-        let slot = self.search(*key)?;
-        self.slots.get_mut(slot)?.as_mut().map(|(_, value)| value)
+        let slot = self.slot(key)?;
+        self.at_mut(slot)
     }
 
     /// How many there are.
@@ -238,15 +256,6 @@ impl<K: Key, V> Table<K, V> {
         }
         let slot = self.unpoint(*key)?;
         self.slots.get_mut(slot as usize)?.take().map(|(_, value)| value)
-    }
-
-    /// Removes an entry where it is.
-    pub fn forget(&mut self, key: &K) {
-        if let Some(slot) = self.unpoint(*key)
-            && let Some(place) = self.slots.get_mut(slot as usize)
-        {
-            *place = None;
-        }
     }
 
     /// Takes a key out of the index; its slot is free from now on.
@@ -347,9 +356,6 @@ mod tests {
                 if put {
                     table.insert(Pid(number), value);
                     map.insert(Pid(number), value);
-                } else if value % 2 == 0 {
-                    table.forget(&Pid(number));
-                    map.remove(&Pid(number));
                 } else {
                     prop_assert_eq!(table.remove(&Pid(number)), map.remove(&Pid(number)));
                 }

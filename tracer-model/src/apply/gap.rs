@@ -69,10 +69,10 @@ impl Model {
             }
         }
         if coverage == Coverage::All {
-            for group in self.groups.values_mut() {
+            for group in self.groups.all_mut() {
                 group.leader_reaped |= group.leader.is_none();
             }
-            for session in self.sessions.values_mut() {
+            for session in self.sessions.all_mut() {
                 session.leader_reaped |= session.leader.is_none();
             }
         }

@@ -137,7 +137,7 @@ impl Model {
 
     /// The session of a bundle, made when it is new.
     fn session_of_bundle(&mut self, cx: &mut Cx, key: ProcKey, id: RawId, how: Move) -> SessionKey {
-        let known = self.by_sid.get(&id.sid()).and_then(|key| self.sessions.get_mut(key));
+        let known = self.sessions.current_mut(id.sid());
         if let Some(known) = known {
             let new_life = how == Move::Setsid && id.number == key.number.0 && known.leader != Some(key);
             if same_ino(known.ino, id.ino) && !(new_life && id.ino == 0) {
@@ -151,9 +151,8 @@ impl Model {
         let born = leads && how != Move::Found;
         let session = SessionKey { number: id.sid(), life: self.new_life() };
         let mut new = Session::new(session, id.ino, born.then_some(cx.event.at), cx.event.at);
-        new.leader = if leads { Some(key) } else { self.by_pid.get(&crate::ids::Pid(id.number)).copied() };
-        self.sessions.insert(session, new);
-        self.by_sid.insert(id.sid(), session);
+        new.leader = if leads { Some(key) } else { self.processes.key_of(crate::ids::Pid(id.number)) };
+        self.sessions.insert(new);
         if born {
             cx.push(Change::SessionBorn { session, leader: key });
         }
@@ -169,7 +168,7 @@ impl Model {
         session: SessionKey,
         how: Move,
     ) -> (PgrpKey, bool) {
-        if let Some(known) = self.by_pgid.get(&id.pgid()).and_then(|key| self.groups.get_mut(key)) {
+        if let Some(known) = self.groups.current_mut(id.pgid()) {
             let (group, others) = (known.key, known.members.iter().any(|member| *member != key));
             let proven = known.ino != 0 && known.ino == id.ino;
             if same_ino(known.ino, id.ino) && (known.session == session || proven || others) {
@@ -186,7 +185,7 @@ impl Model {
         if let Some(session) = self.sessions.get_mut(&session) {
             session.groups.insert(group);
         }
-        if let Some(stale) = self.by_pgid.get(&id.pgid()).copied() {
+        if let Some(stale) = self.groups.key_of(id.pgid()) {
             self.vacate_group(cx, stale, Some(key));
         }
         let leads = id.number == key.number.0;
@@ -198,10 +197,9 @@ impl Model {
             Move::Setpgid { .. } | Move::Found | Move::Unseen => GroupBirth::Found,
         };
         let mut new = ProcessGroup::new(group, id.ino, session, birth, cx.event.at);
-        new.leader = if leads { Some(key) } else { self.by_pid.get(&crate::ids::Pid(id.number)).copied() };
+        new.leader = if leads { Some(key) } else { self.processes.key_of(crate::ids::Pid(id.number)) };
         let leader = new.leader;
-        self.groups.insert(group, new);
-        self.by_pgid.insert(id.pgid(), group);
+        self.groups.insert(new);
         cx.push(Change::GroupBorn { group, leader, birth });
         self.foreground_appears(cx, group, birth);
         (group, true)
@@ -279,11 +277,8 @@ impl Model {
         }
         known.ended = Some((bounds, end));
         let session = known.session;
-        if self.by_pgid.get(&group.number) == Some(&group) {
-            self.by_pgid.remove(&group.number);
-        }
         self.recent.group_ended(recent::EndedGroup { key: group, ended: bounds });
-        self.departed.groups.push(group);
+        self.groups.retire(&group);
         cx.touched.retain(|(touched, _)| *touched != group);
         self.in_snapshot.remove(&group);
         cx.push(Change::GroupEnded { group, end });
@@ -299,10 +294,7 @@ impl Model {
         }
         session.ended = Some(cx.event.at);
         let tty = session.tty;
-        if self.by_sid.get(&key.number) == Some(&key) {
-            self.by_sid.remove(&key.number);
-        }
-        self.departed.sessions.push(key);
+        self.sessions.retire(&key);
         if let Some(tty) = tty {
             self.lose_tty(cx, key, tty, None);
         }
@@ -315,13 +307,13 @@ impl Model {
         if self.lookup(id).is_some_and(|known| self.processes.get(&known).is_some_and(|it| it.start == id.start)) {
             return;
         }
-        if let Some(old) = self.by_pid.get(&id.pid).copied() {
+        if let Some(old) = self.processes.key_of(id.pid) {
             self.number_reused(cx, old);
         }
-        if let Some(group) = self.by_pgid.get(&crate::ids::Pgid(id.pid.0)).copied() {
+        if let Some(group) = self.groups.key_of(crate::ids::Pgid(id.pid.0)) {
             self.vacate_group(cx, group, None);
         }
-        if let Some(session) = self.by_sid.get(&crate::ids::Sid(id.pid.0)).copied() {
+        if let Some(session) = self.sessions.key_of(crate::ids::Sid(id.pid.0)) {
             self.vacate_session(cx, session, None);
         }
     }

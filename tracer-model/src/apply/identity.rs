@@ -117,8 +117,7 @@ impl Model {
             *seen = Some(key);
             process.followed = true;
         }
-        self.processes.insert(key, process);
-        self.by_pid.insert(pid, key);
+        self.processes.insert(process);
         self.leads_what_bears_its_number(key);
         key
     }
@@ -127,11 +126,11 @@ impl Model {
     /// the number is of both (kernel/pid.c, `free_pid`).
     fn leads_what_bears_its_number(&mut self, key: ProcKey) {
         let number = key.number.0;
-        let group = self.by_pgid.get(&crate::ids::Pgid(number)).and_then(|group| self.groups.get_mut(group));
+        let group = self.groups.current_mut(crate::ids::Pgid(number));
         if let Some(group) = group.filter(|group| group.leader.is_none() && !group.leader_reaped) {
             group.leader = Some(key);
         }
-        let session = self.by_sid.get(&crate::ids::Sid(number)).and_then(|session| self.sessions.get_mut(session));
+        let session = self.sessions.current_mut(crate::ids::Sid(number));
         if let Some(session) = session.filter(|session| session.leader.is_none() && !session.leader_reaped) {
             session.leader = Some(key);
         }
@@ -166,9 +165,6 @@ impl Model {
     /// Forgets a process that was only named. Its children keep naming it, as one that has exited.
     pub(super) fn forget_reference(&mut self, cx: &mut Cx, key: ProcKey) {
         let Some(process) = self.processes.remove(&key) else { return };
-        if self.by_pid.get(&key.number) == Some(&key) {
-            self.by_pid.remove(&key.number);
-        }
         if let Some(parent) = process.parent.and_then(|parent| self.processes.get_mut(&parent)) {
             parent.children.remove(&key);
         }
@@ -196,18 +192,9 @@ impl Model {
 
     /// Forgets what the previous event ended.
     pub(super) fn forget_departed(&mut self) {
-        let Self { departed, processes, groups, sessions, terminals, .. } = self;
-        while let Some(key) = departed.processes.pop() {
-            processes.forget(&key);
-        }
-        while let Some(key) = departed.groups.pop() {
-            groups.forget(&key);
-        }
-        while let Some(key) = departed.sessions.pop() {
-            sessions.forget(&key);
-        }
-        while let Some(key) = departed.terminals.pop() {
-            terminals.forget(&key);
-        }
+        self.processes.forget_departed();
+        self.groups.forget_departed();
+        self.sessions.forget_departed();
+        self.terminals.forget_departed();
     }
 }

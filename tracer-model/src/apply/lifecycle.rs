@@ -92,7 +92,7 @@ impl Model {
         let Some(session) = self.processes.get(&key).and_then(|process| process.session) else { return };
         let tty = self.sessions.get(&session).and_then(|session| session.tty);
         let foreground = tty.and_then(|tty| self.terminals.get(&tty)).and_then(|tty| tty.foreground);
-        let old_foreground = self.by_pgid.get(&state.tty_old_pgrp).copied().filter(|_| state.tty_old_pgrp.0 != 0);
+        let old_foreground = self.groups.key_of(state.tty_old_pgrp).filter(|_| state.tty_old_pgrp.0 != 0);
         if let Some(process) = self.processes.get_mut(&key) {
             process.book.exit_mut().foreground = foreground.and_then(|group| group.group);
             process.book.exit_mut().old_foreground = old_foreground;

@@ -107,11 +107,11 @@ impl Model {
 
     /// Groups and sessions that bear the number of a process which is no member go on without their leader for good.
     fn leader_reaped(&mut self, cx: &mut Cx, key: ProcKey) {
-        let session = self.by_sid.get(&crate::ids::Sid(key.number.0)).and_then(|sid| self.sessions.get_mut(sid));
+        let session = self.sessions.current_mut(crate::ids::Sid(key.number.0));
         if let Some(session) = session.filter(|session| session.leader == Some(key)) {
             session.leader_reaped = true;
         }
-        let group = self.by_pgid.get(&crate::ids::Pgid(key.number.0)).and_then(|pgid| self.groups.get_mut(pgid));
+        let group = self.groups.current_mut(crate::ids::Pgid(key.number.0));
         let Some(group) = group.filter(|group| group.leader == Some(key)) else { return };
         group.leader_reaped = true;
         let (group, member): (PgrpKey, bool) = (group.key, group.members.contains(&key));
@@ -124,9 +124,6 @@ impl Model {
     fn bury(&mut self, key: ProcKey) {
         let Some(process) = self.processes.get_mut(&key) else { return };
         process.phase = Phase::Reaped;
-        if self.by_pid.get(&key.number) == Some(&key) {
-            self.by_pid.remove(&key.number);
-        }
         if process.knowledge == Knowledge::Seen {
             self.recent.process_ended(recent::EndedProcess {
                 key,
@@ -136,6 +133,6 @@ impl Model {
                 namespace: process.namespace,
             });
         }
-        self.departed.processes.push(key);
+        self.processes.retire(&key);
     }
 }

@@ -47,20 +47,7 @@ impl Model {
         let of_session = session.is_none_or(|it| it.key.number != tty.session || it.tty == Some(known));
         let terminal =
             self.terminals.get(&known).filter(|it| known.tty == tty.tty && it.foreground_id == tty.foreground);
-        of_session && terminal.is_some_and(|terminal| self.is_shown(terminal.foreground, tty))
-    }
-
-    /// Whether a foreground group is the one that a bundle shows. No two groups that have not ended have one number.
-    #[inline]
-    fn is_shown(&self, known: Option<ForegroundGroup>, tty: &TtyState) -> bool {
-        let lives = |group| {
-            let group = self.groups.get(&group);
-            group.is_some_and(|group| group.ended.is_none() && same_ino(group.ino, tty.foreground.ino))
-        };
-        let same = |known: &ForegroundGroup| {
-            known.number == tty.foreground.pgid() && known.empty == tty.foreground_empty && !known.empty
-        };
-        known.filter(same).and_then(|known| known.group).is_some_and(lives) || known == self.foreground_shown(tty)
+        of_session && terminal.is_some_and(|terminal| terminal.foreground == self.foreground_shown(tty))
     }
 
     /// The foreground group that a bundle shows.
@@ -72,12 +59,11 @@ impl Model {
 
     /// The terminal of a bundle, begun when nobody had it, with this process among its users.
     fn use_terminal(&mut self, cx: &Cx, key: ProcKey, tty: &TtyState) -> TtyKey {
-        let terminal = if let Some(terminal) = self.by_tty.get(&tty.tty) {
-            *terminal
+        let terminal = if let Some(terminal) = self.terminals.key_of(tty.tty) {
+            terminal
         } else {
             let terminal = TtyKey { tty: tty.tty, life: self.new_life() };
-            self.by_tty.insert(tty.tty, terminal);
-            self.terminals.insert(terminal, Terminal::new(terminal, cx.event.at));
+            self.terminals.insert(Terminal::new(terminal, cx.event.at));
             terminal
         };
         if let Some(terminal) = self.terminals.get_mut(&terminal) {
@@ -193,7 +179,7 @@ impl Model {
         // Rare enough to ask everybody. What calls of other sessions are about cannot be told.
         let session = self.processes.get(&leader).and_then(|leader| leader.session);
         let hangs_own_up = || {
-            let members = self.processes.values().filter(|process| process.session == session);
+            let members = self.processes.all().filter(|process| process.session == session);
             members.flat_map(|process| process.book.calls.values()).any(|open| hangs_up(&open.call))
         };
         (hangup_signal || acts || hangs_own_up()).then_some(TtyChange::Hangup)
@@ -259,10 +245,7 @@ impl Model {
             session.controlling_process = None;
         }
         self.index_foreground(tty, number, false);
-        if self.by_tty.get(&tty.tty) == Some(&tty) {
-            self.by_tty.remove(&tty.tty);
-        }
-        self.departed.terminals.push(tty);
+        self.terminals.retire(&tty);
     }
 
     fn index_foreground(&mut self, tty: TtyKey, number: Pgid, present: bool) {

@@ -12,7 +12,7 @@ pub fn hold(model: &Model) {
     let ended = |group: &PgrpKey| model.groups[group].ended.is_some();
     for process in model.processes() {
         let key = process.key;
-        assert_eq!(model.by_pid.get(&key.number), Some(&key), "one living process per number");
+        assert_eq!(model.processes.key_of(key.number), Some(key), "one living process per number");
         let containing: Vec<_> = model.groups().filter(|group| group.members.contains(&key)).map(|it| it.key).collect();
         assert_eq!(containing, process.group.into_iter().collect::<Vec<_>>(), "a process is in its group and no other");
         let session = process.group.map(|group| model.groups[&group].session);
@@ -28,7 +28,7 @@ pub fn hold(model: &Model) {
         }
     }
     for group in model.groups() {
-        assert_eq!(model.by_pgid.get(&group.key.number), Some(&group.key), "one living group per number");
+        assert_eq!(model.groups.key_of(group.key.number), Some(group.key), "one living group per number");
         assert!(!group.members.is_empty(), "a group has members");
         assert!(group.members.iter().all(|member| model.processes[member].phase != Phase::Reaped));
         let session = &model.sessions[&group.session];
@@ -39,7 +39,7 @@ pub fn hold(model: &Model) {
         counts_hold(model, group.key);
     }
     for session in model.sessions() {
-        assert_eq!(model.by_sid.get(&session.key.number), Some(&session.key), "one living session per number");
+        assert_eq!(model.sessions.key_of(session.key.number), Some(session.key), "one living session per number");
         assert!(!session.groups.is_empty() && !session.groups.iter().any(ended), "a session has groups");
         if let Some(tty) = session.tty {
             assert_eq!(model.terminals[&tty].session, Some(session.key), "terminal and session know each other");

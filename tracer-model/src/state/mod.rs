@@ -4,6 +4,7 @@
 //! short history of fixed size ([`recent`]). Must not decide anything: transitions are in `apply`.
 
 pub(crate) mod book;
+mod entities;
 mod pgrp;
 mod process;
 pub(crate) mod recent;
@@ -14,6 +15,7 @@ mod tty;
 use std::collections::{BTreeSet, VecDeque};
 
 pub(crate) use self::book::{FirstSetpgid, OpenCall, Qualifies};
+use self::entities::{Entities, Entity};
 pub use self::{
     pgrp::{Orphaned, ProcessGroup},
     process::{Knowledge, Phase, Process, Stamp, Stop},
@@ -34,21 +36,14 @@ use crate::{
 /// The model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Model {
-    pub(crate) processes: Table<ProcKey, Process>,
-    pub(crate) groups: Table<PgrpKey, ProcessGroup>,
-    pub(crate) sessions: Table<SessionKey, Session>,
-    pub(crate) terminals: Table<TtyKey, Terminal>,
-    /// Current life of each number.
-    pub(crate) by_pid: Table<Pid, ProcKey>,
-    pub(crate) by_pgid: Table<Pgid, PgrpKey>,
-    pub(crate) by_sid: Table<Sid, SessionKey>,
-    pub(crate) by_tty: Table<RawTty, TtyKey>,
+    pub(crate) processes: Entities<Process>,
+    pub(crate) groups: Entities<ProcessGroup>,
+    pub(crate) sessions: Entities<Session>,
+    pub(crate) terminals: Entities<Terminal>,
     /// Terminals by the number of their foreground group, whether that group exists or not.
     pub(crate) by_foreground: Table<Pgid, Few<TtyKey>>,
     pub(crate) recent: recent::Recent,
     pub(crate) sends: sends::Sends,
-    /// What the last event ended: forgotten when the next one comes.
-    pub(crate) departed: Departed,
     /// Processes that are only referenced, oldest first.
     pub(crate) referenced: VecDeque<ProcKey>,
     /// Groups that the snapshot that is being read has touched: whether they are orphaned is said at its end.
@@ -67,13 +62,28 @@ pub struct Model {
     next_life: u32,
 }
 
-/// Entities that ended.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Departed {
-    pub processes: Vec<ProcKey>,
-    pub groups: Vec<PgrpKey>,
-    pub sessions: Vec<SessionKey>,
-    pub terminals: Vec<TtyKey>,
+macro_rules! entities {
+    ($($entity:ty: $key:ident by $number:ident: $field:ident;)*) => {$(
+        impl Entity for $entity {
+            type Key = $key;
+            type Number = $number;
+            #[inline]
+            fn key(&self) -> $key {
+                self.key
+            }
+            #[inline]
+            fn number(key: $key) -> $number {
+                key.$field
+            }
+        }
+    )*};
+}
+
+entities! {
+    Process: ProcKey by Pid: number;
+    ProcessGroup: PgrpKey by Pgid: number;
+    Session: SessionKey by Sid: number;
+    Terminal: TtyKey by RawTty: tty;
 }
 
 impl Model {
@@ -103,7 +113,7 @@ impl Model {
     /// Follows the process with this number, the current one or the next to have it, and its descendants by fork:
     /// [`Process::followed`] is set, which [`crate::query::left_behind`] asks.
     pub fn follow(&mut self, root: Pid) {
-        let key = self.by_pid.get(&root).copied();
+        let key = self.processes.key_of(root);
         self.root = Some((root, key));
         if let Some(process) = key.and_then(|key| self.processes.get_mut(&key)) {
             process.followed = true;
@@ -118,7 +128,7 @@ impl Model {
 
     /// Every process that has not been reaped, by number; also those that are only referenced.
     pub fn processes(&self) -> impl Iterator<Item = &Process> {
-        self.processes.values().filter(|process| process.phase != Phase::Reaped)
+        self.processes.living()
     }
     /// The watched calls that threads are in.
     pub fn open_calls(&self) -> impl Iterator<Item = (Tid, Call)> {
@@ -132,12 +142,12 @@ impl Model {
     /// The process that has this number now.
     #[must_use]
     pub fn process_by_pid(&self, pid: Pid) -> Option<&Process> {
-        self.by_pid.get(&pid).and_then(|key| self.processes.get(key))
+        self.processes.current(pid)
     }
 
     /// Every process group, by number.
     pub fn groups(&self) -> impl Iterator<Item = &ProcessGroup> {
-        self.groups.values().filter(|group| group.ended.is_none())
+        self.groups.living()
     }
     /// A process group; one that the last event ended, too.
     #[must_use]
@@ -147,12 +157,12 @@ impl Model {
     /// The process group that has this number now.
     #[must_use]
     pub fn group_by_pgid(&self, pgid: Pgid) -> Option<&ProcessGroup> {
-        self.by_pgid.get(&pgid).and_then(|key| self.groups.get(key))
+        self.groups.current(pgid)
     }
 
     /// Every session, by number.
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {
-        self.sessions.values().filter(|session| session.ended.is_none())
+        self.sessions.living()
     }
     /// A session; one that the last event ended, too.
     #[must_use]
@@ -162,7 +172,7 @@ impl Model {
 
     /// Every controlling terminal.
     pub fn terminals(&self) -> impl Iterator<Item = &Terminal> {
-        self.terminals.values().filter(|tty| !self.departed.terminals.contains(&tty.key))
+        self.terminals.living()
     }
     /// A controlling terminal; one that the last event ended, too.
     #[must_use]

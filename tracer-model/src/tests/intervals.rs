@@ -104,7 +104,7 @@ fn the_wait_of_a_stranger_explains_no_reap() {
     let orphan = format!("{JOBS}21: exit 0\n21: dead\n20: exit 0\n20: dead\n10: wait4(-1,0) = 20 got 20 exited:0");
     let explained = |by: &str| {
         let mut model = model(&format!("{orphan}\n{by}"));
-        let orphan = model.by_pid.get(&Pid(21)).copied().unwrap();
+        let orphan = model.processes.key_of(Pid(21)).unwrap();
         if let Some(orphan) = model.processes.get_mut(&orphan) {
             (orphan.parent, orphan.parent_exited) = (None, true);
         }

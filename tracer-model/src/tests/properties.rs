@@ -267,7 +267,7 @@ fn memory_is_bounded_by_what_lives() {
         }
     }
     assert_eq!(model.processes().count(), 1);
-    let entities = model.processes.len() + model.groups.len() + model.sessions.len() + model.by_pid.len();
+    let entities = model.processes.len() + model.groups.len() + model.sessions.len();
     assert!(entities < 8, "{entities}");
     assert!(model.referenced.len() < 8);
     assert_eq!(model.group_by_pgid(Pgid(1)).unwrap().members.len(), 1);
