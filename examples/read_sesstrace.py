@@ -3,7 +3,7 @@
 import json, struct, subprocess, sys, zlib
 KINDS = {12: "enter", 13: "leave", 14: "signal_generated", 19: "new_task", 20: "exec", 21: "exit", 22: "dead", 23: "stopped",
          24: "freed", 25: "signal_delivered", 26: "snapshot", 27: "snapshot_end", 28: "clock_anchor", 29: "gap",
-         31: "continued", 32: "inspected"}
+         31: "continued", 32: "inspected", 33: "attribute"}
 def varint(data, at):
     if data[at] < 0x80:
         return data[at], at + 1
@@ -55,6 +55,6 @@ def events(frame):
             states[subject] = {**states.get(subject, like), **new}
             event["of"] = {"pid": tasks[subject], **states[subject]}
         for number in KINDS.keys() & first.keys():  # none: a kind of a later version
-            yield {**event, "kind": KINDS[number], **json.loads(first.get(32, b"{}"))}
+            yield {**event, "kind": KINDS[number], **json.loads(first.get(32, first.get(33, b"{}")))}
 for event in (event for frame in frames(sys.argv[1]) for event in events(frame)):
     print(json.dumps(event))

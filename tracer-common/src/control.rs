@@ -22,8 +22,15 @@ pub struct Config {
     pub capture_arguments: u32,
     /// 1 to emit reads and writes of the controlling terminal that were refused or restarted.
     pub tty_io: u32,
-    /// `dev_t` is major << 20 | minor in the kernel.
-    pub reserved: u32,
+    /// Descriptors of which [`crate::record::Attribute`] records are wanted: number N is bit N. 0: no attributes are.
+    pub descriptors: u32,
+    /// Signals whose dispositions are wanted in such records: signal N is bit N - 1.
+    pub dispositions: u32,
+    /// Signals of which it is wanted that they are blocked or unblocked; likewise.
+    pub blocked: u32,
+    /// At most so many [`crate::record::Attribute`] records in [`ATTRIBUTE_WINDOW_NS`], of whoever may be about to become a daemon;
+    /// those of terminals are not counted. 0: everything.
+    pub attribute_rate: u32,
 }
 
 impl Config {
@@ -36,7 +43,10 @@ impl Config {
         has_subreaper_bit: 0,
         capture_arguments: 0,
         tty_io: 0,
-        reserved: 0,
+        descriptors: 0,
+        dispositions: 0,
+        blocked: 0,
+        attribute_rate: 0,
     };
 }
 
@@ -44,6 +54,12 @@ impl Config {
 pub const SEQUENCE: u32 = 0;
 /// Index in `CONTROL` of the scope: one of `SCOPE_*`.
 pub const SCOPE: u32 = 1;
+/// Index in `CONTROL` of the time at which the current window of attributes began.
+pub const ATTRIBUTE_WINDOW: u32 = 2;
+/// Index in `CONTROL` of how many were written in it.
+pub const ATTRIBUTE_COUNT: u32 = 3;
+/// Length of a window.
+pub const ATTRIBUTE_WINDOW_NS: u64 = 100_000_000;
 /// Index in `CONTROL` of the first loss counter; see [`loss_slot`].
 pub const LOST: u32 = 8;
 /// Number of loss counters.

@@ -18,4 +18,4 @@ pub use wire::Wire;
 
 /// Version of the layout of every record and of [`offsets::Offsets`]. The built object carries it in a read-only global,
 /// and the loader refuses an object of another version.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;

@@ -138,6 +138,32 @@ offsets! {
     mm_arg_start: Required "mm_struct.arg_start";
     /// `mm_struct.arg_end`.
     mm_arg_end: Required "mm_struct.arg_end";
+    /// `task_struct.fs`.
+    task_fs: Required "task_struct.fs";
+    /// `task_struct.files`.
+    task_files: Required "task_struct.files";
+    /// `fs_struct.umask`.
+    fs_umask: Required "fs_struct.umask";
+    /// `fs_struct.root.mnt`.
+    fs_root_mount: Required "fs_struct.root.mnt";
+    /// `fs_struct.root.dentry`.
+    fs_root_dentry: Required "fs_struct.root.dentry";
+    /// `fs_struct.pwd.mnt`.
+    fs_pwd_mount: Required "fs_struct.pwd.mnt";
+    /// `fs_struct.pwd.dentry`.
+    fs_pwd_dentry: Required "fs_struct.pwd.dentry";
+    /// `files_struct.fdt`.
+    files_table: Required "files_struct.fdt";
+    /// `fdtable.fd`.
+    table_files: Required "fdtable.fd";
+    /// `file.f_inode`.
+    file_inode: Required "file.f_inode";
+    /// `inode.i_mode`.
+    inode_mode: Required "inode.i_mode";
+    /// `inode.i_rdev`.
+    inode_device: Required "inode.i_rdev";
+    /// `inode.i_sb`.
+    inode_super_block: Required "inode.i_sb";
     /// `kernel_siginfo.si_code`.
     siginfo_code: Required "kernel_siginfo.si_code";
     /// `css_set.dfl_cgrp`.

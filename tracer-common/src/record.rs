@@ -293,6 +293,28 @@ wire_structs! {
         pub waited_pid: u32,
     }
 
+    /// A process changed what a fork and an exec hand on besides its job control, or tried to. No state: it is the actor's.
+    pub struct Attribute {
+        /// Header.
+        pub header: Header,
+        /// What it returned.
+        pub ret: i64,
+        /// umask: the mask now. `rt_sigprocmask`: the blocked signals now. `rt_sigaction`: the signal. `close` and `close_range`:
+        /// the first descriptor. chdir and fchdir: 1 when the working directory is the root directory now.
+        pub value: u64,
+        /// `rt_sigprocmask`: the blocked signals before. `rt_sigaction`: the disposition now, 0 default, 1 ignored, 2 handler.
+        /// `close` and `close_range`: the last descriptor.
+        pub other: u64,
+        /// A number of [`AttributeCall`].
+        pub call: u32,
+        /// open and dup: `i_mode` of what the new descriptor refers to.
+        pub mode: u32,
+        /// `i_rdev` of that, `dev_t` of the kernel: major << 20 | minor.
+        pub device: u32,
+        /// `s_dev` of its file system.
+        pub file_system: u32,
+    }
+
     /// One process of the task iterator, stamped from the same counter.
     pub struct Snapshot {
         /// Header; the actor is the process that reads the iterator.
@@ -352,17 +374,18 @@ records! {
     9 => Enter, "A watched call begins.";
     10 => Leave, "A watched call returns.";
     11 => Snapshot, "A process as the iterator saw it.";
+    12 => Attribute, "A process changed an attribute of its own.";
 }
 
-/// Defines the watched calls.
+/// Defines a family of system calls.
 macro_rules! calls {
-    ($($number:literal => $name:ident, $syscall:literal, $nr:literal;)*) => {
-        /// A watched system call, by a number of our own: the same on every architecture.
+    ($(#[$doc:meta])* $family:ident: $($number:literal => $name:ident, $syscall:literal, $nr:literal;)*) => {
+        $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[repr(u32)]
-        pub enum Call { $(#[doc = concat!("`", $syscall, "`")] $name = $number,)* }
+        pub enum $family { $(#[doc = concat!("`", $syscall, "`")] $name = $number,)* }
 
-        impl Call {
+        impl $family {
             /// Every call with its name and its x86-64 number.
             pub const ALL: &[(Self, &'static str, u32)] = &[$((Self::$name, $syscall, $nr),)*];
 
@@ -376,6 +399,8 @@ macro_rules! calls {
 }
 
 calls! {
+    /// A watched system call, by a number of our own: the same on every architecture.
+    Call:
     1 => Setpgid, "setpgid", 109;
     2 => Setsid, "setsid", 112;
     3 => Kill, "kill", 62;
@@ -394,4 +419,23 @@ calls! {
     16 => Openat2, "openat2", 437;
     17 => Read, "read", 0;
     18 => Write, "write", 1;
+}
+
+calls! {
+    /// A system call that changes an attribute of its process ([`Attribute`]), by a number of our own that no [`Call`] has.
+    AttributeCall:
+    65 => Chdir, "chdir", 80;
+    66 => Fchdir, "fchdir", 81;
+    67 => Umask, "umask", 95;
+    68 => Open, "open", 2;
+    69 => Openat, "openat", 257;
+    70 => Openat2, "openat2", 437;
+    71 => Dup, "dup", 32;
+    72 => Dup2, "dup2", 33;
+    73 => Dup3, "dup3", 292;
+    74 => Fcntl, "fcntl", 72;
+    75 => Close, "close", 3;
+    76 => CloseRange, "close_range", 436;
+    77 => Sigaction, "rt_sigaction", 13;
+    78 => Sigprocmask, "rt_sigprocmask", 14;
 }

@@ -57,6 +57,7 @@ layouts! {
     enter: Enter,
     leave: Leave,
     snapshot: Snapshot,
+    attribute: Attribute,
 }
 
 /// Nothing reads this. It puts the layout of every record into the object's BTF, where a test compares it with the Rust

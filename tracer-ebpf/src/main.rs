@@ -29,10 +29,10 @@ use aya_ebpf::{
 use tracer_common::{
     control::{CONTROL_WORDS, Config, Followed},
     offsets::Offsets,
-    record::Call,
+    record::{AttributeCall, Call},
 };
 
-use crate::probes::{calls, lifecycle, signals, snapshot::IterTask};
+use crate::probes::{attributes, calls, lifecycle, signals, snapshot::IterTask};
 
 /// `BPF_F_MMAPABLE`: userspace reads and writes `CONTROL` without system calls.
 const MMAPABLE: u32 = 1 << 10;
@@ -220,11 +220,47 @@ leave_programs! {
     leave_other false false;
 }
 
+/// Makes the programs that run when a call begins that may change an attribute of its process. Rows as above.
+macro_rules! attribute_enter_programs {
+    ($($name:ident $arguments:literal;)*) => {$(
+        #[doc = concat!("A call with ", $arguments, " arguments, or more, begins.")]
+        #[unsafe(no_mangle)]
+        #[unsafe(link_section = "tracepoint")]
+        pub extern "C" fn $name(ctx: *const c_void) -> u32 {
+            if let Some(call) = AttributeCall::from_number(cookie(ctx)) {
+                attributes::enter(call, &arguments::<$arguments>(ctx));
+            }
+            PASS_ON
+        }
+    )*};
+}
+
+attribute_enter_programs! {
+    attribute_enter_one 1;
+    attribute_enter_three 3;
+}
+
+/// A call returns that may have changed an attribute of its process.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "tracepoint")]
+pub extern "C" fn attribute_leave(ctx: *const c_void) -> u32 {
+    if let Some(call) = AttributeCall::from_number(cookie(ctx)) {
+        attributes::leave(call, word(ctx, 0) as i64);
+    }
+    PASS_ON
+}
+
 /// The call whose tracepoint this run comes from: userspace attached the program with its number as the cookie.
 #[inline(always)]
 fn attached_call(ctx: *const c_void) -> Option<Call> {
+    Call::from_number(cookie(ctx))
+}
+
+/// What userspace attached the program with.
+#[inline(always)]
+fn cookie(ctx: *const c_void) -> u32 {
     // SAFETY: `ctx` is the program's context.
-    Call::from_number(unsafe { bpf_get_attach_cookie(ctx.cast_mut()) } as u32)
+    unsafe { bpf_get_attach_cookie(ctx.cast_mut()) as u32 }
 }
 
 /// The first arguments of a call, the others zero.

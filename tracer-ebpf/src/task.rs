@@ -162,6 +162,55 @@ impl Task {
         }
     }
 
+    /// Whether the process may be about to become a daemon, or is one: it leads its session, or its parent does, or adopted it.
+    #[inline(always)]
+    pub fn may_be_daemon(self) -> bool {
+        if self.is_session_leader() {
+            return true;
+        }
+        let Some(parent) = Direct.follow(self.task, global!(OFFSETS.task_real_parent)) else { return false };
+        Direct.load::<u32>(parent, global!(OFFSETS.task_tgid)) == 1 || Task::new(parent).is_session_leader()
+    }
+
+    /// The thread's blocked signals.
+    #[inline(always)]
+    pub fn blocked(self) -> u64 {
+        Direct.load(self.task, global!(OFFSETS.task_blocked))
+    }
+
+    /// The process's file mode creation mask.
+    #[inline(always)]
+    pub fn umask(self) -> u32 {
+        let fs = Direct.follow(self.task, global!(OFFSETS.task_fs));
+        fs.map_or(0, |fs| Direct.load(fs, global!(OFFSETS.fs_umask)))
+    }
+
+    /// Whether the working directory is the root directory of the process.
+    #[inline(always)]
+    pub fn is_at_root(self) -> bool {
+        let Some(fs) = Direct.follow(self.task, global!(OFFSETS.task_fs)) else { return false };
+        let load = |offset: u32| Direct.load::<u64>(fs, offset);
+        load(global!(OFFSETS.fs_pwd_dentry)) == load(global!(OFFSETS.fs_root_dentry))
+            && load(global!(OFFSETS.fs_pwd_mount)) == load(global!(OFFSETS.fs_root_mount))
+    }
+
+    /// What a descriptor of the process refers to: `i_mode`, `i_rdev` and `s_dev`; zeros when it is closed again.
+    #[inline(always)]
+    pub fn target(self, descriptor: u32) -> (u32, u32, u32) {
+        let Some(files) = Direct.follow(self.task, global!(OFFSETS.task_files)) else { return (0, 0, 0) };
+        // An array of pointers has no type to load through.
+        let load = &mut Probed::new();
+        let table: Ptr = load.load(files, global!(OFFSETS.files_table));
+        let open: Ptr = load.load(table, global!(OFFSETS.table_files));
+        let file: Ptr = load.load(open.wrapping_add(descriptor as usize * size_of::<Ptr>()), 0);
+        let inode: Ptr = load.load(file, global!(OFFSETS.file_inode));
+        let mode: u32 = load.load(inode, global!(OFFSETS.inode_mode));
+        let device: u32 = load.load(inode, global!(OFFSETS.inode_device));
+        let super_block: Ptr = load.load(inode, global!(OFFSETS.inode_super_block));
+        // `umode_t` is 16 bits wide.
+        (mode & 0xffff, device, load.load(super_block, global!(OFFSETS.super_block_dev)))
+    }
+
     /// Disposition of a signal (0 default, 1 ignored, 2 handler), and whether the thread blocks it.
     #[inline(always)]
     pub fn disposition(self, signal: u32) -> (u32, bool) {

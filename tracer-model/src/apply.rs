@@ -90,6 +90,7 @@ impl Model {
             EventKind::SnapshotEnd { from, coverage } => self.snapshot_end(&mut cx, *from, *coverage),
             EventKind::Gap(gap) => self.gap(&mut cx, gap),
             EventKind::ClockAnchor { .. } => {}
+            EventKind::Attribute(_) => drop(self.take_actor(&mut cx)),
             EventKind::Inspected(inspection) => self.inspected(&mut cx, inspection),
         }
         self.settle_orphans(&mut cx);

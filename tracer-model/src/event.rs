@@ -4,9 +4,11 @@
 //! those of the capture's pid namespace, which the header of a recording names; times are `CLOCK_BOOTTIME` ns. Arguments of
 //! calls are as the caller passed them, in the caller's own namespace: never keys.
 
+mod attribute;
 mod call;
 pub mod inspection;
 
+pub use attribute::{Attribute, Attributes};
 pub use call::{Call, TtyRequest};
 pub use inspection::Inspection;
 
@@ -289,6 +291,8 @@ pub enum EventKind {
     },
     /// Records were lost.
     Gap(Gap),
+    /// A process changed what a fork and an exec hand on, or tried to: the actor. No subject.
+    Attribute(Attribute),
     /// What a process shares and holds was read. No subject: a bundle is of the kernel's own instant, this is not.
     Inspected(Box<Inspection>),
 }

@@ -18,7 +18,8 @@ use tracer_user::{
     placement::{CaptureSide, Control, Launch, Preparation, launch},
 };
 
-const OPTIONS: Options = Options { seccomp: true, running: false, capture_arguments: true, tty_io: false };
+const OPTIONS: Options =
+    Options { seccomp: true, running: false, capture_arguments: true, tty_io: false, attributes: None };
 
 fn main() -> ExitCode {
     let command = std::env::args_os().skip(1).collect();

@@ -177,7 +177,7 @@ fn what_is_no_recording_of_this_format_is_refused_with_a_way_out() {
         assert!(err.contains("other.jsonl is not a recording of sesstrace: line 1 is not its header"), "{err}");
         assert!(err.contains("\n  fix    sesstrace record -o FILE -- COMMAND"), "{err}");
 
-        let newer = recording.other(recording.text().replace("\"sesstrace\":\"1.2\"", "\"sesstrace\":\"2.0\""));
+        let newer = recording.other(recording.text().replace("\"sesstrace\":\"1.3\"", "\"sesstrace\":\"2.0\""));
         let (_, err, code) = run(verb, &newer, &[]);
         assert_eq!(code, Some(2), "{err}");
         assert!(err.contains("has recording format 2.0, and this sesstrace"), "{err}");
@@ -195,11 +195,11 @@ fn what_is_no_recording_of_this_format_is_refused_with_a_way_out() {
 #[test]
 fn a_newer_minor_version_is_read_with_a_warning() {
     let recording = Recording::new();
-    let newer = recording.text().replace("\"sesstrace\":\"1.2\"", "\"sesstrace\":\"1.9\"");
+    let newer = recording.text().replace("\"sesstrace\":\"1.3\"", "\"sesstrace\":\"1.9\"");
     let (out, err, code) = run("replay", &recording.other(newer), &[]);
     assert_eq!(code, Some(3));
     assert!(out.contains("20 events, none lost"), "{out}");
-    assert!(err.contains("has format 1.9, newer than the 1.2 of this sesstrace"), "{err}");
+    assert!(err.contains("has format 1.9, newer than the 1.3 of this sesstrace"), "{err}");
 }
 
 #[test]

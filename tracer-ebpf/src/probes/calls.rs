@@ -4,8 +4,8 @@ use aya_ebpf::{helpers::bpf_ktime_get_boot_ns, maps::RingBuf};
 use tracer_common::{
     control::{LOSS_CALLS, LOST},
     record::{
-        Call, Enter, FLAG_ENTER_MISSING, FLAG_ENTER_NOT_EMITTED, FLAG_MAP_FULL, FLAG_PREVIOUS_LEAVE_MISSING,
-        FLAG_TARGET_UNKNOWN, FLAG_USER_UNREADABLE, Kind as _, Leave, State, TaskId,
+        AttributeCall, Call, Enter, FLAG_ENTER_MISSING, FLAG_ENTER_NOT_EMITTED, FLAG_MAP_FULL,
+        FLAG_PREVIOUS_LEAVE_MISSING, FLAG_TARGET_UNKNOWN, FLAG_USER_UNREADABLE, Kind as _, Leave, State, TaskId,
     },
 };
 
@@ -99,6 +99,21 @@ fn save(entry: Option<&mut Saved>, tid: u32, call: Saved) -> bool {
         emit::count(LOST + LOSS_CALLS);
     }
     room
+}
+
+/// Saves a call of the running thread that may change an attribute, with what that is before it.
+#[inline(always)]
+pub fn save_attribute(call: AttributeCall, args: &[u64; 4], before: u64) {
+    let tid = task::current_tid();
+    save(entry(tid), tid, Saved { args: *args, value: before, call: call as u32, ..NOT_SEEN });
+}
+
+/// Takes that: arguments, and what was before. `None`: it did not matter, or was not seen.
+#[inline(always)]
+pub fn take_attribute(call: AttributeCall) -> Option<([u64; 4], u64)> {
+    let saved = entry(task::current_tid()).filter(|saved| saved.call == call as u32)?;
+    saved.call = 0;
+    Some((saved.args, saved.value))
 }
 
 /// A word of the running process's memory, or zero and a flag.

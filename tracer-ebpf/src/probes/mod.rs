@@ -1,5 +1,6 @@
 //! The probes, a file for each family.
 
+pub mod attributes;
 pub mod calls;
 pub mod lifecycle;
 pub mod signals;

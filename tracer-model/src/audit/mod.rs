@@ -12,7 +12,7 @@ mod verdict;
 pub use path::{Paths, Step, StepKind};
 pub use pipes::{Looks, is_kin};
 pub use policy::{Observed, POLICIES, Policy, is_supervisor};
-pub use share::{Comparison, Thing, compare};
+pub use share::{Aspect, Comparison, Thing, compare, date};
 pub use verdict::{Grounds, Judgement, Verdict, judge};
 
 #[cfg(test)]

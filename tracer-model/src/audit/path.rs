@@ -1,4 +1,5 @@
-//! The path of a process: each fork, setsid, setpgid, exec and adoption from the command, or from where the capture began.
+//! The path of a process: each fork, setsid, setpgid, exec and adoption from the command, or from where the capture began, and
+//! what it did to attributes of its own, where that was captured.
 //!
 //! Must not: judge.
 
@@ -6,15 +7,15 @@ use std::collections::BTreeMap;
 
 use crate::{
     delta::{Change, Delta, GroupBirth},
-    event::{Call, Comm},
+    event::{Attribute, Call, Comm, Event, EventKind},
     ids::{BootNs, ProcKey, TtyKey},
     state::Model,
 };
 
-/// Steps of one process that are kept, the latest.
+/// Steps of one process that are kept, the latest: so many of job control, and so many of attributes.
 const STEPS: usize = 24;
 /// Processes whose path is kept. The one with the least number is forgotten first.
-const PATHS: usize = 65_536;
+const PATHS: usize = 32_768;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub enum StepKind {
     Adopted,
     /// It got a controlling terminal.
     Terminal(TtyKey),
+    /// It changed an attribute, or tried to.
+    Attribute(Attribute),
 }
 
 impl StepKind {
@@ -58,7 +61,14 @@ impl StepKind {
             Self::Exec(_) => "exec",
             Self::Adopted => "adopted",
             Self::Terminal(_) => "terminal",
+            Self::Attribute(attribute) => attribute.name(),
         }
+    }
+
+    /// The attribute, if it is about one.
+    #[must_use]
+    pub fn attribute(&self) -> Option<Attribute> {
+        if let Self::Attribute(attribute) = self { Some(*attribute) } else { None }
     }
 }
 
@@ -67,9 +77,13 @@ impl StepKind {
 pub struct Paths(BTreeMap<ProcKey, Vec<Step>>);
 
 impl Paths {
-    /// Takes what an event at `at` changed.
+    /// Takes an event and what it changed.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the changes that are steps")]
-    pub fn observe(&mut self, at: BootNs, delta: &Delta, model: &Model) {
+    pub fn observe(&mut self, event: &Event, delta: &Delta, model: &Model) {
+        let at = event.at;
+        if let (EventKind::Attribute(attribute), Some(process)) = (&event.kind, delta.by) {
+            self.step(at, process, StepKind::Attribute(*attribute));
+        }
         for change in &delta.changes {
             match *change {
                 Change::Forked { child, parent } => {
@@ -122,9 +136,12 @@ impl Paths {
 
     fn step(&mut self, at: BootNs, process: ProcKey, kind: StepKind) {
         let steps = self.0.entry(process).or_default();
-        steps.push(Step { at, process, kind });
-        if steps.len() > STEPS {
-            steps.remove(0);
+        let is_alike = |step: &Step| step.kind.attribute().is_some() == kind.attribute().is_some();
+        if steps.iter().filter(|step| is_alike(step)).count() >= STEPS
+            && let Some(oldest) = steps.iter().position(is_alike)
+        {
+            steps.remove(oldest);
         }
+        steps.push(Step { at, process, kind });
     }
 }

@@ -1,14 +1,18 @@
-//! What a process still shares with who launched it, and what it changed since: the steps of a daemon that no event shows.
+//! What a process still shares with who launched it, and what it changed since, by two inspections. Where the step that changed it
+//! was an event it has its time; otherwise it lies between the two.
 //!
-//! chdir, umask, close, dup2, sigaction and sigprocmask are watched by no probe. What they did shows in two inspections, so that
-//! these steps have bounds and no instant. Must not: judge.
+//! Must not: judge.
 
 use std::collections::BTreeSet;
 
+use super::Step;
 use crate::{
     delta::Bounds,
-    event::inspection::{Descriptor, Inspection, Status},
-    ids::Signal,
+    event::{
+        Attribute,
+        inspection::{Descriptor, Inspection, Status},
+    },
+    ids::{BootNs, ProcKey, Signal},
 };
 
 /// Descriptors beyond 0 to 2 that are listed, of each kind.
@@ -23,6 +27,43 @@ pub struct Thing {
     pub was: Vec<u8>,
     /// Now. Empty: nothing.
     pub is: Vec<u8>,
+    /// What of the process that is.
+    pub of: Aspect,
+    /// The step that changed it: when, and by whom. `None`: no event shows it.
+    pub by: Option<(BootNs, ProcKey)>,
+}
+
+/// What of a process is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aspect {
+    /// A descriptor.
+    Descriptor(u32),
+    /// The working directory.
+    Directory,
+    /// The umask.
+    Umask,
+    /// Whether this signal is ignored.
+    Ignored(Signal),
+    /// Whether it is blocked.
+    Blocked(Signal),
+    /// Group, session, terminal.
+    Job,
+}
+
+impl Aspect {
+    /// Whether a step may have changed this.
+    fn is_changed_by(self, attribute: Attribute) -> bool {
+        match (self, attribute) {
+            (Self::Descriptor(number), attribute) => attribute.changes_descriptor(number),
+            (Self::Directory, Attribute::Chdir { errno, .. }) => errno == 0,
+            (Self::Umask, Attribute::Umask { .. }) => true,
+            (Self::Ignored(own), Attribute::Sigaction { signal, .. }) => own == signal,
+            (Self::Blocked(own), Attribute::Sigprocmask { old, new }) => {
+                own.0.checked_sub(1).is_some_and(|bit| (old ^ new).checked_shr(bit).unwrap_or(0) & 1 != 0)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A comparison.
@@ -37,10 +78,20 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    fn take(&mut self, what: impl Into<String>, was: &[u8], is: &[u8]) {
-        let thing = Thing { what: what.into(), was: was.to_vec(), is: is.to_vec() };
+    fn take(&mut self, of: Aspect, what: impl Into<String>, was: &[u8], is: &[u8]) {
+        let thing = Thing { what: what.into(), was: was.to_vec(), is: is.to_vec(), of, by: None };
         let list = if was == is { &mut self.shares } else { &mut self.changed };
         list.push(thing);
+    }
+}
+
+/// Gives what was changed the time of the last step on the path that did it, within the bounds.
+pub fn date(comparison: &mut Comparison, path: &[Step]) {
+    let Some(Bounds { after, until }) = comparison.between else { return };
+    for thing in &mut comparison.changed {
+        let did = |step: &&Step| step.kind.attribute().is_some_and(|it| thing.of.is_changed_by(it));
+        let mut within = path.iter().filter(|step| after <= step.at && step.at <= until);
+        thing.by = within.rfind(did).map(|step| (step.at, step.process));
     }
 }
 
@@ -54,7 +105,7 @@ pub fn compare(own: &Inspection, launcher: &Inspection) -> Comparison {
     if let (Ok(own), Ok(there)) = (&own.directory, &launcher.directory) {
         let same = (own.device, own.inode) == (there.device, there.inode);
         let on = if own.other_mount { "working directory on another mount than /," } else { "working directory" };
-        comparison.take(on, if same { &own.path } else { &there.path }, &own.path);
+        comparison.take(Aspect::Directory, on, if same { &own.path } else { &there.path }, &own.path);
     }
     if let (Ok(own), Ok(there)) = (&own.status, &launcher.status) {
         statuses(own, there, &mut comparison);
@@ -75,21 +126,23 @@ fn descriptors(own: &[Descriptor], there: &[Descriptor], comparison: &mut Compar
                 continue;
             }
         }
+        let of = Aspect::Descriptor(number);
         match find(own, number) {
-            Some(is) if is.same_target(&was) => comparison.take(format!("fd {number}"), &is.path, &is.path),
-            Some(is) => comparison.take(format!("fd {number}"), &was.path, &is.path),
-            None => comparison.take(format!("fd {number}"), &was.path, b""),
+            Some(is) if is.same_target(&was) => comparison.take(of, format!("fd {number}"), &is.path, &is.path),
+            Some(is) => comparison.take(of, format!("fd {number}"), &was.path, &is.path),
+            None => comparison.take(of, format!("fd {number}"), &was.path, b""),
         }
     }
 }
 
 fn statuses(own: &Status, there: &Status, comparison: &mut Comparison) {
     let octal = |mask: u32| format!("{mask:03o}").into_bytes();
-    comparison.take("umask", &octal(there.umask), &octal(own.umask));
+    comparison.take(Aspect::Umask, "umask", &octal(there.umask), &octal(own.umask));
     for (word, own, there) in [("blocked", own.blocked, there.blocked), ("ignored", own.ignored, there.ignored)] {
         for signal in (1..=64).filter(|signal| there >> (signal - 1) & 1 != 0) {
+            let of = if word == "blocked" { Aspect::Blocked(Signal(signal)) } else { Aspect::Ignored(Signal(signal)) };
             let is = if own >> (signal - 1) & 1 == 0 { "" } else { word };
-            comparison.take(Signal(signal).to_string(), word.as_bytes(), is.as_bytes());
+            comparison.take(of, Signal(signal).to_string(), word.as_bytes(), is.as_bytes());
         }
     }
 }

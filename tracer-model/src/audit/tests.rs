@@ -11,6 +11,8 @@ use crate::{
     state::Model,
 };
 
+mod steps;
+
 const SHELL: &str = "
     snapshot 1 init {pp=0 +leader}
     snapshot 10 bash {pp=1 +leader tty=pts/0 fg=10}
@@ -45,7 +47,7 @@ fn judged(pid: u32, text: &str, launch: bool) -> (Verdict, String, String) {
     let mut launched_by = BTreeMap::new();
     for event in parse(&format!("{SHELL}{text}")).unwrap() {
         let delta = model.apply(&event);
-        paths.observe(event.at, &delta, &model);
+        paths.observe(&event, &delta, &model);
         for change in &delta.changes {
             if let Change::Forked { child, parent } = *change {
                 launched_by.insert(child, parent);

@@ -3,6 +3,7 @@
 //! Must not know what a statement does to the state (`world`).
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test language: what has no effect needs no row")]
 
+mod attribute;
 mod calls;
 mod inspection;
 mod kinds;
@@ -161,6 +162,7 @@ fn default_subject(kind: &EventKind, actor: RawTask) -> Option<(Pid, Tid)> {
         | EventKind::SnapshotEnd { .. }
         | EventKind::ClockAnchor { .. }
         | EventKind::Gap(_)
+        | EventKind::Attribute(_)
         | EventKind::Inspected(_) => None,
     }
 }

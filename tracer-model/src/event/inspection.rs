@@ -219,6 +219,23 @@ impl Inspection {
     }
 }
 
+impl Target {
+    /// What a character device is, as far as its numbers say (Documentation/admin-guide/devices.txt): old pseudo-terminals 3,
+    /// virtual consoles and serial lines 4, `/dev/tty` and `/dev/console` 5, slaves 136 to 143, USB serial 166 and 188, serial
+    /// lines of processors 204 and 207, Bluetooth 216, hypervisors' consoles 229. `instance`: the device of its file system,
+    /// which counts for slaves. The multiplexer (5, 2) and masters belong to who is the terminal, not to its users.
+    #[must_use]
+    pub fn of_device(major: u32, minor: u32, instance: u32) -> Self {
+        match (major, minor) {
+            (1, 3) => Self::Null,
+            (5, 2) => Self::Device,
+            (136..=143, _) => Self::Terminal(RawTty { major, minor, instance }),
+            (3 | 4 | 5 | 166 | 188 | 204 | 207 | 216 | 229, _) => Self::Terminal(RawTty { major, minor, instance: 0 }),
+            _ => Self::Device,
+        }
+    }
+}
+
 impl Status {
     /// It is in the kernel and takes no signal until that is through, SIGKILL perhaps excepted.
     #[must_use]

@@ -4,8 +4,8 @@ use proptest::{collection::vec, option, prelude::*};
 
 use crate::{
     event::{
-        Call, Comm, Coverage, Disposition, Event, EventKind, Facts, Gap, GapCause, Leave, Namespace, RawId, RawTask,
-        SignalGenerated, SignalOrigin, SignalOutcome, State, TtyRequest, TtyState, WaitStatus, Waited,
+        Attribute, Call, Comm, Coverage, Disposition, Event, EventKind, Facts, Gap, GapCause, Leave, Namespace, RawId,
+        RawTask, SignalGenerated, SignalOrigin, SignalOutcome, State, TtyRequest, TtyState, WaitStatus, Waited,
         inspection::{Access, Descriptor, Descriptors, Directory, Inspection, Moment, Status, Target, Unread},
     },
     ids::{BootNs, Pgid, Pid, RawTty, Seq, Sid, Signal, Tid, Uid},
@@ -173,12 +173,27 @@ fn generated() -> impl Strategy<Value = SignalGenerated> {
     )
 }
 
+fn attribute() -> impl Strategy<Value = Attribute> {
+    let (fd, target) = (|| 0_u32..9, prop::sample::select(vec![Target::Null, Target::Terminal(TERMINAL)]));
+    prop_oneof![
+        (any::<bool>(), 0..3).prop_map(|(root, errno)| Attribute::Chdir { root, errno }),
+        (fd(), fd()).prop_map(|(old, new)| Attribute::Umask { old, new }),
+        (fd(), target.clone()).prop_map(|(fd, target)| Attribute::Open { fd, target }),
+        (fd(), target).prop_map(|(fd, target)| Attribute::Dup { fd, target }),
+        (fd(), fd()).prop_map(|(first, last)| Attribute::Close { first, last }),
+        (signal(), disposition()).prop_map(|(signal, disposition)| Attribute::Sigaction { signal, disposition }),
+        any::<(u64, u64)>().prop_map(|(old, new)| Attribute::Sigprocmask { old, new }),
+    ]
+}
+
+const TERMINAL: RawTty = RawTty { major: 136, minor: 1, instance: 7 };
+
 fn inspection() -> impl Strategy<Value = Inspection> {
     let moment =
         prop::sample::select(vec![Moment::Launch, Moment::Left, Moment::Settled, Moment::Asked, Moment::Refused]);
     let target = prop::sample::select(vec![
         Target::Null,
-        Target::Terminal(RawTty { major: 136, minor: 1, instance: 7 }),
+        Target::Terminal(TERMINAL),
         Target::Pipe,
         Target::File,
         Target::Anonymous,
@@ -233,6 +248,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
         1 => (0_u64..90, coverage()).prop_map(|(from, coverage)| EventKind::SnapshotEnd { from: Seq(from), coverage }),
         1 => any::<i64>().prop_map(|unix_ns| EventKind::ClockAnchor { unix_ns }),
         1 => inspection().prop_map(|it| EventKind::Inspected(Box::new(it))),
+        1 => attribute().prop_map(EventKind::Attribute),
         1 => (0_u64..90, 0_u64..90, 0_u64..9).prop_map(|(from, until, lost)| EventKind::Gap(Gap {
             from: BootNs(from),
             until: BootNs(until),

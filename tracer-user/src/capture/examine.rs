@@ -4,6 +4,7 @@
 
 use nix::errno::Errno;
 use tracer_common::offsets::Offsets;
+use tracer_model::event::Attributes;
 
 use super::{
     CaptureError,
@@ -107,12 +108,13 @@ fn try_trampoline(btf: &Btf<'_>) -> Result<(), Errno> {
     sys::try_trampoline(function).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))
 }
 
-/// Loads and attaches every probe, those of terminal input and output too, and lets go of them in the background.
+/// Loads and attaches every probe, those of terminal input and output and of attributes too, and lets go of them in the background.
 fn try_probes() -> Result<Vec<Outcome>, CaptureError> {
     let layout = with_btf(offsets::resolve)?
         .map_err(|fields| CaptureError::MissingFields { release: facts::kernel_release(), fields })?;
     let mut options = Options::new(Mode::All).load;
     options.tty_io = true;
+    options.attributes = Some(Attributes { blocked: 1, ..Attributes::USUAL });
     let mut loaded = load::load(prebuilt::OBJECT, &layout, &options)?;
     let outcomes = std::mem::take(&mut loaded.outcomes);
     loaded.detach_in_background();

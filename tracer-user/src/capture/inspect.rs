@@ -18,13 +18,13 @@ use std::{
 
 use tracer_model::{
     event::{
-        RawTask, State,
+        Attributes, Disposition, RawTask, State,
         inspection::{
             Access, Descriptor, Descriptors, Directory, Inspection, Known, MARKS, MAX_DESCRIPTORS, MAX_PATH, Moment,
             Status, Target, Unread,
         },
     },
-    ids::Pid,
+    ids::{BootNs, Pid, Signal, Tid},
 };
 
 pub use self::{
@@ -242,6 +242,49 @@ fn working_directory(process: &Path) -> Known<Directory> {
     Ok(Directory { path, device: own.device, inode: own.inode, other_mount: own.mount != root.mount })
 }
 
+/// Whether a thread's working directory is its root directory, on the same mount. `false`: also when it could not be looked at.
+pub(super) fn is_at_root(tid: Tid) -> bool {
+    let look = |link: &str| Look::at(&PathBuf::from(format!("/proc/{tid}/{link}"))).ok();
+    let same = |(own, root): (Look, Look)| (own.device, own.inode, own.mount) == (root.device, root.inode, root.mount);
+    look("cwd").zip(look("root")).is_some_and(same)
+}
+
+/// What a descriptor of a thread refers to. `None`: it could not be looked at.
+pub(super) fn target(tid: Tid, number: u32) -> Option<Target> {
+    let link = PathBuf::from(format!("/proc/{tid}/fd/{number}"));
+    let path = path_bytes(&fs::read_link(&link).ok()?);
+    Look::at(&link).ok().map(|look| kind(&look, &path))
+}
+
+/// What is done with a signal. `None`: that could not be read.
+pub(super) fn disposition(tid: Tid, signal: Signal) -> Option<Disposition> {
+    let status = status(&whole(format!("/proc/{tid}/status")).ok()?);
+    let has = |mask: u64| mask >> (signal.0.wrapping_sub(1) & 63) & 1 != 0;
+    Some(match (has(status.ignored), has(status.caught)) {
+        (true, _) => Disposition::Ignored,
+        (_, true) => Disposition::Handler,
+        (false, false) => Disposition::Default,
+    })
+}
+
+/// Descriptors, dispositions and blocked signals of this process that it would hand on to a command, beside what every daemon
+/// changes.
+#[must_use]
+pub fn handed_on() -> Attributes {
+    let pid = std::process::id();
+    let own = RawTask { pid: Pid(pid), tid: Tid(pid), start: BootNs(0) };
+    let own = inspect(own, Moment::Asked, &mut Sockets::default());
+    let numbers = own.descriptors.iter().flat_map(|it| &it.open).filter(|it| !it.close_on_exec).map(|it| it.number);
+    let descriptors = numbers.filter(|number| *number < u32::BITS).fold(0, |set, number| set | 1 << number);
+    let status = own.status.unwrap_or_default();
+    let usual = Attributes::USUAL;
+    Attributes {
+        descriptors: usual.descriptors | descriptors,
+        dispositions: usual.dispositions | status.ignored as u32,
+        blocked: usual.blocked | status.blocked as u32,
+    }
+}
+
 fn marks(process: &Path) -> Known<Vec<Vec<u8>>> {
     let mut bytes = Vec::new();
     let file = File::open(process.join("environ")).map_err(|error| unread(&error))?;
@@ -278,8 +321,6 @@ fn cgroup(bytes: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use tracer_model::ids::{BootNs, Tid};
-
     use super::*;
 
     fn own() -> RawTask {

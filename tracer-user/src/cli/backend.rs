@@ -7,11 +7,11 @@ use std::{sync::Arc, time::Duration};
 
 use clap::ValueEnum;
 use nix::errno::Errno;
-use tracer_model::ids::Pid;
+use tracer_model::{event::Attributes, ids::Pid};
 
 use super::{exit::ExpectedError, signals::Sight};
 use crate::{
-    capture::{CaptureError, Source, ebpf, facts, ptrace, setcap_command},
+    capture::{CaptureError, Source, ebpf, facts, inspect, ptrace, setcap_command},
     placement::{Placement, Preparation},
     redaction::Redaction,
 };
@@ -62,6 +62,9 @@ pub struct Pace {
     pub gather: Duration,
 }
 
+/// Attributes in a tenth of a second, of everybody: a build makes some tens of thousands in a second.
+const ATTRIBUTE_RATE: u32 = 200;
+
 /// The probes say that something happened only when their buffers fill up.
 const EBPF_PACE: Pace = Pace { tick: Duration::from_millis(20), gather: Duration::ZERO };
 /// ptrace says it always, and what it follows must not pay for a consumer that wakes all the time.
@@ -85,6 +88,17 @@ impl Choice {
     /// What a command's process is to install on itself, should ptrace capture it.
     pub fn filter(&self) -> Option<ptrace::Filter> {
         self.ptrace.filter().filter(|_| self.backend != Backend::Ebpf)
+    }
+
+    /// Also captures what processes do to attributes of their own: of everybody the usual ones, at a bounded rate, of a command also
+    /// what it is given by this process.
+    #[must_use]
+    pub fn with_attributes(mut self) -> Self {
+        let everybody = self.ebpf.mode == ebpf::Mode::All;
+        let attributes = if everybody { Attributes::USUAL } else { inspect::handed_on() };
+        self.ebpf.load.attribute_rate = if everybody { ATTRIBUTE_RATE } else { 0 };
+        (self.ebpf.load.attributes, self.ptrace.attributes) = (Some(attributes), Some(attributes));
+        self
     }
 
     fn ebpf(&self, source: ebpf::EbpfSource) -> Opened {

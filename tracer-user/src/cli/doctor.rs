@@ -203,6 +203,7 @@ fn probes(probes: &Result<Vec<Outcome>, CaptureError>) -> Vec<Line> {
             Need::Required => "no capture without it",
             Need::Optional => "its events are missing",
             Need::TtyIo => "no --tty-io",
+            Need::Attributes => "no audit of a command, no audit --watch, no --attributes",
         };
         let mut line = Line::new("", format!("{}: {error}", outcome.probe.name)).fix(error.hint());
         line.more.push(format!("(its hook is there since {}; {consequence})", outcome.probe.since));
@@ -211,9 +212,12 @@ fn probes(probes: &Result<Vec<Outcome>, CaptureError>) -> Vec<Line> {
     lines
 }
 
-/// Names of probes; a call whose two programs are both here is named once.
+/// Names of probes; a call whose two programs are both here is named once, and those of attributes are counted.
 fn names(outcomes: &[&Outcome]) -> Vec<String> {
-    let programs = || outcomes.iter().map(|outcome| outcome.probe.name.as_str());
+    let is_attribute = |outcome: &&&Outcome| outcome.probe.need == Need::Attributes;
+    let attributes = outcomes.iter().filter(is_attribute).count();
+    let programs =
+        || outcomes.iter().filter(|outcome| !is_attribute(outcome)).map(|outcome| outcome.probe.name.as_str());
     let other_side = |program: &str| match program.split_once('_') {
         Some(("enter", call)) => programs().any(|other| other.strip_prefix("leave_") == Some(call)),
         Some(("leave", call)) => programs().any(|other| other.strip_prefix("enter_") == Some(call)),
@@ -224,7 +228,8 @@ fn names(outcomes: &[&Outcome]) -> Vec<String> {
         Some(("enter", _)) if other_side(program) => None,
         _ => Some(program.to_owned()),
     };
-    programs().filter_map(name).collect()
+    let counted = (attributes > 0).then(|| format!("attributes:{attributes}"));
+    programs().filter_map(name).chain(counted).collect()
 }
 
 /// Words in lines of at most [`WIDTH`].
@@ -373,10 +378,10 @@ mod tests {
             privileges    cap_bpf cap_perfmon cap_sys_ptrace cap_dac_read_search
             sysctls       unprivileged_bpf_disabled 2, perf_event_paranoid 2 (neither matters with cap_bpf and cap_perfmon)
             tracefs       reached through a mount of our own
-            probes        44 of 44 load and attach
+            probes        63 of 63 load and attach
                           newtask exec exit switch free signal_generate signal_deliver snapshot setpgid setsid
                           kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal ioctl wait4
-                          waitid prctl vhangup open openat openat2 read write
+                          waitid prctl vhangup open openat openat2 read write attributes:19
             trampolines   refused by this kernel (EPERM): the tier is tracepoint
             ptrace        works (no Yama)
                           seccomp filters work: only watched calls stop
@@ -440,10 +445,10 @@ mod tests {
         assert!(!examination.ebpf_works());
         let text = rendered(examination, None);
         expect![[r"
-            probes        42 of 44 load and attach
+            probes        61 of 63 load and attach
                           exec exit switch free signal_generate signal_deliver snapshot setpgid setsid kill
                           tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal ioctl wait4 waitid
-                          prctl vhangup open openat enter_openat2 read write
+                          prctl vhangup open openat enter_openat2 read write attributes:19
                           newtask: cannot load the probe newtask: EPERM (Operation not permitted): needs cap_bpf and cap_perfmon
                           (its hook is there since 5.5; no capture without it)
                           fix: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep PATH

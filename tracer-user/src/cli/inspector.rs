@@ -133,6 +133,12 @@ impl Sink for Inspector {
         {
             watching.looked.remove(&process);
         }
+        // What was seen when it had settled is so no more.
+        if let (EventKind::Attribute(attribute), Some(process)) = (&event.kind, delta.by)
+            && attribute.terminal().is_some()
+        {
+            plan.settled.remove(&process);
+        }
         let followed = |key: ProcKey| model.process(key).is_some_and(|process| process.followed);
         let settled = BootNs(event.at.0.saturating_add(SETTLES_AFTER_NS));
         for orphan in delta.subject.into_iter().flat_map(|parent| orphans(model, parent)) {

@@ -42,6 +42,10 @@ pub struct CaptureArgs {
     /// of the machine)
     #[arg(long)]
     pub tty_io: bool,
+    /// Also record what processes do to what a fork and an exec hand on: working directory, umask, low descriptors, signal
+    /// dispositions (costs on every open and close of the machine). audit does, of a command and with --watch
+    #[arg(long)]
+    pub attributes: bool,
     /// Whose arguments of programs are recorded; auto: those of the command or the process and its descendants, with --all
     /// nobody's. The environment never is
     #[arg(long, value_enum, value_name = "WHOSE", default_value = "auto")]
@@ -76,9 +80,16 @@ impl CaptureArgs {
         ebpf.load.chatty_bytes = self.ring_bytes;
         // What runs already cannot be made to install a filter.
         let seccomp = own_command && !self.no_seccomp;
-        let ptrace = ptrace::Options { seccomp, running: !own_command, capture_arguments, tty_io: self.tty_io };
+        let ptrace = ptrace::Options {
+            seccomp,
+            running: !own_command,
+            capture_arguments,
+            tty_io: self.tty_io,
+            attributes: None,
+        };
         let redaction = Redaction::matching(&self.redact);
-        Ok(Choice { backend: self.backend, ebpf, ptrace, redaction })
+        let choice = Choice { backend: self.backend, ebpf, ptrace, redaction };
+        Ok(if self.attributes { choice.with_attributes() } else { choice })
     }
 }
 

@@ -106,6 +106,7 @@ fn kind_to_file(kind: &EventKind, base: BootNs) -> FileKind {
             probes: probes.clone(),
         },
         EventKind::Inspected(inspection) => FileKind::Inspected((&**inspection).into()),
+        EventKind::Attribute(attribute) => FileKind::Attribute((*attribute).into()),
     }
 }
 
@@ -198,6 +199,7 @@ fn kind_from_file(kind: FileKind, base: BootNs) -> EventKind {
             probes,
         }),
         FileKind::Inspected(inspection) => EventKind::Inspected(Box::new(inspection.into())),
+        FileKind::Attribute(attribute) => EventKind::Attribute(attribute.into()),
     }
 }
 

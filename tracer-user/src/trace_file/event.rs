@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    attribute::FileAttribute,
     call::{FileCall, FileWaitStatus},
     inspection::FileInspection,
     task::{FileActor, FileBytes, FileSignal, FileState, FileTask, Wide, is_default},
@@ -111,10 +112,11 @@ pub(super) enum FileKind {
         probes: Vec<(String, u64)>,
     },
     Inspected(FileInspection),
+    Attribute(FileAttribute),
 }
 
 /// The names in `kind` that this release knows; a test compares them with [`FileKind`].
-pub(crate) const KINDS: [&str; 16] = [
+pub(crate) const KINDS: [&str; 17] = [
     "new_task",
     "exec",
     "exit",
@@ -131,6 +133,7 @@ pub(crate) const KINDS: [&str; 16] = [
     "clock_anchor",
     "gap",
     "inspected",
+    "attribute",
 ];
 
 /// Where a call was entered.

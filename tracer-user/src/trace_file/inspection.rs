@@ -71,9 +71,9 @@ struct FileDescriptor {
     path: FileBytes,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum FileTarget {
+pub(super) enum FileTarget {
     Null,
     Terminal,
     Pipe,
@@ -199,19 +199,40 @@ impl From<FileInspection> for Inspection {
     }
 }
 
+impl FileTarget {
+    /// What it is; of a terminal major, minor and devpts instance.
+    pub(super) fn of(target: Target) -> (Self, Option<(u32, u32, u32)>) {
+        match target {
+            Target::Null => (Self::Null, None),
+            Target::Terminal(tty) => (Self::Terminal, Some((tty.major, tty.minor, tty.instance))),
+            Target::Pipe => (Self::Pipe, None),
+            Target::Socket => (Self::Socket, None),
+            Target::File => (Self::File, None),
+            Target::Directory => (Self::Directory, None),
+            Target::Device => (Self::Device, None),
+            Target::Anonymous => (Self::Anonymous, None),
+        }
+    }
+
+    pub(super) fn target(self, tty: Option<(u32, u32, u32)>) -> Target {
+        let (major, minor, instance) = tty.unwrap_or_default();
+        match self {
+            Self::Null => Target::Null,
+            Self::Terminal => Target::Terminal(RawTty { major, minor, instance }),
+            Self::Pipe => Target::Pipe,
+            Self::Socket => Target::Socket,
+            Self::File => Target::File,
+            Self::Directory => Target::Directory,
+            Self::Device => Target::Device,
+            Self::Anonymous => Target::Anonymous,
+        }
+    }
+}
+
 impl From<&Descriptor> for FileDescriptor {
     fn from(descriptor: &Descriptor) -> Self {
         let Descriptor { number, target, device, inode, access, close_on_exec, listening, path } = descriptor;
-        let (is, tty) = match *target {
-            Target::Null => (FileTarget::Null, None),
-            Target::Terminal(tty) => (FileTarget::Terminal, Some((tty.major, tty.minor, tty.instance))),
-            Target::Pipe => (FileTarget::Pipe, None),
-            Target::Socket => (FileTarget::Socket, None),
-            Target::File => (FileTarget::File, None),
-            Target::Directory => (FileTarget::Directory, None),
-            Target::Device => (FileTarget::Device, None),
-            Target::Anonymous => (FileTarget::Anonymous, None),
-        };
+        let (is, tty) = FileTarget::of(*target);
         let access = match access {
             Access::Read => FileAccess::Read,
             Access::Write => FileAccess::Write,
@@ -235,19 +256,9 @@ impl From<&Descriptor> for FileDescriptor {
 
 impl From<FileDescriptor> for Descriptor {
     fn from(file: FileDescriptor) -> Self {
-        let (major, minor, instance) = file.tty.unwrap_or_default();
         Self {
             number: file.fd,
-            target: match file.is {
-                FileTarget::Null => Target::Null,
-                FileTarget::Terminal => Target::Terminal(RawTty { major, minor, instance }),
-                FileTarget::Pipe => Target::Pipe,
-                FileTarget::Socket => Target::Socket,
-                FileTarget::File => Target::File,
-                FileTarget::Directory => Target::Directory,
-                FileTarget::Device => Target::Device,
-                FileTarget::Anonymous => Target::Anonymous,
-            },
+            target: file.is.target(file.tty),
             device: file.dev.0,
             inode: file.ino.0,
             access: match file.access {

@@ -1,7 +1,7 @@
 //! The recording of this release: JSON Lines, one object a line, readable with nothing but a text editor.
 //!
 //! ```text
-//! {"kind":"header","sesstrace":"1.2","tool":"0.1.0","host":{"text":"…"},…}     always the first line
+//! {"kind":"header","sesstrace":"1.3","tool":"0.1.0","host":{"text":"…"},…}     always the first line
 //! {"seq":1,"at":120417,"kind":"exec","args":[{"text":"ls"}],"by":{…},"of":{…}}  one line for each event, in order
 //! {"kind":"end","events":812,"lost":0,"complete":true}                           absent: the recording was cut off
 //! ```
@@ -13,6 +13,7 @@
 //! File types are separate from [`tracer_model::event::Event`]: a change of the model must not change the format. This module
 //! knows nothing of the model's state, of sinks, or of where events come from.
 
+mod attribute;
 mod call;
 mod compact;
 mod convert;
@@ -33,6 +34,7 @@ mod unwritten;
 mod warning;
 mod writer;
 
+pub(crate) use attribute::attribute_value;
 pub(crate) use event::KINDS;
 pub use header::{Header, PTRACE, Scope, Summary};
 pub(crate) use json::{end_line, event_line, finding_line, header_line};
@@ -59,4 +61,4 @@ const LONGEST_NAME: usize = 4096;
 /// Major version of the format: a reader of another one refuses.
 pub const FORMAT_MAJOR: u32 = 1;
 /// Minor version: raised when fields or kinds are added.
-pub const FORMAT_MINOR: u32 = 2;
+pub const FORMAT_MINOR: u32 = 3;

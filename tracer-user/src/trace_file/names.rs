@@ -5,7 +5,7 @@
 use tracer_model::event::{Call, EventKind, Leave, TtyRequest};
 
 /// Every name of a call, beside those of terminal requests; `ioctl` is a request that is not known by name.
-pub(crate) const CALL_NAMES: [&str; 17] = [
+pub(crate) const CALL_NAMES: [&str; 23] = [
     "setpgid",
     "setsid",
     "kill",
@@ -23,6 +23,12 @@ pub(crate) const CALL_NAMES: [&str; 17] = [
     "open",
     "read",
     "write",
+    "chdir",
+    "umask",
+    "dup",
+    "close",
+    "sigaction",
+    "sigprocmask",
 ];
 
 /// The name in `kind`.
@@ -44,11 +50,15 @@ pub(crate) fn kind_name(kind: &EventKind) -> &'static str {
         EventKind::ClockAnchor { .. } => "clock_anchor",
         EventKind::Gap(_) => "gap",
         EventKind::Inspected(_) => "inspected",
+        EventKind::Attribute(_) => "attribute",
     }
 }
 
 /// The name of the call that begins or returns; of a terminal request, its own.
 pub(crate) fn call_name(kind: &EventKind) -> Option<&'static str> {
+    if let EventKind::Attribute(attribute) = kind {
+        return Some(attribute.name());
+    }
     let (EventKind::Enter { call, .. } | EventKind::Leave(Leave { call, .. })) = kind else { return None };
     Some(match call {
         Call::Setpgid { .. } => "setpgid",

@@ -48,6 +48,10 @@ for line in lines:
         if word == "open": fd = os.open(rest[0], os.O_RDWR)
         if word == "open-to-write": fd = os.open(rest[0], os.O_WRONLY)
         if word == "open-noctty": fd = os.open(rest[0], os.O_RDWR | os.O_NOCTTY)
+        if word == "input":
+            fd = os.open(rest[0], os.O_RDWR | os.O_NOCTTY)
+            os.dup2(fd, 0)
+            os.close(fd)
         say(os.getpid())
     except OSError as error:
         say(-error.errno)

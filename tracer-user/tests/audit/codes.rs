@@ -2,9 +2,14 @@
 
 use std::{fs, path::Path};
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
 use crate::{
     actor::{Actor, terminal},
-    place::Place,
+    place::{Place, rows},
 };
 
 #[test]
@@ -40,4 +45,29 @@ fn the_exit_code_tells_findings_from_an_incomplete_look() {
         code(&["--policy", &policy, &recording])
     };
     assert_eq!((meant("whole.jsonl"), meant("cut.jsonl")), (Some(0), Some(3)));
+}
+
+/// It has nothing open that the test reads to its end.
+const QUIET: &str = "exec sleep 600 </dev/null >/dev/null 2>&1";
+
+#[test]
+fn a_command_that_says_nothing_is_judged_within_its_time_with_either_backend() {
+    let place = Place::new();
+    for backend in ["ptrace", "ebpf"] {
+        let arguments = ["-b", backend, "--within", "300ms", "--format", "json", "--", "sh", "-c", QUIET];
+        // It would wait for the end of `sleep` otherwise.
+        let output = place.audit(&["timeout", "60"], &arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let required = std::env::var("SESSTRACE_REQUIRE").unwrap_or_default();
+        if output.status.code() == Some(125) && !required.contains(backend) {
+            eprintln!("SKIPPED: {said}");
+            continue;
+        }
+        let rows = rows(&output);
+        let pid = rows.first().unwrap_or_else(|| panic!("{backend}: {said}")).get("pid").unwrap().as_i64().unwrap();
+        kill(Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+        let name = rows.first().unwrap().pointer("/name/text");
+        assert!(name.is_some_and(|name| name == "sleep"), "{backend}: {rows:?}");
+        assert_eq!((rows.len(), output.status.code()), (1, Some(1)), "it is attached, and was not waited for: {said}");
+    }
 }

@@ -108,11 +108,11 @@ fn usage_is_told() {
 }
 
 /// A control group that is removed with the test, with those above it that it made.
-struct Unit(Vec<std::path::PathBuf>);
+pub struct Unit(Vec<std::path::PathBuf>);
 
 impl Unit {
     /// Below the hierarchy that an audit reads: version 2, or where there is none the named one of systemd.
-    fn new(name: &str) -> Option<Self> {
+    pub fn new(name: &str) -> Option<Self> {
         let there = |path: &str| std::path::Path::new(path).join("cgroup.procs").exists();
         let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
         let root = std::path::Path::new(roots.into_iter().find(|it| there(it))?);
@@ -131,7 +131,7 @@ impl Unit {
         Self::new(&format!("sesstrace-test-{}/{name}", std::process::id()))
     }
 
-    fn procs(&self) -> std::path::PathBuf {
+    pub fn procs(&self) -> std::path::PathBuf {
         self.0.last().unwrap().join("cgroup.procs")
     }
 }

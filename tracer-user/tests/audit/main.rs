@@ -14,5 +14,6 @@ mod policies;
 mod privilege;
 mod races;
 mod rules;
+mod steps;
 mod watch;
 mod watcher;

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     actor::Actor,
+    forms::Unit,
     place::{NOBODY, Place, Sleeper, field, is_root, rows},
     watcher::Watcher,
 };
@@ -118,6 +119,31 @@ fn the_machine_as_an_ordinary_user_sees_it_is_incomplete() {
     let (unknown, code) = look(&NOBODY);
     assert!(unknown && code != Some(0), "what could not be seen is never clean: {code:?}");
     assert!(!look(&ABLE).0 && !look(&[]).0);
+}
+
+#[test]
+fn a_unit_is_judged_at_every_level() {
+    if !can_change_user() {
+        return;
+    }
+    let place = Place::new();
+    let name = format!("sesstrace-levels-{}.service", std::process::id());
+    let Some(unit) = Unit::new(&name) else { return eprintln!("SKIPPED: no control group can be made here") };
+    let daemon = Actor::daemon();
+    fs::write(unit.procs(), daemon.pid.to_string()).unwrap();
+    let look = |level: &[&str]| {
+        let output = place.audit(level, &["--format", "json", "--unit", &name]);
+        let mut all = rows(&output);
+        assert_eq!(all.len(), 1, "{level:?}: {all:?}");
+        (all.remove(0), output.status.code())
+    };
+    let (row, code) = look(&NOBODY);
+    assert_eq!((field(&row, "verdict"), code), ("unknown", Some(3)));
+    assert!(unseen(&row).contains(&("descriptors", i64::from(libc::EACCES))), "{row}");
+    let (able, root) = (look(&ABLE), look(&[]));
+    assert_eq!(unseen(&able.0), []);
+    assert_ne!(field(&able.0, "verdict"), "unknown");
+    assert_eq!(able, root, "the four capabilities show all that root sees");
 }
 
 #[test]

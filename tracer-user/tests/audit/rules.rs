@@ -11,11 +11,12 @@ use serde_json::Value;
 
 use crate::{
     actor::terminal,
-    place::{Place, field, rows},
+    place::{Place, field, is_root, rows},
 };
 
 /// A daemon that takes the steps that it is told, in their order. `ended` waits for the end of its parent, and `ready` says to that
-/// one that it may end; what it does after `later` it does when its parent's end was looked at.
+/// one that it may end. `unread` is before anybody has read the link of its descriptor 0, and `looked` when somebody has: that moves the time
+/// of the last access (relatime, mount(8)), in this mount of /proc.
 const DAEMON: &str = r#"
 import os, signal, socket, sys, time
 parent = os.getpid()
@@ -32,7 +33,11 @@ for word in sys.argv[1:]:
     if step == "ready": os.write(says, b".")
     if step == "ended":
         while os.getppid() == parent: time.sleep(.001)
-    if step == "later": time.sleep(.4)
+    if step == "unread":
+        made = os.lstat("/proc/self/fd/0").st_mtime_ns
+        while time.time_ns() - made < 20_000_000: pass
+    if step == "looked":
+        while os.lstat("/proc/self/fd/0").st_atime_ns <= made: time.sleep(.001)
     if step == "null":
         null = os.open("/dev/null", os.O_RDWR)
         for fd in (0, 1, 2): os.dup2(null, fd)
@@ -43,9 +48,9 @@ for word in sys.argv[1:]:
     if step == "close": os.closerange(3, 1024)
     if step == "root": os.chdir("/")
     if step == "umask": os.umask(0)
-    if step == "signals":
-        signal.signal(signal.SIGUSR2, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    if step == "dispositions": signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+    if step == "mask": signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    if step == "environment": os.execve("/bin/sleep", ["sleep", "60"], {})
     if step == "listen":
         server = socket.socket(socket.AF_UNIX)
         server.bind("\0sesstrace-test-%d" % os.getpid())
@@ -53,8 +58,13 @@ for word in sys.argv[1:]:
 time.sleep(60)
 "#;
 
-/// A careless launcher, in a session that is one: its own directory, umask and descriptor, and an ignored signal.
-const CARELESS: &str = r#"umask 027; trap "" USR2; cd "$0"; exec 7</etc/hostname; exec "$@""#;
+/// A careless launcher, in a session that is one: its own directory, umask and descriptor, an ignored and a blocked signal, and a
+/// variable that tells of a terminal.
+const CARELESS: &str =
+    r#"umask 027; trap "" USR2; cd "$0"; exec 7<"$0"; export TERM=dumb; exec env --block-signal=WINCH "$@""#;
+
+/// A mount of /proc that nobody else looks at.
+const OWN_PROC: [&str; 6] = ["unshare", "-m", "sh", "-c", "mount -t proc proc /proc && exec \"$@\"", "sh"];
 
 /// What an audit finds of a daemon with these steps, started by a shell that is called `shell`.
 fn found(place: &Place, shell: &str, steps: &str) -> Vec<Value> {
@@ -67,7 +77,9 @@ fn found(place: &Place, shell: &str, steps: &str) -> Vec<Value> {
     let (before, after) = if shell == "bash" { ("exec ", "") } else { ("", "; sleep 2; :") };
     let script = format!("{before}python3 {} {steps}{after}", place.path("daemon.py").display());
     let directory = place.path("").to_string_lossy().into_owned();
-    let (link, words) = (link.to_string_lossy().into_owned(), ["setsid", "-w", "sh", "-c", CARELESS, &directory]);
+    let link = link.to_string_lossy().into_owned();
+    let own_proc = if is_root() { &OWN_PROC[..] } else { &[] };
+    let words = [own_proc, &["setsid", "-w", "sh", "-c", CARELESS, &directory]].concat();
     let output = place.audit(&words, &["--format", "json", "--", &link, "-c", &script]);
     for row in rows(&output) {
         let pid = row.get("pid").and_then(Value::as_i64).unwrap() as i32;
@@ -126,19 +138,25 @@ fn jc504_holds_a_terminal() {
 
 #[test]
 fn jc505_has_what_it_inherited() {
-    differs("JC505", "fd 7 /etc/hostname", ("fork setsid null", "fork setsid null close"));
+    differs("JC505", "fd 7 /", ("fork setsid null", "fork setsid null close"));
 }
 
 #[test]
 fn jc506_is_where_and_as_it_was_started() {
-    for (letter, step) in [("(a)", "root"), ("(b)", "umask"), ("(d)", "signals")] {
+    for (letter, step) in [
+        ("(a)", "root"),
+        ("(b)", "umask"),
+        ("(c) SIGWINCH", "mask"),
+        ("(d) SIGUSR2", "dispositions"),
+        ("(e) TERM", "environment"),
+    ] {
         differs("JC506", letter, ("fork setsid null", &format!("fork setsid null {step}")));
     }
 }
 
 #[test]
 fn jc507_listens_when_its_launcher_has_returned() {
-    let late = "fork setsid null ended later listen";
+    let late = "fork=waits setsid null unread ready ended looked listen";
     differs("JC507", "before", (late, "fork=waits setsid null listen ready"));
 }
 

@@ -28,7 +28,8 @@ use tracer_user::capture::{
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Everything on, with the filter.
-pub const FILTERED: Options = Options { seccomp: true, running: false, capture_arguments: true, tty_io: true };
+pub const FILTERED: Options =
+    Options { seccomp: true, running: false, capture_arguments: true, tty_io: true, attributes: None };
 /// Everything on, without it.
 pub const UNFILTERED: Options = Options { seccomp: false, ..FILTERED };
 /// Both ways to stop a process at a call.

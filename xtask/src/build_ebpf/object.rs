@@ -204,7 +204,7 @@ mod tests {
             ($($field:ident)*) => { [$((stringify!($field), offset_of!(Config, $field))),*] };
         }
         let config = fields!(abi_version exit_has_group_dead switch_has_prev_state subreaper_bit has_subreaper_bit
-            capture_arguments tty_io reserved);
+            capture_arguments tty_io descriptors dispositions blocked attribute_rate);
         assert_eq!(layouts.get("Config"), Some(&layout(size_of::<Config>(), &config)));
     }
 
@@ -213,6 +213,9 @@ mod tests {
         let programs = committed().programs;
         let programs: Vec<(&str, &str)> = programs.iter().map(|(name, hook)| (name.as_str(), hook.as_str())).collect();
         let expected = [
+            ("attribute_enter_one", "tracepoint"),
+            ("attribute_enter_three", "tracepoint"),
+            ("attribute_leave", "tracepoint"),
             ("enter_four", "tracepoint"),
             ("enter_none", "tracepoint"),
             ("enter_setpgid", "tracepoint"),

@@ -133,17 +133,9 @@ fn descriptor(value: &str) -> Result<Descriptor, String> {
     let [fd, target, device, inode, access, path] = parts[..] else {
         return Err("fd=N:TARGET:DEV:INO:ACCESS:PATH".into());
     };
-    let target = match target.split(',').collect::<Vec<_>>()[..] {
-        [major, minor, instance] => Target::Terminal(RawTty {
-            major: number(major)? as u32,
-            minor: number(minor)? as u32,
-            instance: number(instance)? as u32,
-        }),
-        _ => row(&TARGETS, target)?,
-    };
     Ok(Descriptor {
         number: number(fd)? as u32,
-        target,
+        target: self::target(target)?,
         device: number(device)? as u64,
         inode: number(inode)? as u64,
         access: row(&ACCESS, access.trim_end_matches(['+', '!']))?,
@@ -151,6 +143,26 @@ fn descriptor(value: &str) -> Result<Descriptor, String> {
         listening: access.contains('!'),
         path: fields::bytes(path)?,
     })
+}
+
+/// `null`, or what else it is called; of a terminal its numbers.
+pub(super) fn target(text: &str) -> Result<Target, String> {
+    match text.split(',').collect::<Vec<_>>()[..] {
+        [major, minor, instance] => Ok(Target::Terminal(RawTty {
+            major: number(major)? as u32,
+            minor: number(minor)? as u32,
+            instance: number(instance)? as u32,
+        })),
+        _ => row(&TARGETS, text),
+    }
+}
+
+/// The reverse.
+pub(super) fn target_text(target: &Target) -> String {
+    match target {
+        Target::Terminal(RawTty { major, minor, instance }) => format!("{major},{minor},{instance}"),
+        other => name_of(&TARGETS, other).to_owned(),
+    }
 }
 
 /// The reverse of [`parse`], with the verb.
@@ -201,10 +213,7 @@ pub(super) fn text(inspection: &Inspection, world: &World) -> String {
 
 fn descriptor_text(descriptor: &Descriptor) -> String {
     let Descriptor { number, target, device, inode, access, close_on_exec, listening, path } = descriptor;
-    let target = match target {
-        Target::Terminal(RawTty { major, minor, instance }) => format!("{major},{minor},{instance}"),
-        other => name_of(&TARGETS, other).to_owned(),
-    };
+    let target = target_text(target);
     let (access, plus) = (name_of(&ACCESS, access), if *close_on_exec { "+" } else { "" });
     let listens = if *listening { "!" } else { "" };
     format!("fd={number}:{target}:{device:#x}:{inode:#x}:{access}{plus}{listens}:{}", fields::bytes_text(path))

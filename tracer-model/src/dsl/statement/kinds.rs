@@ -1,6 +1,6 @@
 //! The verbs: kinds of events as text, both ways.
 
-use super::{START_CARRIED, Said, calls, inspection};
+use super::{START_CARRIED, Said, attribute, calls, inspection};
 use crate::{
     dsl::{
         fields::{self, number},
@@ -57,6 +57,9 @@ pub(super) fn parse(verb: &str, actor: RawTask) -> Result<Vec<Said>, String> {
         ["clock", unix] => Said::of(EventKind::ClockAnchor { unix_ns: number(unix)? }),
         ["gap", rest @ ..] => Said::of(gap(rest)?),
         ["inspected", task, moment, facts @ ..] => Said::of(inspection::parse(task, moment, facts)?),
+        ["chdir" | "umask" | "opens" | "dups" | "closes" | "sets" | "blocks", ..] => {
+            Said::of(attribute::parse(&words)?)
+        }
         [">", call] => Said::of(enter(call)?),
         ["<", call, "=", ret, rest @ ..] => Said::of(leave(call, ret, rest)?),
         [call, "=", ret, rest @ ..] => return Ok(vec![Said::of(enter(call)?), Said::of(leave(call, ret, rest)?)]),
@@ -107,7 +110,7 @@ fn leave(text: &str, ret: &str, rest: &[&str]) -> Result<EventKind, String> {
     Ok(EventKind::Leave(Leave { call, ret, entered: None, enter_emitted: false, target_unknown, waited }))
 }
 
-fn disposition(word: &str) -> Option<Disposition> {
+pub(super) fn disposition(word: &str) -> Option<Disposition> {
     match word {
         "default" => Some(Disposition::Default),
         "ignoring" => Some(Disposition::Ignored),
@@ -116,7 +119,7 @@ fn disposition(word: &str) -> Option<Disposition> {
     }
 }
 
-fn disposition_text(disposition: Disposition) -> &'static str {
+pub(super) fn disposition_text(disposition: Disposition) -> &'static str {
     match disposition {
         Disposition::Default => "default",
         Disposition::Ignored => "ignoring",
@@ -275,6 +278,7 @@ pub(super) fn text(event: &Event, world: &World) -> (String, Option<(Pid, Tid)>)
             (format!("gap {} {cause} {} {}{probes}", gap.lost as i64, gap.from.0, gap.until.0), None)
         }
         EventKind::Inspected(inspection) => (inspection::text(inspection, world), None),
+        EventKind::Attribute(attribute) => (attribute::text(attribute), None),
     }
 }
 

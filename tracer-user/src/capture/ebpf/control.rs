@@ -11,7 +11,7 @@ use std::{
 
 use tracer_common::{
     control::{CONTROL_WORDS, LOSS_CALLS, LOSS_FOLLOWED, LOSS_PID_TABLE, LOSS_SLOTS, LOST, SCOPE, SEQUENCE, loss_slot},
-    record::{Kind as _, Snapshot},
+    record::{Attribute, Kind as _, Snapshot},
 };
 use tracer_model::{event::GapCause, ids::Seq};
 
@@ -89,6 +89,8 @@ fn names() -> BTreeMap<usize, (String, GapCause)> {
             names.insert(slot, (probe.name.clone(), GapCause::MissingSequence));
         }
     }
+    // One counter for all of its calls.
+    names.insert(loss_slot(Attribute::KIND, None) as usize, ("attributes".to_owned(), GapCause::MissingSequence));
     for (slot, what) in
         [(LOSS_PID_TABLE, "pid table"), (LOSS_FOLLOWED, "followed processes"), (LOSS_CALLS, "open calls")]
     {
@@ -106,8 +108,8 @@ mod tests {
     #[test]
     fn every_loss_counter_has_its_own_name() {
         let names = names();
-        // Eleven kinds, less ENTER and LEAVE which count by call, and three maps.
-        assert_eq!(names.len(), 9 + 2 * tracer_common::record::Call::ALL.len() + 3);
+        // Twelve kinds, less ENTER and LEAVE which count by call, and three maps.
+        assert_eq!(names.len(), 10 + 2 * tracer_common::record::Call::ALL.len() + 3);
         assert!(names.keys().all(|slot| *slot < LOSS_SLOTS as usize));
     }
 

@@ -11,7 +11,8 @@ use aya::{
 };
 use nix::errno::Errno;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
-use tracer_common::{ABI_VERSION, control::Config, offsets::Offsets};
+use tracer_common::{ABI_VERSION, control::Config, offsets::Offsets, record::AttributeCall};
+use tracer_model::event::Attributes;
 
 use super::{
     offsets::Layout,
@@ -30,6 +31,10 @@ const MOST_LOADERS: usize = 8;
 pub struct LoadOptions {
     /// Also watch reads and writes of the controlling terminal from the background.
     pub tty_io: bool,
+    /// Also watch what processes do to these attributes of their own.
+    pub attributes: Option<Attributes>,
+    /// At most so many of these in a tenth of a second, of whoever may be about to become a daemon; 0: all.
+    pub attribute_rate: u32,
     /// Collect the arguments of programs.
     pub capture_arguments: bool,
     /// Bytes of the ring buffer for what must not be lost: a power of two, and whole pages.
@@ -69,7 +74,7 @@ struct Global<T>(T);
 unsafe impl aya::Pod for Global<Config> {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Global<Offsets> {}
-const _: () = assert!(size_of::<Config>() == 8 * 4 && size_of::<Offsets>() == Offsets::COUNT * 4);
+const _: () = assert!(size_of::<Config>() == 11 * 4 && size_of::<Offsets>() == Offsets::COUNT * 4);
 
 /// Loads the object and attaches every probe that the options ask for and the kernel permits.
 pub fn load(object: &[u8], layout: &Layout, options: &LoadOptions) -> Result<Loaded, CaptureError> {
@@ -77,7 +82,12 @@ pub fn load(object: &[u8], layout: &Layout, options: &LoadOptions) -> Result<Loa
     let btf = AyaBtf::from_sys_fs().map_err(|error| CaptureError::Object(error.to_string()))?;
     let mut ebpf = create(object, layout, options, &btf)?;
     let tracefs = Tracefs::open()?;
-    let wanted: Vec<Probe> = probes().into_iter().filter(|probe| probe.need != Need::TtyIo || options.tty_io).collect();
+    let is_wanted = |probe: &Probe| match probe.need {
+        Need::TtyIo => options.tty_io,
+        Need::Attributes => options.attributes.is_some_and(|wanted| needs(probe.hook, wanted)),
+        Need::Required | Need::Optional => true,
+    };
+    let wanted: Vec<Probe> = probes().into_iter().filter(is_wanted).collect();
     let failures = load_programs(&mut ebpf, &wanted, &btf);
     let (mut outcomes, mut attachments) = (Vec::new(), Vec::new());
     for probe in wanted {
@@ -89,6 +99,12 @@ pub fn load(object: &[u8], layout: &Layout, options: &LoadOptions) -> Result<Loa
     }
     let programs = ebpf.programs().filter_map(skip_counter).collect::<Result<_, _>>()?;
     Ok(Loaded { ebpf, programs, outcomes, _attachments: attachments })
+}
+
+/// Whether these attributes need what is at this hook: what is blocked is seldom asked for.
+fn needs(hook: Hook, wanted: Attributes) -> bool {
+    let (Hook::AttributeEnter(call) | Hook::AttributeLeave(call)) = hook else { return true };
+    call != AttributeCall::Sigprocmask || wanted.blocked != 0
 }
 
 /// The descriptor by which a program's skip counter is read, if it is loaded. Without it losses would go unseen.
@@ -109,7 +125,8 @@ impl Loaded {
 
     /// Fails with the first required probe that could not be attached.
     pub fn require(&mut self) -> Result<(), CaptureError> {
-        let failed = |outcome: &Outcome| outcome.result.is_err() && outcome.probe.need == Need::Required;
+        let needed = |need| matches!(need, Need::Required | Need::Attributes);
+        let failed = |outcome: &Outcome| outcome.result.is_err() && needed(outcome.probe.need);
         match self.outcomes.iter().position(failed) {
             Some(index) => self.outcomes.swap_remove(index).result,
             None => Ok(()),
@@ -119,7 +136,12 @@ impl Loaded {
 
 /// Creates the maps and the read-only globals.
 fn create(object: &[u8], layout: &Layout, options: &LoadOptions, btf: &AyaBtf) -> Result<Ebpf, CaptureError> {
+    let attributes = options.attributes.unwrap_or(Attributes::NONE);
     let config = Global(Config {
+        descriptors: attributes.descriptors,
+        dispositions: attributes.dispositions,
+        blocked: attributes.blocked,
+        attribute_rate: options.attribute_rate,
         capture_arguments: options.capture_arguments.into(),
         tty_io: options.tty_io.into(),
         ..layout.config
@@ -185,7 +207,7 @@ fn load_program(name: &str, hook: Hook, program: Option<&mut Program>, btf: &Aya
             let program: &mut Iter = program.try_into().map_err(refused)?;
             program.load(kind, btf)
         }
-        Hook::Enter(_) | Hook::Leave(_) => {
+        Hook::Enter(_) | Hook::Leave(_) | Hook::AttributeEnter(_) | Hook::AttributeLeave(_) => {
             let program: &mut TracePoint = program.try_into().map_err(refused)?;
             program.load()
         }
@@ -202,7 +224,7 @@ fn attach(ebpf: &mut Ebpf, probe: &Probe, tracefs: &Tracefs) -> Result<Option<sy
     if let Program::BtfTracePoint(program) = program {
         program.attach().map_err(refused)?;
     }
-    let (Some((category, tracepoint)), Some(call)) = (probe.hook.tracepoint(), probe.hook.call()) else {
+    let Some((category, tracepoint)) = probe.hook.tracepoint() else {
         return Ok(None);
     };
     let id = tracefs.event_id(category, &tracepoint).map_err(|error| {
@@ -210,7 +232,7 @@ fn attach(ebpf: &mut Ebpf, probe: &Probe, tracefs: &Tracefs) -> Result<Option<sy
         CaptureError::system(what, &error, "cap_dac_read_search")
     })?;
     let program = program.fd().map_err(refused)?;
-    let attachment = sys::attach_tracepoint(id, program.as_fd(), call as u64).map_err(|error| {
+    let attachment = sys::attach_tracepoint(id, program.as_fd(), probe.hook.cookie()).map_err(|error| {
         CaptureError::system(format!("attach the probe {name} to {category}:{tracepoint}"), &error, NEEDS)
     })?;
     Ok(Some(attachment))

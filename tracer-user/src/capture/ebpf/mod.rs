@@ -51,8 +51,15 @@ impl Options {
     /// Everything that is watched by default, in buffers that a fork storm on all CPUs does not fill.
     #[must_use]
     pub fn new(mode: Mode) -> Self {
-        let load =
-            LoadOptions { tty_io: false, capture_arguments: true, critical_bytes: 8 << 20, chatty_bytes: 8 << 20 };
+        let (critical_bytes, chatty_bytes) = (8 << 20, 8 << 20);
+        let load = LoadOptions {
+            tty_io: false,
+            attributes: None,
+            attribute_rate: 0,
+            capture_arguments: true,
+            critical_bytes,
+            chatty_bytes,
+        };
         Self { mode, load }
     }
 }

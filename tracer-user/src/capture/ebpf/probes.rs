@@ -3,8 +3,8 @@
 //! Must not: load or attach anything.
 
 use tracer_common::record::{
-    Call, Dead, Enter, Exec, Exit, Freed, Kind as _, Leave, NewTask, SignalDelivered, SignalGenerated, Snapshot,
-    Stopped,
+    Attribute, AttributeCall, Call, Dead, Enter, Exec, Exit, Freed, Kind as _, Leave, NewTask, SignalDelivered,
+    SignalGenerated, Snapshot, Stopped,
 };
 
 /// Where a program is attached.
@@ -18,6 +18,10 @@ pub enum Hook {
     Enter(Call),
     /// `syscalls:sys_exit_NAME`.
     Leave(Call),
+    /// `syscalls:sys_enter_NAME`, for [`Attribute`] records.
+    AttributeEnter(AttributeCall),
+    /// `syscalls:sys_exit_NAME`, likewise.
+    AttributeLeave(AttributeCall),
 }
 
 /// Whether a capture goes without it.
@@ -29,6 +33,8 @@ pub enum Need {
     Optional,
     /// Loaded only when terminal input and output are asked for.
     TtyIo,
+    /// Loaded only when attributes are asked for, and then no capture without it.
+    Attributes,
 }
 
 /// One program at one hook.
@@ -157,7 +163,45 @@ pub fn probes() -> Vec<Probe> {
         // LEAVE had been lost.
         [leave, enter]
     });
-    programs.chain(calls).collect()
+    programs.chain(calls).chain(attribute_probes()).collect()
+}
+
+/// The programs for attributes. At ENTER, where an argument says whether a call matters.
+fn attribute_probes() -> impl Iterator<Item = Probe> {
+    AttributeCall::ALL.iter().filter(|row| exists(row.0)).flat_map(|&(call, name, _)| {
+        let enter = match call {
+            AttributeCall::Close => Some("attribute_enter_one"),
+            AttributeCall::Fcntl
+            | AttributeCall::CloseRange
+            | AttributeCall::Sigaction
+            | AttributeCall::Sigprocmask => Some("attribute_enter_three"),
+            AttributeCall::Chdir
+            | AttributeCall::Fchdir
+            | AttributeCall::Umask
+            | AttributeCall::Open
+            | AttributeCall::Openat
+            | AttributeCall::Openat2
+            | AttributeCall::Dup
+            | AttributeCall::Dup2
+            | AttributeCall::Dup3 => None,
+        };
+        let probe = |prefix: &str, program, hook| Probe {
+            name: format!("attribute_{prefix}_{name}"),
+            program,
+            hook,
+            need: Need::Attributes,
+            since: if call == AttributeCall::CloseRange { "5.9" } else { "2.6.33" },
+            kinds: &[Attribute::KIND],
+        };
+        let leave = probe("leave", "attribute_leave", Hook::AttributeLeave(call));
+        let enter = enter.map(|program| probe("enter", program, Hook::AttributeEnter(call)));
+        [Some(leave), enter].into_iter().flatten()
+    })
+}
+
+/// Newer architectures have neither open(2) nor dup2(2).
+fn exists(call: AttributeCall) -> bool {
+    cfg!(target_arch = "x86_64") || !matches!(call, AttributeCall::Open | AttributeCall::Dup2)
 }
 
 impl Hook {
@@ -166,7 +210,17 @@ impl Hook {
     pub fn call(self) -> Option<Call> {
         match self {
             Self::Enter(call) | Self::Leave(call) => Some(call),
-            Self::Typed(_) | Self::Iterator(_) => None,
+            Self::Typed(_) | Self::Iterator(_) | Self::AttributeEnter(_) | Self::AttributeLeave(_) => None,
+        }
+    }
+
+    /// What the program is attached with: the number of its call.
+    #[must_use]
+    pub fn cookie(self) -> u64 {
+        match self {
+            Self::Enter(call) | Self::Leave(call) => call as u64,
+            Self::AttributeEnter(call) | Self::AttributeLeave(call) => call as u64,
+            Self::Typed(_) | Self::Iterator(_) => 0,
         }
     }
 
@@ -174,9 +228,13 @@ impl Hook {
     #[must_use]
     pub fn tracepoint(self) -> Option<(&'static str, String)> {
         let name = |call: Call| Call::ALL.iter().find(|row| row.0 == call).map_or("", |row| row.1);
+        let attribute =
+            |call: AttributeCall| AttributeCall::ALL.iter().find(|row| row.0 == call).map_or("", |row| row.1);
         match self {
             Self::Enter(call) => Some(("syscalls", format!("sys_enter_{}", name(call)))),
             Self::Leave(call) => Some(("syscalls", format!("sys_exit_{}", name(call)))),
+            Self::AttributeEnter(call) => Some(("syscalls", format!("sys_enter_{}", attribute(call)))),
+            Self::AttributeLeave(call) => Some(("syscalls", format!("sys_exit_{}", attribute(call)))),
             Self::Typed(_) | Self::Iterator(_) => None,
         }
     }

@@ -214,6 +214,7 @@ impl Scope {
             | EventKind::Dead
             | EventKind::Stopped { .. }
             | EventKind::Continued
+            | EventKind::Attribute(_)
             | EventKind::SignalGenerated(_)
             | EventKind::SignalDelivered { .. } => actor_or_subject(),
             // Who has the number of one of them says that this one was reaped: the record of that may have been lost.

@@ -75,24 +75,17 @@ pub(super) fn kind(look: &Look, path: &[u8]) -> Target {
 fn character_device(look: &Look) -> Target {
     let (major, minor) = look.is;
     let (upper, lower) = look.on;
-    match major {
-        1 if minor == 3 => Target::Null,
-        136..=143 => Target::Terminal(RawTty { major, minor, instance: upper << 20 | lower }),
-        _ if is_terminal(look.is, || whole("/proc/tty/drivers").unwrap_or_default()) => {
-            Target::Terminal(RawTty { major, minor, instance: 0 })
-        }
-        _ => Target::Device,
-    }
+    let known = Target::of_device(major, minor, upper << 20 | lower);
+    let loaded = known == Target::Device && is_loaded(look.is, || whole("/proc/tty/drivers").unwrap_or_default());
+    if loaded { Target::Terminal(RawTty { major, minor, instance: 0 }) } else { known }
 }
 
-/// Majors that are terminals' and nothing else's (Documentation/admin-guide/devices.txt): old pseudo-terminals 3, virtual consoles
-/// and serial lines 4, `/dev/tty` and `/dev/console` 5, USB serial 166 and 188, serial lines of processors 204 and 207, Bluetooth 216,
-/// hypervisors' consoles 229. Other drivers are in `/proc/tty/drivers`, also those whose major is given out when they are loaded.
-fn is_terminal((major, minor): (u32, u32), drivers: impl FnOnce() -> Vec<u8>) -> bool {
+/// Whether a device that no terminal's number has is one all the same: drivers are in `/proc/tty/drivers`, also those whose major
+/// is given out when they are loaded.
+fn is_loaded((major, minor): (u32, u32), drivers: impl FnOnce() -> Vec<u8>) -> bool {
     // The multiplexer and masters belong to who is the terminal, not to its users.
     let master = (major, minor) == (5, 2) || major == 2 || (128..136).contains(&major);
-    let assigned = matches!(major, 3 | 4 | 5 | 136..=143 | 166 | 188 | 204 | 207 | 216 | 229);
-    !master && (assigned || major != 1 && has_driver(&drivers(), (major, minor)))
+    !master && major != 1 && has_driver(&drivers(), (major, minor))
 }
 
 /// `usbserial            /dev/ttyUSB   188 0-511 serial` (`fs/proc/proc_tty.c`, `drivers/tty/tty_io.c`).
@@ -121,14 +114,15 @@ pty_master           /dev/ptm      128 0-1048575 pty:master
 
     #[test]
     fn terminals_are_those_of_a_driver() {
-        let is = |device| is_terminal(device, || DRIVERS.to_vec());
+        let numbered = |(major, minor)| matches!(Target::of_device(major, minor, 7), Target::Terminal(_));
+        let is = |device| numbered(device) || is_loaded(device, || DRIVERS.to_vec());
         for terminal in [(244, 3), (5, 0), (5, 1), (5, 3), (4, 1), (3, 9), (229, 0), (188, 2), (136, 5)] {
             assert!(is(terminal), "{terminal:?}");
         }
         for other in [(244, 8), (5, 2), (128, 0), (2, 0), (10, 200), (1, 5)] {
             assert!(!is(other), "{other:?}");
         }
-        assert!(!is_terminal((244, 3), Vec::new), "whose major is given out at run time is only known from the list");
+        assert!(!is_loaded((244, 3), Vec::new), "whose major is given out at run time is only known from the list");
     }
 
     #[test]

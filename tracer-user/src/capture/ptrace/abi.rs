@@ -2,7 +2,9 @@
 //!
 //! Must not: know how the calls are seen, or decode more than a number.
 
-use tracer_model::event::TtyRequest;
+use tracer_model::event::{Attributes, TtyRequest};
+
+use super::attributes::DUPLICATES;
 
 /// A watched system call, before its arguments are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,18 @@ pub(super) enum Watched {
     Setns,
     Read,
     Write,
+    /// chdir and fchdir.
+    Chdir,
+    Umask,
+    /// open, openat and openat2.
+    Open,
+    /// dup, dup2 and dup3.
+    Dup,
+    Fcntl,
+    Close,
+    CloseRange,
+    Sigaction,
+    Sigprocmask,
 }
 
 /// A calling convention: the numbers, and the width of what pointers point to.
@@ -47,7 +61,7 @@ const NONE: u32 = u32::MAX;
 pub(super) const X32_BIT: u32 = 0x4000_0000;
 
 /// Call, and its numbers on `x86_64`, `i386` and `aarch64` (`arch/x86/entry/syscalls/`, `include/uapi/asm-generic/unistd.h`).
-const NUMBERS: [(Watched, u32, u32, u32); 18] = [
+const NUMBERS: [(Watched, u32, u32, u32); 33] = [
     (Watched::Setpgid, 109, 57, 154),
     (Watched::Setsid, 112, 66, 157),
     (Watched::Kill, 62, 37, 129),
@@ -66,11 +80,32 @@ const NUMBERS: [(Watched, u32, u32, u32); 18] = [
     (Watched::Setns, 308, 346, 268),
     (Watched::Read, 0, 3, 63),
     (Watched::Write, 1, 4, 64),
+    (Watched::Chdir, 80, 12, 49),
+    (Watched::Chdir, 81, 133, 50),
+    (Watched::Umask, 95, 60, 166),
+    (Watched::Open, 2, 5, NONE),
+    (Watched::Open, 257, 295, 56),
+    (Watched::Open, 437, 437, 437),
+    (Watched::Dup, 32, 41, 23),
+    (Watched::Dup, 33, 63, NONE),
+    (Watched::Dup, 292, 330, 24),
+    (Watched::Fcntl, 72, 55, 25),
+    // fcntl64.
+    (Watched::Fcntl, NONE, 221, NONE),
+    (Watched::Close, 3, 6, 57),
+    (Watched::CloseRange, 436, 436, 436),
+    (Watched::Sigaction, 13, 174, 134),
+    (Watched::Sigprocmask, 14, 175, 135),
 ];
 
 /// Numbers that x32 does not share with `x86_64` (without the bit).
-const X32_NUMBERS: [(Watched, u32); 4] =
-    [(Watched::Ioctl, 514), (Watched::RtSigqueueinfo, 524), (Watched::Waitid, 529), (Watched::RtTgsigqueueinfo, 536)];
+const X32_NUMBERS: [(Watched, u32); 5] = [
+    (Watched::Sigaction, 512),
+    (Watched::Ioctl, 514),
+    (Watched::RtSigqueueinfo, 524),
+    (Watched::Waitid, 529),
+    (Watched::RtTgsigqueueinfo, 536),
+];
 
 /// Options of prctl that are watched (include/uapi/linux/prctl.h).
 pub(super) const PR_SET_PDEATHSIG: u32 = 1;
@@ -119,8 +154,12 @@ impl Abi {
 
 impl Watched {
     /// The argument that decides whether the call matters, and the values with which it does. `None`: it always does.
-    pub fn condition(self) -> Option<(u32, Vec<u32>)> {
+    pub fn condition(self, attributes: Attributes) -> Option<(u32, Vec<u32>)> {
         match self {
+            Self::Close => Some((0, (0..u32::BITS).filter(|fd| attributes.has_descriptor(*fd)).collect())),
+            Self::Fcntl => Some((1, DUPLICATES.to_vec())),
+            Self::Sigaction => Some((0, (1..=u32::BITS).filter(|it| attributes.has_disposition(*it)).collect())),
+            Self::Sigprocmask if attributes.blocked == 0 => Some((0, Vec::new())),
             Self::Ioctl => Some((1, TtyRequest::ALL.iter().map(|row| row.1).collect())),
             Self::Prctl => Some((0, vec![PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER])),
             Self::Setpgid
@@ -138,8 +177,30 @@ impl Watched {
             | Self::Unshare
             | Self::Setns
             | Self::Read
-            | Self::Write => None,
+            | Self::Write
+            | Self::Chdir
+            | Self::Umask
+            | Self::Open
+            | Self::Dup
+            | Self::CloseRange
+            | Self::Sigprocmask => None,
         }
+    }
+
+    /// Watched only with [`super::Options::attributes`].
+    pub fn is_attribute(self) -> bool {
+        matches!(
+            self,
+            Self::Chdir
+                | Self::Umask
+                | Self::Open
+                | Self::Dup
+                | Self::Fcntl
+                | Self::Close
+                | Self::CloseRange
+                | Self::Sigaction
+                | Self::Sigprocmask
+        )
     }
 
     /// Watched only with [`super::Options::tty_io`].

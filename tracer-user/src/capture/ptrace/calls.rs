@@ -8,6 +8,7 @@ use tracer_model::{
 };
 
 use super::{
+    attributes::Pending,
     decode::{self, Begun, Quiet, Returned},
     process::{Open, Process, ShownBy, Subject},
     sys::{self, SyscallStop},
@@ -44,7 +45,13 @@ impl Tracer {
     pub fn called(&mut self, tid: Tid) {
         match sys::syscall_stop(tid) {
             Ok(SyscallStop::Entry { arch, number, args }) => {
-                if let Some(quiet) = Quiet::of(arch, number, args) {
+                let attributes = self.options.attributes;
+                if let Some(pending) = attributes.and_then(|it| Pending::of(arch, number, args, tid, it)) {
+                    if let Some(thread) = self.table.threads.get_mut(&tid) {
+                        thread.attribute = Some(pending);
+                    }
+                    self.run_to_return(tid);
+                } else if let Some(quiet) = Quiet::of(arch, number, args) {
                     self.quietly(tid, quiet);
                 } else if let Some(begun) = self.watched(arch, number, args, tid) {
                     self.entered(tid, begun);
@@ -146,6 +153,12 @@ impl Tracer {
     fn left(&mut self, tid: Tid, ret: i64) {
         let Some(thread) = self.table.threads.get_mut(&tid) else { return self.run_on(tid, 0) };
         let (pid, renamed) = (thread.pid, std::mem::take(&mut thread.renaming));
+        let pending = thread.attribute.take();
+        if let Some((pending, wanted)) = pending.zip(self.options.attributes)
+            && let Some(attribute) = pending.returned(ret, tid, wanted)
+        {
+            self.emit_call(pid, tid, None, EventKind::Attribute(attribute));
+        }
         let open = self.table.close_call(tid);
         if renamed {
             // Now: it may make no other stop, and be gone when its end is heard of.

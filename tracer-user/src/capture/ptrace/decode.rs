@@ -77,7 +77,18 @@ pub(super) fn begun(arch: u32, number: u64, args: [u64; 6], tid: Tid) -> Option<
         }
         Watched::Prctl if word(a) == PR_SET_CHILD_SUBREAPER => Call::SetSubreaper { on: b },
         Watched::Prctl if word(a) == PR_SET_PDEATHSIG => Call::SetParentDeathSignal { signal: word(b) },
-        Watched::Prctl | Watched::Unshare | Watched::Setns => return None,
+        Watched::Prctl
+        | Watched::Unshare
+        | Watched::Setns
+        | Watched::Chdir
+        | Watched::Umask
+        | Watched::Open
+        | Watched::Dup
+        | Watched::Fcntl
+        | Watched::Close
+        | Watched::CloseRange
+        | Watched::Sigaction
+        | Watched::Sigprocmask => return None,
         Watched::Vhangup => Call::Vhangup,
         Watched::Read => Call::Read { fd: int(a) },
         Watched::Write => Call::Write { fd: int(a) },

@@ -6,7 +6,9 @@
 use libc::{sock_filter, sock_fprog};
 use nix::errno::Errno;
 
-use super::abi::{Abi, X32_BIT};
+use tracer_model::event::Attributes;
+
+use super::abi::{Abi, Watched, X32_BIT};
 
 /// Offsets into `struct seccomp_data` (include/uapi/linux/seccomp.h). Arguments are 64 bits wide; the low half comes first on
 /// every architecture here.
@@ -21,11 +23,12 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Builds the program. `tty_io`: also for reads and writes, see [`super::Options::tty_io`].
-    pub(super) fn new(tty_io: bool) -> Self {
+    /// Builds the program. `tty_io`: also for reads and writes, see [`super::Options::tty_io`]; `attributes`: also for the calls
+    /// that change these.
+    pub(super) fn new(tty_io: bool, attributes: Option<Attributes>) -> Self {
         let mut program = vec![load(ARCHITECTURE)];
         for abi in Abi::native() {
-            let section = section(*abi, tty_io);
+            let section = section(*abi, tty_io, attributes);
             // Past this section, if it is not this architecture: a conditional jump is too short for that.
             program.extend([equal(abi.audit(), 1, 0), jump(section.len())]);
             program.extend(section);
@@ -59,13 +62,14 @@ impl Filter {
 }
 
 /// The calls of one architecture. Every path ends in an answer.
-fn section(abi: Abi, tty_io: bool) -> Vec<sock_filter> {
+fn section(abi: Abi, tty_io: bool, attributes: Option<Attributes>) -> Vec<sock_filter> {
     let mut section = vec![load(NUMBER)];
     if abi == Abi::X86_64 {
         section.push(instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, !X32_BIT));
     }
-    for (call, number) in abi.numbers().filter(|(call, _)| tty_io || !call.is_io()) {
-        let Some((argument, values)) = call.condition() else {
+    let wanted = |call: Watched| (tty_io || !call.is_io()) && (attributes.is_some() || !call.is_attribute());
+    for (call, number) in abi.numbers().filter(|(call, _)| wanted(*call)) {
+        let Some((argument, values)) = call.condition(attributes.unwrap_or(Attributes::NONE)) else {
             section.extend([equal(number, 0, 1), answer(libc::SECCOMP_RET_TRACE)]);
             continue;
         };

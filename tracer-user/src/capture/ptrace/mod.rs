@@ -8,6 +8,7 @@
 
 mod abi;
 mod attach;
+mod attributes;
 mod bundle;
 mod calls;
 mod continues;
@@ -43,7 +44,7 @@ use nix::{
 };
 
 use tracer_model::{
-    event::Event,
+    event::{Attributes, Event},
     ids::{Pid, Seq},
 };
 
@@ -70,13 +71,15 @@ pub struct Options {
     pub capture_arguments: bool,
     /// Reads and writes of the controlling terminal that are refused or restarted.
     pub tty_io: bool,
+    /// Calls that change these attributes of their process.
+    pub attributes: Option<Attributes>,
 }
 
 impl Options {
     /// What the command's process is to install. `None` without [`Options::seccomp`].
     #[must_use]
     pub fn filter(&self) -> Option<Filter> {
-        self.seccomp.then(|| Filter::new(self.tty_io))
+        self.seccomp.then(|| Filter::new(self.tty_io, self.attributes))
     }
 }
 

@@ -9,7 +9,7 @@ use tracer_model::{
     ids::{BootNs, Pid, Seq, Signal, Tid, Uid},
 };
 
-use super::decode::Begun;
+use super::{attributes::Pending, decode::Begun};
 
 /// A traced thread.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Thread {
     pub exiting: bool,
     /// It is in a call that gives it another name.
     pub renaming: bool,
+    /// It is in a call that changes an attribute of its process.
+    pub attribute: Option<Pending>,
     /// It stops before it exits.
     pub stops_at_exit: bool,
     /// When the stop was handled from which it was last let run: what it does now, it did later.
@@ -38,6 +40,7 @@ impl Thread {
             stopped: None,
             exiting: false,
             renaming: false,
+            attribute: None,
             stops_at_exit: true,
             resumed: BootNs(0),
         }

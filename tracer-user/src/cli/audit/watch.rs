@@ -38,7 +38,7 @@ pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCo
     let again_ns = AuditArgs::duration(args.again, "--again")?;
     let limit = args.limit.map(|limit| AuditArgs::duration(limit, "--for")).transpose()?.map(Duration::from_nanos);
     let choose = policy_file::choose(args.policy.as_deref())?;
-    let choice = args.capture.choice(Mode::All, false)?;
+    let choice = args.capture.choice(Mode::All, false)?.with_attributes();
     let waiting = |error| ExpectedError::from(LiveError::Waiting(error));
     let runtime = runtime().map_err(waiting)?;
     let end = EndSignals::catch(&runtime).map_err(waiting)?;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tracer_model::{
-    audit::{Comparison, Grounds, Looks, Paths, Thing, compare, judge},
+    audit::{Aspect, Comparison, Grounds, Looks, Paths, Thing, compare, date, judge},
     delta::{Bounds, Change, Delta, LeaderState},
     event::{
         Coverage, Event, EventKind, Inspection,
@@ -97,7 +97,7 @@ impl Book {
 
     /// Takes an event, what it changed, and the model after it.
     pub fn observe(&mut self, event: &Event, delta: &Delta, model: &Model) {
-        self.paths.observe(event.at, delta, model);
+        self.paths.observe(event, delta, model);
         self.everybody |= matches!(event.kind, EventKind::SnapshotEnd { coverage: Coverage::All, .. });
         for change in &delta.changes {
             self.launched(change, model);
@@ -277,7 +277,8 @@ impl Book {
         let mut comparison = compare(own, launcher);
         let mut shared = Vec::new();
         let mut shares = |what: &str, is: String| {
-            shared.push(Thing { what: what.to_owned(), was: is.clone().into_bytes(), is: is.into_bytes() });
+            let (was, is) = (is.clone().into_bytes(), is.into_bytes());
+            shared.push(Thing { what: what.to_owned(), was, is, of: Aspect::Job, by: None });
         };
         if let (Some(launch), Some(session)) =
             (launch, process.session.filter(|own| launch.map(|it| it.session) == Some(*own)))
@@ -293,6 +294,7 @@ impl Book {
         }
         comparison.shares.splice(0..0, shared);
         comparison.between = Some(Bounds { after: *then, until: *at });
+        date(&mut comparison, self.paths.of(process.key));
         Some(comparison)
     }
 }

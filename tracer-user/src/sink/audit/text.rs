@@ -3,14 +3,14 @@
 use std::io::{self, Write};
 
 use tracer_model::{
-    audit::{Comparison, Step, Verdict},
+    audit::{Comparison, Step, Thing, Verdict},
     findings::{Finding, Severity},
     ids::BootNs,
 };
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{Row, Style};
-use crate::sink::{Tone, findings::sentence, time};
+use crate::sink::{Tone, attribute, findings::sentence, time};
 
 const HEADING: [&str; 6] = ["verdict", "pid", "daemon", "launched by", "path", "reason"];
 
@@ -50,13 +50,11 @@ fn cells(row: &Row, style: Style) -> [String; 6] {
     ]
 }
 
-/// `fork setsid fork`; a dash where nothing was seen.
+/// `fork setsid fork`: the steps of job control; a dash where none was seen.
 pub(super) fn path(steps: &[Step], style: Style) -> String {
-    if steps.is_empty() {
-        return style.dash().to_owned();
-    }
-    let names: Vec<&str> = steps.iter().map(|step| step.kind.name()).collect();
-    names.join(" ")
+    let names = steps.iter().filter(|step| step.kind.attribute().is_none()).map(|step| step.kind.name());
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() { style.dash().to_owned() } else { names.join(" ") }
 }
 
 fn line(cells: &[String; 6], widths: &[usize]) -> String {
@@ -78,7 +76,11 @@ pub(super) fn details(row: &Row, base: BootNs, style: Style, out: &mut dyn Write
         let steps: Vec<String> = row
             .path
             .iter()
-            .map(|step| format!("{} {} {} ms", step.process.number, step.kind.name(), time::ms(step.at, base)))
+            .map(|step| {
+                let attribute = step.kind.attribute().map(|it| attribute::words(&it, style));
+                let what = attribute.unwrap_or_else(|| step.kind.name().to_owned());
+                format!("{} {what} {} ms", step.process.number, time::ms(step.at, base))
+            })
             .collect();
         writeln!(out, "  path   {}", steps.join(", "))?;
     }
@@ -109,7 +111,8 @@ pub(super) fn details(row: &Row, base: BootNs, style: Style, out: &mut dyn Write
     Ok(())
 }
 
-/// What is as its launcher had it, and the steps that are no events: with bounds, as no probe shows the instant.
+/// What is as its launcher had it, and what is not: with the time of the step that changed it, or the two moments that it lies
+/// between.
 fn compared(comparison: &Comparison, base: BootNs, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let shares: Vec<String> =
         comparison.shares.iter().map(|it| format!("{} {}", it.what, style.clean(&it.is))).collect();
@@ -117,9 +120,16 @@ fn compared(comparison: &Comparison, base: BootNs, style: Style, out: &mut dyn W
         writeln!(out, "  shares {}", shares.join(", "))?;
     }
     let text = |bytes: &[u8]| if bytes.is_empty() { style.dash().to_owned() } else { style.clean(bytes).into_owned() };
-    let changed =
-        comparison.changed.iter().map(|it| format!("{} {} {} {}", it.what, text(&it.was), style.arrow(), text(&it.is)));
-    let changed: Vec<String> = changed.collect();
+    let change = |it: &Thing| format!("{} {} {} {}", it.what, text(&it.was), style.arrow(), text(&it.is));
+    let (dated, undated): (Vec<&Thing>, Vec<&Thing>) = comparison.changed.iter().partition(|it| it.by.is_some());
+    let dated: Vec<String> = dated
+        .iter()
+        .filter_map(|it| it.by.map(|(at, by)| format!("{} ({} {} ms)", change(it), by.number, time::ms(at, base))))
+        .collect();
+    if !dated.is_empty() {
+        writeln!(out, "  changed {}", dated.join(", "))?;
+    }
+    let changed: Vec<String> = undated.into_iter().map(change).collect();
     match comparison.between {
         Some(between) if !changed.is_empty() => writeln!(
             out,

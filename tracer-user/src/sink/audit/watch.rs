@@ -17,9 +17,9 @@ use std::{
 use tracer_model::{
     audit::Verdict,
     delta::{Change, Delta},
-    event::{Event, EventKind, inspection::Moment},
+    event::{Attribute, Event, EventKind, inspection::Moment},
     findings::{Finding, Subject},
-    ids::{BootNs, Pid, ProcKey, SessionKey},
+    ids::{BootNs, Pid, ProcKey, RawTty, SessionKey},
     state::{Model, Phase},
 };
 
@@ -56,6 +56,8 @@ pub enum Occasion {
     LauncherEnded,
     /// Its session acquired or lost a terminal.
     Terminal,
+    /// It opened a terminal that is not its controlling terminal, or made it another of its descriptors.
+    Opened,
 }
 
 impl Occasion {
@@ -67,6 +69,7 @@ impl Occasion {
             Self::Changed => "executed a program or began a session",
             Self::LauncherEnded => "its launcher has ended",
             Self::Terminal => "its terminal changed",
+            Self::Opened => "opened a terminal",
         }
     }
 }
@@ -310,6 +313,17 @@ impl State {
         }
     }
 
+    /// Who opens its own controlling terminal has nothing that it had not; a shell does so with every command.
+    fn changed(&mut self, attribute: &Attribute, by: Option<ProcKey>, model: &Model) {
+        let Some(by) = by.filter(|by| self.judged.contains_key(by)) else { return };
+        let own = model.process(by).and_then(|process| process.tty);
+        let is_own =
+            |terminal: RawTty| own.is_some_and(|own| terminal == own.tty || (terminal.major, terminal.minor) == (5, 0));
+        if attribute.terminal().is_some_and(|terminal| !is_own(terminal)) {
+            self.want(by, Occasion::Opened);
+        }
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "the changes after which somebody is looked at again")]
     fn heard(&mut self, change: &Change, model: &Model) {
         match *change {
@@ -403,6 +417,7 @@ impl Sink for Watch {
             EventKind::ClockAnchor { unix_ns } => state.news.clock(event.at, *unix_ns),
             // Whoever came and went then was not seen: that is not left for the end.
             EventKind::Gap(gap) => state.news.gap(gap)?,
+            EventKind::Attribute(attribute) => state.changed(attribute, delta.by, model),
             _ => {}
         }
         if let (EventKind::Inspected(inspection), Some(process)) = (&event.kind, delta.subject)

@@ -8,7 +8,7 @@ use tracer_model::{audit::Thing, ids::BootNs};
 use super::{Format, Row, Style, document, text};
 use crate::{
     sink::findings::{self, sentence},
-    trace_file::{FileBytes, Header, finding_line},
+    trace_file::{FileBytes, Header, attribute_value, finding_line},
 };
 
 /// What a document is without.
@@ -62,17 +62,25 @@ pub(super) fn object(row: &Row, base: BootNs, more: Value, out: &mut dyn Write) 
     let steps: Vec<_> = row
         .path
         .iter()
-        .map(|step| json!({"at": step.at.0.wrapping_sub(base.0).cast_signed(), "pid": step.process.number.0, "step": step.kind.name()}))
+        .map(|step| {
+            let at = step.at.0.wrapping_sub(base.0).cast_signed();
+            let mut object = json!({"at": at, "pid": step.process.number.0, "step": step.kind.name()});
+            if let (Value::Object(object), Some(attribute)) = (&mut object, step.kind.attribute()) {
+                object.insert("attribute".to_owned(), attribute_value(attribute));
+            }
+            object
+        })
         .collect();
     let unseen: Vec<_> =
         row.judgement.unseen.iter().map(|(what, errno)| json!({"what": what, "errno": errno})).collect();
+    let relative = |at: BootNs| at.0.wrapping_sub(base.0).cast_signed();
     let things = |things: &[Thing]| {
-        let all = things
-            .iter()
-            .map(|it| json!({"what": it.what, "was": FileBytes::from(&it.was), "is": FileBytes::from(&it.is)}));
+        let all = things.iter().map(|it| {
+            let by = it.by.map(|(at, by)| json!({"at": relative(at), "pid": by.number.0}));
+            json!({"what": it.what, "was": FileBytes::from(&it.was), "is": FileBytes::from(&it.is), "by": by})
+        });
         all.collect::<Vec<_>>()
     };
-    let relative = |at: BootNs| at.0.wrapping_sub(base.0).cast_signed();
     let compared = row.comparison.as_ref().map(|it| {
         let between = it.between.map(|between| [relative(between.after), relative(between.until)]);
         json!({"shares": things(&it.shares), "changed": things(&it.changed), "between": between})

@@ -28,7 +28,7 @@ pub(super) use self::{
     trouble::cause,
     words::{call, count},
 };
-use super::{Style, Tone, time};
+use super::{Style, Tone, attribute, time};
 
 /// An event with all that its wording may look at.
 #[derive(Clone, Copy)]
@@ -159,6 +159,7 @@ fn without_change(scene: &Scene<'_>) -> Option<Phrase> {
         EventKind::SignalDelivered { signal, disposition, .. } => signal::discarded(scene, *signal, *disposition),
         EventKind::Leave(leave) => process::parenthood(scene, leave),
         EventKind::Inspected(inspection) => inspected::settled(scene, inspection),
+        EventKind::Attribute(it) => Some(Phrase::of(scene.delta.by?, attribute::words(it, scene.style))),
         _ => None,
     }
 }

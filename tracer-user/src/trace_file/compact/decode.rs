@@ -14,7 +14,7 @@ use super::{
     leaf, numbers, record,
     wire::{Broken, Fields, Wire},
 };
-use crate::trace_file::{LONGEST_NAME, inspection::FileInspection};
+use crate::trace_file::{LONGEST_NAME, attribute::FileAttribute, inspection::FileInspection};
 
 /// A message that no writer makes. Plain data: whatever reads a number can give it, and must not have to drop it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -146,7 +146,7 @@ impl Decoder {
                 9 => comm = Some(fields.word(wire)),
                 10 => subject = Some(fields.word(wire)),
                 11 => state = fields.bytes(wire),
-                12..=29 | 31 | 32 => {
+                12..=29 | 31..=33 => {
                     content = Some((field, wire, fields));
                     fields.skip(wire);
                 }
@@ -425,6 +425,10 @@ impl Decoder {
             32 => {
                 let Some(inspection) = FileInspection::from_json(value.bytes(wire)) else { return Ok(false) };
                 EventKind::Inspected(Box::new(inspection))
+            }
+            33 => {
+                let Some(attribute) = FileAttribute::from_json(value.bytes(wire)) else { return Ok(false) };
+                EventKind::Attribute(attribute)
             }
             _ => return Err(Broken.into()),
         };

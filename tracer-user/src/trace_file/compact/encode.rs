@@ -13,7 +13,7 @@ use super::{
     numbers,
     record::{self, Changes, Content, Record},
 };
-use crate::trace_file::inspection::FileInspection;
+use crate::trace_file::{attribute::FileAttribute, inspection::FileInspection};
 
 /// What the frame has said of a task.
 #[derive(Default)]
@@ -247,6 +247,7 @@ impl Encoder {
             }),
             EventKind::ClockAnchor { unix_ns } => Content::ClockAnchor(*unix_ns),
             EventKind::Inspected(inspection) => Content::Inspected(FileInspection::to_json(inspection)),
+            EventKind::Attribute(attribute) => Content::Attribute(FileAttribute::to_json(*attribute)),
             EventKind::Gap(gap) => Content::Gap(record::Gap {
                 from: minus(gap.from.0, event.at.0),
                 until: minus(gap.until.0, event.at.0),

@@ -45,7 +45,7 @@ pub(super) struct Record {
     /// What this is. None: an event of a kind that is newer than this release.
     #[prost(
         oneof = "Content",
-        tags = "12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 31, 32"
+        tags = "12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 31, 32, 33"
     )]
     pub content: Option<Content>,
 }
@@ -117,6 +117,9 @@ pub(super) enum Content {
     /// What JSON Lines have beside `kind`.
     #[prost(bytes = "vec", tag = "32")]
     Inspected(Vec<u8>),
+    /// What JSON Lines have beside `kind`.
+    #[prost(bytes = "vec", tag = "33")]
+    Attribute(Vec<u8>),
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]

@@ -3,8 +3,8 @@
 use proptest::{collection::vec, option, prelude::*, strategy::Union};
 use tracer_model::{
     event::{
-        Call, Comm, Coverage, Disposition, Event, EventKind, Facts, Gap, GapCause, Leave, Namespace, RawId, RawTask,
-        SignalGenerated, SignalOrigin, SignalOutcome, State, TtyRequest, TtyState, WaitStatus, Waited,
+        Attribute, Call, Comm, Coverage, Disposition, Event, EventKind, Facts, Gap, GapCause, Leave, Namespace, RawId,
+        RawTask, SignalGenerated, SignalOrigin, SignalOutcome, State, TtyRequest, TtyState, WaitStatus, Waited,
         inspection::{Access, Descriptor, Descriptors, Directory, Inspection, Known, Moment, Status, Target, Unread},
     },
     ids::{BootNs, Pgid, Pid, RawTty, Seq, Sid, Signal, Tid, Uid},
@@ -211,10 +211,23 @@ fn known<T: Clone + std::fmt::Debug + 'static>(fact: impl Strategy<Value = T> + 
     prop_oneof![3 => fact.prop_map(Ok), 1 => any::<i32>().prop_map(|errno| Err(Unread(errno)))].boxed()
 }
 
-fn descriptor() -> impl Strategy<Value = Descriptor> {
+fn attribute() -> impl Strategy<Value = Attribute> {
+    let fd = || number(|n| n);
+    prop_oneof![
+        (any::<bool>(), any::<i32>()).prop_map(|(root, errno)| Attribute::Chdir { root, errno }),
+        (fd(), fd()).prop_map(|(old, new)| Attribute::Umask { old, new }),
+        (fd(), target()).prop_map(|(fd, target)| Attribute::Open { fd, target }),
+        (fd(), target()).prop_map(|(fd, target)| Attribute::Dup { fd, target }),
+        (fd(), fd()).prop_map(|(first, last)| Attribute::Close { first, last }),
+        (signal(), disposition()).prop_map(|(signal, disposition)| Attribute::Sigaction { signal, disposition }),
+        any::<(u64, u64)>().prop_map(|(old, new)| Attribute::Sigprocmask { old, new }),
+    ]
+}
+
+fn target() -> impl Strategy<Value = Target> {
     let terminal = (number(|n| n), number(|n| n), number(|n| n))
         .prop_map(|(major, minor, instance)| Target::Terminal(RawTty { major, minor, instance }));
-    let target = prop_oneof![
+    prop_oneof![
         terminal,
         prop::sample::select(vec![
             Target::Null,
@@ -225,9 +238,12 @@ fn descriptor() -> impl Strategy<Value = Descriptor> {
             Target::Device,
             Target::Anonymous,
         ])
-    ];
+    ]
+}
+
+fn descriptor() -> impl Strategy<Value = Descriptor> {
     let access = prop::sample::select(vec![Access::Read, Access::Write, Access::ReadWrite, Access::Path]);
-    (number(|n| n), target, any::<[u64; 2]>(), access, any::<[bool; 2]>(), bytes()).prop_map(
+    (number(|n| n), target(), any::<[u64; 2]>(), access, any::<[bool; 2]>(), bytes()).prop_map(
         |(number, target, [device, inode], access, [close_on_exec, listening], path)| Descriptor {
             number,
             target,
@@ -301,6 +317,7 @@ pub(super) fn kinds() -> Vec<BoxedStrategy<EventKind>> {
         any::<i64>().prop_map(|unix_ns| EventKind::ClockAnchor { unix_ns }).boxed(),
         gap().prop_map(EventKind::Gap).boxed(),
         inspection().prop_map(|it| EventKind::Inspected(Box::new(it))).boxed(),
+        attribute().prop_map(EventKind::Attribute).boxed(),
     ]
 }
 

@@ -118,7 +118,7 @@ fn a_loss_whose_gap_is_damaged_is_a_loss_all_the_same() {
 #[test]
 fn what_a_newer_minor_adds_is_skipped_and_told() {
     let mut newer = lines(&recording(&events()));
-    newer[0] = String::from_utf8(newer[0].clone()).expect("UTF-8").replace("\"1.2\"", "\"1.7\"").into_bytes();
+    newer[0] = String::from_utf8(newer[0].clone()).expect("UTF-8").replace("\"1.3\"", "\"1.7\"").into_bytes();
     newer[1] = b"{\"kind\":\"cgroup_moved\\u001b\",\"seq\":1,\"at\":0}\n{\"kind\":\"enter\",\"seq\":1}\n".to_vec();
     let at = newer[2].len() - 2;
     newer[2].splice(at..at, b",\"colour\":{\"a\":[1,2]}".iter().copied());
@@ -128,7 +128,7 @@ fn what_a_newer_minor_adds_is_skipped_and_told() {
     assert_eq!(
         warnings.lines(),
         [
-            "the recording has format 1.7, newer than the 1.2 of this sesstrace: what is new in it is not shown",
+            "the recording has format 1.7, newer than the 1.3 of this sesstrace: what is new in it is not shown",
             r"line 2: unknown kind of event cgroup_moved\x1b: 1 event skipped",
             "line 3: unknown kind of event enter with something new: 1 event skipped",
         ]

@@ -3,6 +3,7 @@
 //!
 //! Must not: look at anything but the record and the calls it pairs; know about scope, rings or files.
 
+mod attribute;
 mod calls;
 mod state;
 
@@ -99,6 +100,7 @@ impl Decoder {
             | EventKind::SnapshotEnd { .. }
             | EventKind::ClockAnchor { .. }
             | EventKind::Gap(_)
+            | EventKind::Attribute(_)
             | EventKind::Inspected(_) => return None,
         };
         // Nothing bounds the lost half better than the life of the process within the capture.
@@ -180,7 +182,7 @@ fn subject(record: &Record) -> Option<&tracer_common::record::State> {
         Record::Exit(record) => Some(&record.state),
         Record::Dead(record) => Some(&record.state),
         Record::Stopped(record) => Some(&record.state),
-        Record::Freed(_) => None,
+        Record::Freed(_) | Record::Attribute(_) => None,
         Record::SignalGenerated(record) => Some(&record.state),
         Record::SignalDelivered(record) => Some(&record.state),
         Record::Enter(record) => Some(&record.state),
@@ -223,6 +225,7 @@ fn meaning(record: &Record) -> Option<EventKind> {
         },
         Record::Leave(record) => EventKind::Leave(calls::leave(record)?),
         Record::Snapshot(_) => EventKind::Snapshot { args: Vec::new() },
+        Record::Attribute(record) => EventKind::Attribute(attribute::attribute(record)?),
     })
 }
 

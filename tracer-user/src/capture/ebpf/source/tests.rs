@@ -11,6 +11,7 @@ use tracer_common::{
     Record,
     record::{self, RECORDS},
 };
+use tracer_model::event::Attributes;
 
 use super::*;
 
@@ -62,7 +63,7 @@ fn check(bytes: &[u8]) -> &'static str {
         Record::Exit(record) => (Some(&record.state), record.reserved),
         Record::Dead(record) => (Some(&record.state), 0),
         Record::Stopped(record) => (Some(&record.state), 0),
-        Record::Freed(_) => (None, 0),
+        Record::Freed(_) | Record::Attribute(_) => (None, 0),
         Record::SignalGenerated(record) => (Some(&record.state), record.reserved),
         Record::SignalDelivered(record) => (Some(&record.state), record.reserved),
         Record::Enter(record) => {
@@ -85,7 +86,9 @@ fn check(bytes: &[u8]) -> &'static str {
 
 #[test]
 fn every_byte_of_every_record_is_meant() {
-    let mut source = match EbpfSource::open(Options::new(Mode::All)) {
+    let mut options = Options::new(Mode::All);
+    options.load.attributes = Some(Attributes { blocked: u32::MAX, dispositions: u32::MAX, ..Attributes::USUAL });
+    let mut source = match EbpfSource::open(options) {
         Ok(source) => source,
         Err(error) => {
             let required = std::env::var("SESSTRACE_REQUIRE").unwrap_or_default();
@@ -94,7 +97,7 @@ fn every_byte_of_every_record_is_meant() {
             return;
         }
     };
-    let script = "sh -c 'kill -STOP $$' & until grep -q 'State:.T' /proc/$!/status; do :; done; kill -CONT $!; wait";
+    let script = "umask 077; umask 0; sh -c 'kill -STOP $$' & until grep -q 'State:.T' /proc/$!/status; do :; done; kill -CONT $!; wait";
     Command::new("setsid").arg("sh").arg("-c").arg(script).status().unwrap();
     let mut kinds = BTreeSet::new();
     let deadline = Instant::now() + Duration::from_secs(10);

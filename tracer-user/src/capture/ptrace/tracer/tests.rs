@@ -57,7 +57,7 @@ impl Drop for Child {
 
 /// One that knows `child`.
 pub fn tracer(child: Option<Tid>) -> Tracer {
-    let options = Options { seccomp: true, running: false, capture_arguments: false, tty_io: false };
+    let options = Options { seccomp: true, running: false, capture_arguments: false, tty_io: false, attributes: None };
     let around = Surroundings { initial_namespace: false, namespace: 0 };
     let queue = Arc::new(Queue::new().unwrap());
     let mut tracer = Tracer::new(options, around, queue, Arc::default(), Arc::default());
