@@ -5,8 +5,8 @@
 
 use super::Animal;
 
-/// Whoever starts it ends at once. The shell outside removes the control group when the manager has ended, and hears of no hangup, and has neither a mark
-/// nor a path by which it would be ended with that.
+/// Whoever starts it ends at once. The shell outside removes the control group when the manager has ended, and hears of no hangup,
+/// and has neither a mark nor a path by which it would be ended with that.
 const SYSTEMD: &str =
     "env -i PATH=\"$PATH\" ZOO_MARK=\"$ZOO\" setsid unshare -m sh <$ZOO_DIR/outside >/dev/null 2>&1 &";
 
@@ -15,8 +15,9 @@ const OUTSIDE: (&str, &str) = (
     "mount --make-rprivate /
 mount -t cgroup2 cgroup2 /mnt || exit
 group=/mnt/sesstrace-zoo-$$
-mkdir $group && echo $$ >$group/cgroup.procs || exit
-unshare --pid --fork --kill-child --mount --cgroup --uts --ipc sh @DIR@/inside
+mkdir $group || exit
+echo $$ >$group/cgroup.procs || { rmdir $group; exit; }
+unshare --pid --fork --kill-child --mount --cgroup --uts --ipc --net sh @DIR@/inside
 echo $$ >/mnt/cgroup.procs
 for try in $(seq 100); do
     find $group -depth -type d -exec rmdir {} + 2>/dev/null
@@ -26,7 +27,7 @@ done
 ",
 );
 
-/// Nothing of the machine can be written there but the scratch directory, and no unit can be found that is not one of the
+/// Nothing of the machine can be written there but the scratch directory, or nothing is started; its network is its own; and no unit can be found that is not one of the
 /// animal's: what the distribution brings would set up the machine, which is none of its own.
 const INSIDE: (&str, &str) = (
     "inside",
@@ -44,7 +45,9 @@ umount -R /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /run/zoo /run/user/0
 cp @DIR@/zoo.target @DIR@/*.service @DIR@/*.socket /run/zoo
-touch @DIR@/guard 2>/dev/null && ! touch /tmp/guard.$ZOO_MARK 2>/dev/null
+for place in / /tmp /var /var/tmp /etc /usr /root /dev /dev/shm /sys /proc/sys /proc/sys/kernel/pid_max; do
+    if test -w $place; then exit 1; fi
+done
 exec env -i PATH=$PATH ZOO=$ZOO_MARK container=zoo SYSTEMD_UNIT_PATH=/run/zoo /lib/systemd/systemd --system --unit=zoo.target --show-status=no --log-target=null
 ",
 );

@@ -6,10 +6,14 @@ use serde_json::Value;
 
 use crate::place::{Place, Sleeper, rows};
 
-/// What an audit of a golden recording prints.
-fn of_recording(place: &Place, format: &str, case: &str) -> String {
+/// From before there were inspections.
+const OLD: &str = "compatibility/1.1/not-inspected.jsonl";
+const LEFT: &str = "golden/left-holds-pipe/recording.jsonl";
+
+/// What an audit of a recording prints.
+fn of_recording(place: &Place, format: &str, recording: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let recording = root.join("tests/golden").join(case).join("recording.jsonl");
+    let recording = root.join("tests").join(recording);
     let output = place.audit(&[], &["--format", format, &recording.to_string_lossy()]);
     String::from_utf8(output.stdout).unwrap()
 }
@@ -17,14 +21,14 @@ fn of_recording(place: &Place, format: &str, case: &str) -> String {
 #[test]
 fn who_could_not_be_judged_is_an_open_result_and_an_error() {
     let place = Place::new();
-    let sarif: Value = serde_json::from_str(&of_recording(&place, "sarif", "daemon-left-behind")).unwrap();
+    let sarif: Value = serde_json::from_str(&of_recording(&place, "sarif", OLD)).unwrap();
     let results = sarif["runs"][0]["results"].as_array().unwrap();
     let verdict = results.iter().find(|result| result["ruleId"] == "verdict").unwrap();
     assert_eq!((&verdict["kind"], &verdict["level"]), (&"open".into(), &"none".into()));
     assert_eq!(verdict["properties"]["verdict"], "unknown");
     let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
     assert!(rules.iter().any(|rule| rule["id"] == "verdict"), "every rule of a result is one of the driver's");
-    let junit = of_recording(&place, "junit", "daemon-left-behind");
+    let junit = of_recording(&place, "junit", OLD);
     assert!(junit.contains("tests=\"1\" failures=\"0\" errors=\"1\""), "{junit}");
     assert!(junit.contains("<error type=\"unknown\" message=\"its descriptors were not looked at\">"), "{junit}");
 }
@@ -32,11 +36,11 @@ fn who_could_not_be_judged_is_an_open_result_and_an_error() {
 #[test]
 fn who_is_attached_is_a_result_beside_the_findings() {
     let place = Place::new();
-    let sarif: Value = serde_json::from_str(&of_recording(&place, "sarif", "left-holds-pipe")).unwrap();
+    let sarif: Value = serde_json::from_str(&of_recording(&place, "sarif", LEFT)).unwrap();
     let results = sarif["runs"][0]["results"].as_array().unwrap();
     let of = |rule: &str| results.iter().filter(|result| result["ruleId"] == rule).count();
     assert_eq!((of("verdict"), of("JC404"), of("JC501")), (1, 1, 1), "{results:?}");
-    let junit = of_recording(&place, "junit", "left-holds-pipe");
+    let junit = of_recording(&place, "junit", LEFT);
     assert!(junit.contains("tests=\"1\" failures=\"1\" errors=\"0\""), "{junit}");
     assert!(junit.contains("<property name=\"verdict\" value=\"attached\"/>"), "{junit}");
 }
@@ -59,9 +63,9 @@ fn a_name_that_is_no_text_is_told_byte_by_byte() {
 fn every_format_is_written_to_a_file_where_one_is_named() {
     let place = Place::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let recording = root.join("tests/golden/left-holds-pipe/recording.jsonl").to_string_lossy().into_owned();
+    let recording = root.join("tests").join(LEFT).to_string_lossy().into_owned();
     for format in ["text", "md", "json", "sarif", "junit"] {
-        let printed = of_recording(&place, format, "left-holds-pipe");
+        let printed = of_recording(&place, format, LEFT);
         let file = place.path(format).to_string_lossy().into_owned();
         let output = place.audit(&[], &["--format", format, "-o", &file, &recording]);
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{format}");
