@@ -27,8 +27,8 @@ pub fn compare(ways: &[Way], folder: &Path) -> anyhow::Result<()> {
     for way in ways {
         let mut shell = Shell::start(way, folder)?;
         shell.wait_for_prompt()?;
-        // Until what the start left to do is done.
-        std::thread::sleep(Duration::from_millis(500));
+        // Longer than anything that the start left to do.
+        std::thread::sleep(Duration::from_secs(2));
         let before = shell.processor_time(way)?;
         std::thread::sleep(IDLE);
         used.push(Some(shell.processor_time(way)?.saturating_sub(before)));
