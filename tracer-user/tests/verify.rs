@@ -195,6 +195,23 @@ fn every_change_that_is_swallowed_is_reported_in_a_fork_storm() {
     }
 }
 
+/// The probes are attached and everybody is looked at while processes fork, move and end: there is no hole between the two.
+#[test]
+fn what_happens_while_the_probes_are_attached_is_right() {
+    if !probes_are_allowed() {
+        return;
+    }
+    let load = Load::start();
+    let said = [(); 3]
+        .map(|()| verify(&["--all", "--every", "1ms", "--for", "300ms", "--ring-bytes", "67108864"]).output().unwrap());
+    load.end();
+    for output in said {
+        let (text, _) = outcome(&output);
+        assert_eq!(number(&text, "divergences"), 0, "{text}");
+        assert!(number(&text, "checks") > 1 && number(&text, "compared") > 20, "{text}");
+    }
+}
+
 #[test]
 fn another_foreground_group_that_is_swallowed_is_reported() {
     if probes_are_allowed() {

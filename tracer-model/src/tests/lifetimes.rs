@@ -6,7 +6,8 @@ use super::history;
 use crate::{
     delta::GroupEnd,
     dsl::Names,
-    ids::{Pgid, Pid},
+    event::RawTask,
+    ids::{Pgid, Pid, Tid},
     state::Model,
     timeline::Lifetimes,
 };
@@ -157,4 +158,39 @@ fn what_is_over_in_a_long_lived_group_is_a_bounded_history() {
     assert_eq!(life.members.first().unwrap().process.number, Pid(20), "who is still there is never forgotten");
     assert_eq!(life.members.last().unwrap().process.number, Pid(199), "the latest are remembered");
     assert!((8..=24).contains(&life.foreground.len()), "{}", life.foreground.len());
+}
+
+/// They are all known, and when a complete look after a loss does not show them, they are all forgotten.
+#[test]
+fn a_hundred_thousand_live_processes_are_all_known_and_all_forgotten() {
+    const MANY: u32 = 100_000;
+    let text = "
+        10: fork 1000
+        #900000 gap 1 sequence 9000 10000
+        #900001 snapshot 1 init {pp=0 +leader}
+        snapshot 10 bash {pp=1 +leader tty=pts/0 fg=10}
+        snapshot 50 tmux {pp=1 +leader}
+        snapshot-end from=900001
+        50: takes SIGWINCH 0 handler
+    ";
+    let mut events = history(text);
+    let end = events.split_off(5);
+    let mut model = Model::new();
+    for event in &events {
+        model.apply(event);
+    }
+    let mut fork = events.pop().unwrap();
+    for pid in 1001..1000 + MANY {
+        (fork.seq.0, fork.at.0) = (fork.seq.0 + 1, fork.at.0 + 1);
+        let child = fork.subject.as_mut().unwrap();
+        child.id = RawTask { pid: Pid(pid), tid: Tid(pid), start: fork.at };
+        model.apply(&fork);
+    }
+    let members = |model: &Model| model.group_by_pgid(Pgid(10)).unwrap().members.len();
+    assert_eq!((model.processes().count(), members(&model)), (MANY as usize + 3, MANY as usize + 1));
+    for mut event in end {
+        event.at.0 += u64::from(MANY);
+        model.apply(&event);
+    }
+    assert_eq!((model.processes().count(), members(&model)), (3, 1));
 }

@@ -77,6 +77,7 @@ pub fn round(place: &Place, sesstrace: &str, every: &str, number: usize) -> anyh
         let theirs = bpftrace.end()?;
         Ok((outcome?, theirs))
     });
+    wait_for_adopted_zombies();
     // Whatever went wrong, nothing goes on tracing.
     kill(Pid::from_raw(verify.id().cast_signed()), Signal::SIGINT).context("SIGINT to verify")?;
     let said = verify.wait_with_output().context("verify")?;
@@ -99,6 +100,25 @@ pub fn round(place: &Place, sesstrace: &str, every: &str, number: usize) -> anyh
         fs::remove_file(&recording).with_context(|| recording.display().to_string())?;
     }
     Ok(round)
+}
+
+/// How long process 1 may take to reap what it adopted.
+const REAPED: Duration = Duration::from_secs(10);
+
+/// Waits until no zombie is left that process 1 is to reap: the recording would end with those of the suite, rightly.
+fn wait_for_adopted_zombies() {
+    let is_one = |stat: String| {
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        (fields.next()? == "Z" && fields.next()? == "1").then_some(())
+    };
+    let begun = Instant::now();
+    let any = || {
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        processes.into_iter().any(|it| fs::read_to_string(it.path().join("stat")).ok().and_then(is_one).is_some())
+    };
+    while begun.elapsed() < REAPED && any() {
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Starts `verify` and waits until it traces: then the recording has its header.
