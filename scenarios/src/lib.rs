@@ -9,6 +9,7 @@ pub mod kit;
 pub mod pairs;
 pub mod parity;
 pub mod programs;
+pub mod reports;
 mod scenario;
 pub mod story;
 pub mod world;

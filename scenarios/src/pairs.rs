@@ -187,7 +187,7 @@ pub fn document() -> String {
          `tests/golden` and replayed by the tests. What must be said of each stands beside it, written by hand. This text is made \
          from them; `cargo run -p scenarios -- list` has all.\n\n## Rules\n\nFor each rule the scenarios in which it must fire, \
          a close neighbour in which it must not, with what is other there, further ones, and the reports of others that these \
-         reproduce.\n\n| rule | fires in | quiet in the close neighbour | and in | reports |\n|---|---|---|---|---|\n",
+         reproduce; [all of these](REPORTS.md).\n\n| rule | fires in | quiet in the close neighbour | and in | reports |\n|---|---|---|---|---|\n",
     );
     for rule in RULES {
         let pair = PAIRS.iter().find(|row| row.rule == rule.id);

@@ -9,6 +9,7 @@ use scenarios::{
     cases, find,
     golden::{read, recording},
     pairs::{CAUSES, PAIRS, PATHS, Pair, cites, document},
+    reports::{self, REPORTS},
     story::{Recorded, finds, fits},
 };
 use tracer_model::findings::RULES;
@@ -63,6 +64,29 @@ fn every_report_that_a_scenario_names_is_in_the_table() {
     let shown: BTreeSet<&str> = RULES.iter().flat_map(|rule| cites(rule.id)).collect();
     let named: BTreeSet<&str> = cases::all().flat_map(|scenario| scenario.cites.iter().copied()).collect();
     assert_eq!(shown, named);
+}
+
+#[test]
+fn each_report_is_reproduced_or_it_is_said_why_not_and_each_scenario_names_reports_of_the_table() {
+    let reports: Vec<_> = REPORTS.iter().flat_map(|(_, reports)| *reports).collect();
+    let mut faults = Vec::new();
+    for report in &reports {
+        let names: Vec<&str> = reports::scenarios(report).collect();
+        if names.is_empty() == report.why_not.is_empty() {
+            faults.push(format!("{}: {} or {names:?}", report.cites.join(", "), report.why_not));
+        }
+    }
+    let cites: Vec<&str> = reports.iter().flat_map(|report| report.cites).copied().collect();
+    let listed: BTreeSet<&str> = cites.iter().copied().collect();
+    assert_eq!(listed.len(), cites.len(), "one is there twice");
+    let named = cases::all().flat_map(|scenario| scenario.cites);
+    faults.extend(named.filter(|cite| !listed.contains(*cite)).map(|cite| format!("{cite} is in no row")));
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_reports_in_the_repository_are_those_of_the_table() {
+    expect_test::expect_file!["../../docs/REPORTS.md"].assert_eq(&reports::document());
 }
 
 #[test]

@@ -235,11 +235,7 @@ fn waited_for(model: &Model, child: &Process) -> Option<Interval> {
         return waits(parent);
     }
     // Whoever adopted it: a subreaper, or the init of a namespace.
-    let adopts = |it: &&Process| {
-        let number = it.namespace.map_or(it.key.number, |namespace| namespace.pid);
-        it.facts.subreaper || number == Pid(1)
-    };
-    model.processes().filter(adopts).find_map(waits)
+    model.processes().filter(|it| it.adopts()).find_map(waits)
 }
 
 /// Whether a wait means a child, as far as its arguments tell (kernel/exit.c, `eligible_pid`).

@@ -25,8 +25,9 @@ pub(super) struct BackgroundStop {
     pub by: ProcKey,
     pub group: PgrpKey,
     pub tty: Option<TtyKey>,
-    /// Who had the terminal.
+    /// Who had the terminal, and how that is told.
     pub foreground: Option<ForegroundGroup>,
+    in_foreground: Option<Words>,
     /// The call, where it is one that is traced.
     pub call: Option<Call>,
     /// Members that stopped.
@@ -42,9 +43,9 @@ impl BackgroundStop {
         matches!(self.call, Some(Call::TtyIoctl { request: TtyRequest::SetForeground, .. }))
     }
 
-    /// `it read pts/3 (fd 0) from background group 12; in the foreground is 10 bash`.
-    pub fn cause(&self, now: &Now<'_>, signal: Signal) -> Words {
-        let foreground = self.foreground.map(|foreground| say!["; ", now.in_foreground(foreground, self.group)]);
+    /// `it read pts/3 (fd 0) from background group 12; in the foreground was 10 bash`.
+    pub fn cause(&self, signal: Signal) -> Words {
+        let foreground = self.in_foreground.clone().map(|foreground| say!["; ", foreground]);
         say!["it ", terminal_use(signal, self.call, self.tty), " from background group ", self.group, foreground]
     }
 }
@@ -60,6 +61,15 @@ pub(super) fn terminal_use(signal: Signal, call: Option<Call>, tty: Option<TtyKe
         Some(Call::Read { fd }) => say!["read ", on(fd)],
         _ if signal == Signal::TTIN => say!["read ", tty],
         _ => say!["changed the settings of ", tty, " (tcsetattr), or wrote to it under `stty tostop`,"],
+    }
+}
+
+impl Now<'_> {
+    /// Who has the terminal that a process is signalled for using from the background.
+    pub(super) fn foreground_of(&self, change: &Change) -> Option<Words> {
+        let Change::SignalSent { target, path: SignalPath::BackgroundAccess { .. }, .. } = *change else { return None };
+        let target = self.model.process(target)?;
+        self.foreground_then(target.tty?, target.group?)
     }
 }
 
@@ -147,6 +157,7 @@ impl BackgroundStops {
             group,
             tty,
             foreground: tty.and_then(|tty| now.model.terminal(tty)).and_then(|tty| tty.foreground),
+            in_foreground: tty.and_then(|tty| now.foreground_then(tty, group)),
             call: now.event.and_then(|event| background_call(path, by, event, now.model)),
             stopped: Vec::new(),
             at: now.at,

@@ -93,12 +93,16 @@ impl Findings {
     /// Says that nothing will come that is older than `at`. `model` is as it was after the last event.
     pub fn advance(&mut self, at: BootNs, model: &Model) {
         self.at = self.at.max(at);
-        if self.at >= self.next {
+        let (first, mut before) = (self.decided.len(), BootNs(0));
+        // What a rule then begins to wait for may be due as well: it is decided before anything else happens.
+        while self.next <= self.at && self.next > before {
+            before = self.next;
             let due = self.watches.iter().enumerate().filter(|(_, watching)| watching.next <= self.at);
             let due = due.fold(0, |all, (bit, _)| all | 1 << bit);
             self.run(due, None, &Delta::default(), model, Step::Due);
             self.next = self.watches.iter().map(|watching| watching.next).min().unwrap_or(NEVER);
         }
+        self.sort_since(first);
     }
 
     /// Says that this event comes next, before the model and [`Self::observe`] take it. What is due within a gap is decided when the
@@ -133,7 +137,8 @@ impl Findings {
             if Memory::keeps(change) {
                 let now = self.now_of(Some(event), delta, model);
                 evidence = if Memory::shows(change) { now.new_evidence_of(change) } else { None };
-                self.memory.observe(change, evidence.as_ref(), (event, delta), model);
+                let foreground = now.foreground_of(change);
+                self.memory.observe(change, evidence.as_ref(), foreground, (event, delta), model);
             }
             self.shown.push(evidence);
         }
@@ -216,6 +221,11 @@ impl Findings {
                 self.decided.push(finding(rule, draft, &now, undecided));
             }
         }
+        self.sort_since(first);
+    }
+
+    /// What was decided together is told in the order of time.
+    fn sort_since(&mut self, first: usize) {
         if let Some(new @ [_, _, ..]) = self.decided.get_mut(first..) {
             new.sort_by_key(|finding| finding.at);
         }

@@ -10,6 +10,7 @@ use super::{
     intents::{Fate, Intents},
     memberships::Memberships,
     races::Races,
+    words::Words,
 };
 use crate::{
     delta::{Change, Delta, SignalPath},
@@ -42,6 +43,8 @@ pub(crate) struct Received {
     pub group: Option<PgrpKey>,
     /// The call in which somebody used the terminal from the background, where that is what it came of.
     pub call: Option<Call>,
+    /// Who had the terminal then, where it came of using that from the background.
+    pub foreground: Option<Box<Words>>,
 }
 
 /// One process, as far as it was seen.
@@ -235,11 +238,12 @@ impl Memory {
         life.inspections.push(inspection.clone());
     }
 
-    /// Takes a change, and what of it can be evidence.
+    /// Takes a change, what of it can be evidence, and who has the terminal that it is about, where that will be told.
     pub fn observe(
         &mut self,
         change: &Change,
         evidence: Option<&Evidence>,
+        foreground: Option<Words>,
         (event, delta): (&Event, &Delta),
         model: &Model,
     ) {
@@ -247,11 +251,17 @@ impl Memory {
         let refused = delta.subject.filter(|_| matches!(change, Change::Refused { .. }));
         let executed = refused.and_then(|subject| self.lives.get(&subject)?.executed.as_ref());
         self.races.take(change, (event, delta, executed.map(|executed| executed.at)), model);
-        self.take(change, evidence.cloned(), event, model);
+        self.take(change, (evidence.cloned(), foreground), event, model);
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the changes of one process that are remembered")]
-    fn take(&mut self, change: &Change, evidence: Option<Evidence>, event: &Event, model: &Model) {
+    fn take(
+        &mut self,
+        change: &Change,
+        (evidence, foreground): (Option<Evidence>, Option<Words>),
+        event: &Event,
+        model: &Model,
+    ) {
         match *change {
             Change::Forked { child, parent } => {
                 let Some(parent) = model.process(parent) else { return };
@@ -323,6 +333,7 @@ impl Memory {
                         path,
                         group,
                         call,
+                        foreground: foreground.map(Box::new),
                     });
                     if life.received.len() > FEW {
                         life.received.pop_front();

@@ -47,7 +47,7 @@ use self::{
     words::{Word, say},
 };
 use crate::{
-    delta::{Bounds, Change, Delta, ForegroundGroup, Refusal},
+    delta::{Bounds, Change, Delta, Refusal},
     event::{Call, Comm, Event, EventKind},
     ids::{BootNs, Pgid, PgrpKey, Pid, ProcKey, Seq, SessionKey, TtyKey},
     state::Model,
@@ -366,17 +366,28 @@ impl Now<'_> {
             && self.comm(process).0 == b"sesstrace"
     }
 
-    /// `in the foreground is 30234 bash`: who has the terminal that a group in its background does not have.
-    fn foreground(&self, tty: TtyKey, background: PgrpKey) -> Option<Words> {
-        self.model.terminal(tty)?.foreground.map(|foreground| self.in_foreground(foreground, background))
+    /// A tracer sees nothing of what it gets: it is none of those that are followed.
+    fn is_untraced(&self, process: ProcKey) -> bool {
+        self.model.is_seen_by_tracer() && self.model.process(process).is_some_and(|process| !process.followed)
     }
 
-    fn in_foreground(&self, foreground: ForegroundGroup, background: PgrpKey) -> Words {
+    /// `in the foreground is 30234 bash`: who has the terminal that a group in its background does not have.
+    fn foreground(&self, tty: TtyKey, background: PgrpKey) -> Option<Words> {
+        self.in_foreground(" is ", tty, background)
+    }
+
+    /// `in the foreground was 30234 bash`: the same, to be told later, with the name of now.
+    fn foreground_then(&self, tty: TtyKey, background: PgrpKey) -> Option<Words> {
+        self.in_foreground(" was ", tty, background)
+    }
+
+    fn in_foreground(&self, is: &'static str, tty: TtyKey, background: PgrpKey) -> Option<Words> {
+        let foreground = self.model.terminal(tty)?.foreground?;
         if foreground.number == background.number {
-            return say!["in the foreground is an earlier group of the same number, which has ended"];
+            return Some(say!["in the foreground", is, "an earlier group of the same number, which has ended"]);
         }
         let ended = if foreground.empty { ", which has ended or does not exist yet" } else { "" };
-        say!["in the foreground is ", self.group_name(foreground.number), ended]
+        Some(say!["in the foreground", is, self.group_name(foreground.number), ended])
     }
 
     /// The group of a process.

@@ -23,20 +23,25 @@ pub(super) const SHELL: &str = "
     snapshot-end
 ";
 
-/// The findings of a history after [`SHELL`]. A rule that was told of more would find the same.
+/// The findings of a history after [`SHELL`]. A rule that was told of more, or of the time more often, would find the same.
 fn findings(root: Option<u32>, text: &str) -> Vec<Finding> {
-    let found = found_by(Findings::new(), root, text);
-    assert_eq!(found, found_by(Findings::all_ears(), root, text), "the row of a rule lacks a kind of change");
+    let found = found_by(Findings::new(), root, text, false);
+    assert_eq!(found, found_by(Findings::all_ears(), root, text, false), "the row of a rule lacks a kind of change");
+    assert_eq!(found, found_by(Findings::new(), root, text, true), "a leap in time is not decided as its steps are");
     found
 }
 
-fn found_by(mut rules: Findings, root: Option<u32>, text: &str) -> Vec<Finding> {
+/// `stepwise`: between two events, each deadline is told.
+fn found_by(mut rules: Findings, root: Option<u32>, text: &str, stepwise: bool) -> Vec<Finding> {
     let events = parse(&format!("{SHELL}{text}")).unwrap_or_else(|error| panic!("{error}"));
     let mut model = Model::new();
     if let Some(root) = root {
         model.follow(Pid(root));
     }
     for event in &events {
+        while let Some(next) = rules.next().filter(|next| stepwise && *next < event.at) {
+            rules.advance(next, &model);
+        }
         rules.reach(event, &model);
         let delta = model.apply(event);
         rules.observe(event, &delta, &model);

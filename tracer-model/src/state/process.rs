@@ -11,7 +11,7 @@ use crate::{
     delta::HangupKind,
     event::{Comm, Facts, Namespace, WaitStatus},
     few::Few,
-    ids::{BootNs, PgrpKey, ProcKey, Seq, SessionKey, Signal, TtyKey, Uid},
+    ids::{BootNs, PgrpKey, Pid, ProcKey, Seq, SessionKey, Signal, TtyKey, Uid},
     state::book::Book,
 };
 
@@ -194,6 +194,13 @@ impl Process {
     /// It is process 1, and no bundle of a child has told yet whether it is the initial namespace's init.
     pub(crate) fn may_be_global_init(&self) -> bool {
         self.key.number.0 == 1 && self.book.is_global_init.is_none()
+    }
+
+    /// It is the first process of its pid namespace, or asked to adopt (`PR_SET_CHILD_SUBREAPER`): whose parent has ended can become
+    /// its child.
+    #[must_use]
+    pub fn adopts(&self) -> bool {
+        self.namespace.map_or(self.key.number, |namespace| namespace.pid) == Pid(1) || self.facts.subreaper
     }
 
     /// It has not begun to exit, so it can become somebody's parent.

@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, fs, io, os::unix::ffi::OsStringExt as _};
 
 use tracer_model::{
-    event::{Call, Comm, Coverage, Event, EventKind, RawTask, State, TtyRequest},
+    event::{Call, Comm, Coverage, Event, EventKind, RawTask, SIGNAL_STOP_STOPPED, State, TtyRequest},
     findings::{Doing, Look, words::Word},
     ids::{BootNs, Pid, Seq, Signal, Tid},
 };
@@ -83,6 +83,9 @@ const CHANGES: [(u64, &str); 10] = [
 #[must_use]
 pub fn look(pid: Pid) -> Option<(Vec<Event>, Look)> {
     let mut events = procfs::snapshot(true);
+    for state in events.iter_mut().filter_map(|event| event.subject.as_deref_mut()) {
+        held(state);
+    }
     let states: Vec<State> = events.iter().filter_map(|event| event.subject.as_deref().cloned()).collect();
     let own = states.iter().find(|state| state.id.pid == pid)?;
     // Whoever sees pid 1 sees every process of the namespace (hidepid hides that of others first of all).
@@ -96,6 +99,14 @@ pub fn look(pid: Pid) -> Option<(Vec<Event>, Look)> {
         enters(state, &mut events);
     }
     Some((events, facts(own)))
+}
+
+/// Who has a tracer is stopped for job control inside it, and shown as held by it (`do_jobctl_trap`, kernel/signal.c).
+fn held(state: &mut State) {
+    if procfs::is_in_trace_stop(state.id.pid) {
+        state.signal_flags |= SIGNAL_STOP_STOPPED;
+        state.group_exit_code = state.exit_code;
+    }
 }
 
 /// A process, its ancestors and its descendants.

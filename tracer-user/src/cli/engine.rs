@@ -189,8 +189,13 @@ impl Engine {
     /// its own nobody waits.
     pub async fn outlive(&mut self, pacer: &mut Pacer) -> Result<(), LiveError> {
         let until = Instant::now() + Duration::from_nanos(TO_END);
-        while Instant::now() < until && self.place_left.is_held(self.live.model()) {
-            if pacer.wake(self).await != Wake::Read {
+        while self.place_left.is_held(self.live.model()) {
+            // Who rests is woken by nothing when nothing happens.
+            let wake = tokio::select! {
+                wake = pacer.wake(self) => wake,
+                () = sleep(until.saturating_duration_since(Instant::now())) => break,
+            };
+            if wake != Wake::Read || Instant::now() >= until {
                 break;
             }
             self.pump(self.last_seq())?;

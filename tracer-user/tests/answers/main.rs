@@ -9,7 +9,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod decided;
 mod outlive;
+mod states;
 
 use std::{
     path::Path,
@@ -58,13 +60,14 @@ fn shape(answer: &str) -> String {
     text
 }
 
-/// Every length of time as `N ms`, and process 1 by what it is.
+/// Every length of time as `N ms`, process 1 by what it is, and a sleep that was interrupted as one that was not.
 fn timeless(shape: &str) -> String {
     let init = std::fs::read_to_string("/proc/1/comm").unwrap();
     let text = shape
         .replace("N.N ", "N ")
         .replace("N µs", "N ms")
-        .replace(&format!("parent N {}", init.trim()), "parent N init");
+        .replace(&format!(" N {}", init.trim()), " N init")
+        .replace("is in restart_syscall", "is in clock_nanosleep");
     text.replace("N s\n", "N ms\n").replace("N s, N", "N ms, N")
 }
 

@@ -14,7 +14,7 @@ fn lives(number: &str) -> bool {
     nix::sys::signal::kill(pid, None) != Err(Errno::ESRCH)
 }
 
-/// What is left of a file's line, once it is written.
+/// The line of a file, when it is written.
 pub fn written(here: &Path, name: &str) -> String {
     loop {
         match fs::read_to_string(here.join(name)) {
@@ -80,5 +80,24 @@ fn a_run_ends_while_a_daemon_lives_and_says_so() {
             "{backend}: decided:\n{finding}"
         );
         open_gate(here);
+    }
+}
+
+#[test]
+fn nothing_waits_for_what_goes_on_for_ever_though_nothing_happens() {
+    for backend in BACKENDS {
+        for verb in ["run", "record"] {
+            let folder = tempfile::tempdir().unwrap();
+            let here = folder.path();
+            if !works(here, backend) {
+                continue;
+            }
+            mkfifo(&here.join("gate"), Mode::S_IRWXU).unwrap();
+            let script = format!("sh -c '{LIVES}' & until [ -s left ]; do :; done");
+            let mut run = command(here, &[verb, "-b", backend, "-o", "told", "--", "sh", "-c", &script]);
+            assert!(run.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
+            assert!(lives(&written(here, "left")), "{backend}: it ends by nothing but the gate");
+            open_gate(here);
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::kit::{prelude::*, process::adopt};
 pub const HALF: Scenario = Scenario {
     name: "half-daemon",
     shows: "a daemon that forks and never calls setsid keeps the terminal of who started it",
-    cites: &["libfuse/sshfs#141"],
+    cites: &["libfuse/sshfs#141", "fiorix/go-daemon#16"],
     run: half,
     expect: "
         then launcher exits 0

@@ -23,6 +23,7 @@ const SETTLES_MS: u64 = 2500;
 pub const CARELESS: Scenario = Scenario {
     name: "careless-daemon",
     shows: "setsid alone leaves a daemon with a terminal, the descriptors, the umask and the signals of who started it",
+    cites: &["shellinabox/shellinabox#213", "michel-kraemer/zsh-patina#75"],
     start: Start::Careless,
     run: careless,
     expect: "
@@ -83,6 +84,7 @@ fn careful() -> Result<()> {
 pub const HOLDS_PIPE: Scenario = Scenario {
     name: "left-holds-pipe",
     shows: "the command ends, and a helper keeps the pipe open that somebody reads to the end",
+    cites: &["microsoft/azure-pipelines-task-lib#389", "nextest-rs/nextest#359"],
     start: Start::Careless,
     run: holds_pipe,
     expect: "

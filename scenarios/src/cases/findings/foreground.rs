@@ -84,7 +84,7 @@ fn nobody() -> Result<()> {
 pub const LATE: Scenario = Scenario {
     name: "late-handoff",
     shows: "a pager uses the terminal before the shell has given it to the job: stopped",
-    cites: &["xonsh/xonsh#2177", "ksh93/ksh#79"],
+    cites: &["xonsh/xonsh#2177", "ksh93/ksh#79", "trifectatechfoundation/sudo-rs#1263"],
     run: late,
     expect: "
         then group pager is born by itself
@@ -118,7 +118,7 @@ fn late() -> Result<()> {
 pub const SPINS: Scenario = Scenario {
     name: "orphan-spins",
     shows: "a member of an orphaned background group tries again and again to read the terminal",
-    cites: &["python/cpython#135329", "util-linux/util-linux#1141"],
+    cites: &["python/cpython#135329", "util-linux/util-linux#1141", "mawww/kakoune#2126"],
     run: spins,
     options: &["--tty-io"],
     expect: "

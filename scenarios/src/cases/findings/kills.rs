@@ -16,7 +16,7 @@ const GRACE_MS: u64 = 1200;
 pub const WRAPPER: Scenario = Scenario {
     name: "wrapper-killed",
     shows: "a kill of a shell that runs a program: the shell dies, the program goes on",
-    cites: &["nodejs/node#46865"],
+    cites: &["nodejs/node#46865", "frstrtr/c2pool#1027", "celery/celery#1058"],
     run: || wrapper(false),
     expect: "
         then sh forks sleep
@@ -84,7 +84,7 @@ fn wrapper(group: bool) -> Result<()> {
 pub const ESCAPE: Scenario = Scenario {
     name: "setsid-escapes-kill",
     shows: "a kill of a group does not reach the child that called setsid before",
-    cites: &["Yelp/dumb-init#191", "Supervisor/supervisor#1101"],
+    cites: &["Yelp/dumb-init#191", "Supervisor/supervisor#1101", "ClickHouse/ClickHouse#101888"],
     run: escape,
     expect: "
         then session sleep is born

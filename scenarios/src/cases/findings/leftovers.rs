@@ -13,7 +13,7 @@ const LOOKED_AT_MS: u64 = 3000;
 pub const LEFT: Scenario = Scenario {
     name: "left-behind",
     shows: "the command ends, and a child in its group lives on",
-    cites: &["actions/runner#4601", "termio-sh/termio#127"],
+    cites: &["actions/runner#4601", "termio-sh/termio#127", "falcosecurity/libs#1577"],
     run: left,
     expect: "
         then scenarios forks survivor
@@ -129,6 +129,7 @@ fn runs(pid: Pid) -> bool {
 pub const HOLDS_TERMINAL: Scenario = Scenario {
     name: "leader-exit-held",
     shows: "the session leader exits, and a background job that was told nothing holds the terminal open",
+    cites: &["logos-co/scaffold#34", "kovidgoyal/kitty#2007"],
     run: holds_terminal,
     expect: "
         then shell exits 0

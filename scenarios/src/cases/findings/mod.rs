@@ -12,6 +12,7 @@ mod leftovers;
 mod namespaces;
 mod passed_on;
 mod paths;
+mod reported;
 mod tools;
 mod wrappers;
 mod zombies;
@@ -80,6 +81,12 @@ pub const ALL: &[&Scenario] = &[
     &paths::OOM,
     &paths::KEPT,
     &paths::TOLD,
+    &reported::PYTHON_TIMEOUT,
+    &reported::NODE_KILL,
+    &reported::PYTHON_GROUP,
+    &reported::TINI_ZOMBIE,
+    &reported::PARENT_DEATH_MISSED,
+    &reported::STOPPED_BEFORE_EXEC,
     &wrappers::SUDO,
     &wrappers::SETSID,
     &wrappers::SU,

@@ -11,7 +11,15 @@ use crate::kit::{
 pub const TIMEOUT: Scenario = Scenario {
     name: "timeout-hangs-stty",
     shows: "in a script, timeout runs a command that changes the terminal: it is stopped, and timeout waits",
-    cites: &["sosreport/sos#559", "ClangBuiltLinux/boot-utils#16", "android/ndk#627"],
+    cites: &[
+        "sosreport/sos#559",
+        "ClangBuiltLinux/boot-utils#16",
+        "android/ndk#627",
+        "arighi/virtme-ng#453",
+        "uutils/coreutils#13722",
+        "watchexec/watchexec#874",
+        "nextest-rs/nextest#945",
+    ],
     run: || timeout(false),
     expect: "
         then group timeout is born by itself

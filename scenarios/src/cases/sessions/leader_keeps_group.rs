@@ -5,7 +5,7 @@ use crate::kit::prelude::*;
 pub const CASE: Scenario = Scenario {
     name: "leader-keeps-group",
     shows: "setpgid on a session leader: EPERM, by itself and by its parent",
-    cites: &["saleyn/erlexec#203", "creack/pty#35", "att/ast#439"],
+    cites: &["saleyn/erlexec#203", "creack/pty#35", "att/ast#439", "tphakala/agy-mcp#171"],
     run,
     expect: "
         then session leader is born

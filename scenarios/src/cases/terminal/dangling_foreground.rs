@@ -6,7 +6,7 @@ use crate::kit::{prelude::*, terminal::CTRL_C};
 pub const CASE: Scenario = Scenario {
     name: "dangling-foreground",
     shows: "the foreground group has ended and nobody took the terminal back: Ctrl-C reaches nobody",
-    cites: &["nextest-rs/nextest#2878", "fish-shell/fish-shell#7060"],
+    cites: &["nextest-rs/nextest#2878", "fish-shell/fish-shell#7060", "steipete/CodexBar#2074"],
     run,
     options: &["--tty-io"],
     expect: "

@@ -6,7 +6,7 @@ use crate::kit::prelude::*;
 pub const CASE: Scenario = Scenario {
     name: "tcsetpgrp-errors",
     shows: "tcsetpgrp to an ended group: ESRCH; to another session's: EPERM; from another session: ENOTTY",
-    cites: &["fish-shell/fish-shell#5219", "andrewchambers/janetsh#195"],
+    cites: &["fish-shell/fish-shell#5219", "andrewchambers/janetsh#195", "cooperative-computing-lab/cctools#1643"],
     run,
     expect: "
         then group ended ends, ended reaped

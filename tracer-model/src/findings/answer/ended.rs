@@ -2,7 +2,7 @@
 //!
 //! Must not: say who sent a signal that was not seen.
 
-use super::{super::memory::Received, Answer, Question, past, told};
+use super::{super::memory::Received, Answer, Question, past, reached::Sending, told};
 use crate::{
     delta::Delta,
     event::{Disposition, WaitStatus},
@@ -46,9 +46,18 @@ pub(super) fn ended(now: &Now<'_>, life: &Life, question: Option<&Question>) -> 
     let reached = |key: ProcKey| sending.is_some_and(|sending| sending.has(key));
     let group = life.groups.back().copied().filter(|_| killed);
     let same = group.into_iter().flat_map(|group| now.living(group)).filter(|member| !reached(*member));
-    let same: Vec<ProcKey> = same.filter(|member| *member != life.key && !now.is_wrapper(*member)).collect();
+    let sent = fatal.map(|fatal| &fatal.evidence).or(life.exited.as_ref()).map(|evidence| evidence.seq);
+    let came_later = |key: ProcKey| now.memory.life(key).and_then(|it| it.forked.as_ref()).map(|it| it.seq) > sent;
+    let others = |member: &ProcKey| {
+        *member != life.key && !now.is_wrapper(*member) && !now.is_untraced(*member) && !came_later(*member)
+    };
+    let same: Vec<ProcKey> = same.filter(others).collect();
     let lives_on = Words::list(same.iter().map(|member| say![now.name(*member)]));
-    let lives_on = if lives_on.is_empty() { lives_on } else { say![lives_on, " of the same group did not get it"] };
+    // A tracer is shown no signal that waits because it is blocked.
+    let alone = sending.is_none_or(Sending::is_to_one);
+    let took = now.model.is_seen_by_tracer() && !alone;
+    let did_not = if took { " of the same group did not take it" } else { " of the same group did not get it" };
+    let lives_on = if lives_on.is_empty() { lives_on } else { say![lives_on, did_not] };
     let child = |process: &&Process| {
         let launcher = now.memory.life(process.key).and_then(|it| it.launcher);
         launcher == Some(life.key) && now.is_alive(process.key) && !reached(process.key) && !same.contains(&process.key)
@@ -61,6 +70,7 @@ pub(super) fn ended(now: &Now<'_>, life: &Life, question: Option<&Question>) -> 
         .row("also", sending.map(|sending| sending.others(now, life.key)).unwrap_or_default())
         .row("escaped", sending.map(|sending| sending.escaped(now)).unwrap_or_default())
         .row("lives on", lives_on)
+        .row("not seen", sending.map(Sending::unseen).unwrap_or_default())
         .row("left", Words::list(left))
         .each("before", told(now, life, until))
         .row("reaped by", say![life.reaper.zip(life.reaped.as_ref()).map(|(by, reaped)| now.name_at(reaped, by))])

@@ -60,6 +60,8 @@ pub(super) struct Sending {
     escaped: Vec<Escaped>,
     /// Living members of the group of a process that alone was sent it, as they were called then.
     spared: Vec<Word>,
+    /// Members of the group of whom a tracer does not know whether it reached them.
+    unseen: Vec<Word>,
 }
 
 /// One whom it reached.
@@ -185,7 +187,7 @@ impl Question {
         change: &Change,
         (target, signal, path, dropped): (ProcKey, SignalGenerated, SignalPath, Option<Dropped>),
     ) {
-        let Some(evidence) = now.evidence_of(change) else { return };
+        let Some(evidence) = now.evidence_of(change).filter(|_| !now.is_wrapper(target)) else { return };
         let group = now.group_of(target);
         let reached = Reached { process: target, group, sent: signal, dropped, evidence, then: None };
         let with = |sending: &&mut Sending| {
@@ -199,13 +201,17 @@ impl Question {
             sending.escaped.retain(|escaped| escaped.process != target);
             return;
         }
-        let alone = matches!(path, SignalPath::KillProcess { .. } | SignalPath::KillUnseen { .. });
-        let spared = group.filter(|_| alone).into_iter().flat_map(|group| now.living(group));
-        let spared = spared
-            .filter(|member| *member != target && Some(*member) != now.delta.by && !now.is_wrapper(*member))
-            .map(|member| now.name(member))
-            .collect();
-        let escaped = group.filter(|_| !alone).map(|group| escaped(now, group, target)).unwrap_or_default();
+        let (alone, unseen_call) =
+            (matches!(path, SignalPath::KillProcess { .. }), matches!(path, SignalPath::KillUnseen { .. }));
+        let others = group.into_iter().flat_map(|group| now.living(group));
+        let others =
+            others.filter(|member| *member != target && Some(*member) != now.delta.by && !now.is_wrapper(*member));
+        let (unseen, seen): (Vec<ProcKey>, Vec<ProcKey>) = others.partition(|member| now.is_untraced(*member));
+        let names = |members: Vec<ProcKey>| members.into_iter().map(|member| now.name(member)).collect();
+        let spared = names(if alone { seen } else { Vec::new() });
+        let unseen = names(if alone { Vec::new() } else { unseen });
+        let whole = group.filter(|_| !alone && !unseen_call);
+        let escaped = whole.map(|group| escaped(now, group, target)).unwrap_or_default();
         self.sendings.push_back(Sending {
             path,
             signal: signal.signal,
@@ -213,6 +219,7 @@ impl Question {
             reached: vec![reached],
             escaped,
             spared,
+            unseen,
         });
         if self.sendings.len() > KEPT {
             let other = self.sendings.iter().position(|sending| !self.concerns(sending));
@@ -281,7 +288,7 @@ impl Question {
     }
 
     fn answer(&self, now: &Now<'_>, sending: &Sending) -> Answer {
-        let Sending { path: _, signal, at, reached, escaped, spared } = sending;
+        let Sending { path: _, signal, at, reached, escaped, spared, unseen: _ } = sending;
         let asked = match self.asked {
             Asked::Process(pid) => reached.iter().find(|reached| reached.process.number == pid),
             Asked::Group(_) => None,
@@ -321,12 +328,18 @@ impl Question {
             .row(if asked.is_some() { "also" } else { "reached" }, others)
             .row("escaped", sending.escaped(now))
             .row("not told", spared)
+            .row("not seen", sending.unseen())
             .seen(evidence)
             .seen(missed.and_then(|missed| missed.left.clone()))
     }
 }
 
 impl Sending {
+    /// It was sent to one process and to no group.
+    pub fn is_to_one(&self) -> bool {
+        matches!(self.path, SignalPath::KillProcess { .. })
+    }
+
     /// It reached this process.
     pub fn has(&self, process: ProcKey) -> bool {
         self.reached.iter().any(|reached| reached.process == process)
@@ -336,6 +349,16 @@ impl Sending {
     pub fn others(&self, now: &Now<'_>, process: ProcKey) -> Words {
         let others = self.reached.iter().filter(|reached| reached.process != process);
         Words::list(others.map(|it| say![it.name(now), " ", it.outcome(now)]))
+    }
+
+    /// Of whom it is not known whether it reached them.
+    pub fn unseen(&self) -> Words {
+        let unseen = Words::list(self.unseen.iter().map(|name| say![name.clone()]));
+        if unseen.is_empty() {
+            unseen
+        } else {
+            say![unseen, ", of the same group: what is not traced may have got it too"]
+        }
     }
 
     /// Who had left the group before, by which call.

@@ -1,6 +1,7 @@
 //! Tests of the answers.
 
 mod names;
+mod untraced;
 
 use expect_test::{Expect, expect};
 
@@ -68,7 +69,7 @@ fn why_a_process_is_stopped_and_who_hangs_for_it() {
         make,
         expect![[r"
             12 vi is stopped by SIGTTOU, for 2999987000 ns
-              because: it changed the settings of pts/0 (tcsetattr), or wrote to it under `stty tostop`, from background group 12; in the foreground is 10 bash
+              because: it changed the settings of pts/0 (tcsetattr), or wrote to it under `stty tostop`, from background group 12; in the foreground was 10 bash
               group: 12: 12 vi (stopped)
               waits: 11 make waits for it to end: what hangs at pts/0 is 11 make
               release: 11 make gives it the terminal (tcsetpgrp) and continues it; kill -CONT -- -12 alone would let it stop again
@@ -503,7 +504,7 @@ fn a_stop_that_its_shell_is_told_of_hangs_nobody() {
         stopped,
         expect![[r"
             11 cat is stopped by SIGTTIN, for 0 ns
-              because: it read pts/0 from background group 11; in the foreground is 10 bash
+              because: it read pts/0 from background group 11; in the foreground was 10 bash
               group: 11: 11 cat (stopped)
               waits: 10 bash waits and is told of stops: nobody hangs
               release: fg in 10 bash; kill -CONT -- -11 alone would let it stop again

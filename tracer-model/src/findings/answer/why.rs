@@ -91,7 +91,7 @@ impl State<'_> {
                 let stopped = now.model.process(key).is_some_and(|process| process.stopped.is_some());
                 say![now.name(key), if stopped { " (stopped)" } else { " (runs)" }]
             };
-            say![": ", Words::list(now.living(group).map(member))]
+            say![": ", Words::list(now.living(group).filter(|member| !now.is_wrapper(*member)).map(member))]
         });
         let answer = self
             .answer("stopped", say![" is stopped", by(stop.signal), since])
@@ -120,10 +120,8 @@ impl State<'_> {
     fn stop_cause(&self, signal: Signal, received: Option<&Received>) -> Words {
         let (now, key) = (self.now, self.process.key);
         let group = self.process.group;
-        let foreground = || {
-            let foreground = now.foreground(self.process.tty?, group?)?;
-            Some(say![" from background group ", group, "; ", foreground])
-        };
+        let from = |foreground: Words| say![" from background group ", group, "; ", foreground];
+        let foreground = || now.foreground(self.process.tty?, group?).map(from);
         let background = matches!(received.map(|it| it.path), Some(SignalPath::BackgroundAccess { .. }));
         let by = || match received.map(|it| (it, it.path)) {
             Some((received, SignalPath::BackgroundAccess { by: Some(by) })) if by != key => {
@@ -134,7 +132,8 @@ impl State<'_> {
         };
         match (received, &self.look.doing) {
             (Some(received), _) if background && stops_background(signal) => {
-                say![by(), " ", terminal_use(signal, received.call, self.process.tty), foreground()]
+                let then = received.foreground.as_deref().cloned().map(from);
+                say![by(), " ", terminal_use(signal, received.call, self.process.tty), then]
             }
             (Some(received), _) => received.evidence.path(),
             // The call that the stop came upon is still there to be seen.
@@ -143,6 +142,9 @@ impl State<'_> {
             }
             (None, _) if stops_background(signal) => {
                 say!["it, or a process of its group, ", terminal_use(signal, None, self.process.tty), foreground()]
+            }
+            (None, _) if self.look.live && signal == Signal(0) && self.look.tracer.is_some() => {
+                say!["its tracer holds it: for a stop of job control, or for a moment of its own"]
             }
             (None, _) if self.look.live && signal == Signal(0) => {
                 say!["by which signal the kernel no longer shows: its parent has been told"]

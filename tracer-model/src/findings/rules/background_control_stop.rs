@@ -62,7 +62,7 @@ fn draft(now: &Now<'_>, stop: BackgroundStop, outcome: Outcome, at: BootNs) -> D
     };
     let severity = if outcome == Outcome::Continued { Severity::Info } else { Severity::Error };
     let draft = Draft::of(now, stop.by, severity, say![now.name(stop.by), " was stopped by SIGTTOU", with, then])
-        .why(say![stop.cause(now, Signal::TTOU), blocks])
+        .why(say![stop.cause(Signal::TTOU), blocks])
         .fix(say![fix])
         .about(stop.stopped)
         .seen(stop.evidence)
@@ -96,7 +96,7 @@ mod tests {
                   seen  #10 SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
                   seen  #12 11 bash is stopped by SIGTTOU
                 error JC202 background-control-stop @2000010000: 11 bash was stopped by SIGTTOU
-                  why   it called tcsetpgrp on pts/0 (fd 0) from background group 11; in the foreground is 10 bash; 10 bash waits for it to end, and hangs
+                  why   it called tcsetpgrp on pts/0 (fd 0) from background group 11; in the foreground was 10 bash; 10 bash waits for it to end, and hangs
                   fix   ignore or block SIGTTOU around tcsetpgrp, or let the process that has the terminal make the call
                   seen  #10 SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
                   seen  #12 11 bash is stopped by SIGTTOU

@@ -49,7 +49,7 @@ fn draft(now: &Now<'_>, stop: BackgroundStop, outcome: Outcome, at: BootNs) -> D
     let blocks = if blocks.is_empty() { blocks } else { say!["; ", blocks] };
     let severity = if outcome == Outcome::Continued { Severity::Info } else { Severity::Warning };
     let draft = Draft::of(now, stop.by, severity, say![now.name(stop.by), " was stopped by SIGTTIN", with, then])
-        .why(say![stop.cause(now, Signal::TTIN), blocks])
+        .why(say![stop.cause(Signal::TTIN), blocks])
         .fix(fix(&stop))
         .about(stop.stopped)
         .seen(stop.evidence)
@@ -96,7 +96,7 @@ mod tests {
                   seen  #15 11 cat is stopped by SIGTTIN
                   seen  #16 12 sed is stopped by SIGTTIN
                 warning JC201 background-read-stop @2000013000: 11 cat was stopped by SIGTTIN, and with it 12 sed
-                  why   it read pts/0 from background group 11; in the foreground is 10 bash
+                  why   it read pts/0 from background group 11; in the foreground was 10 bash
                   fix   fg in the shell that started it, or start it with its input from elsewhere: </dev/null
                   seen  #13 SIGTTIN to 12 sed: from the kernel, because 11 cat of its group used their terminal from the background
                   seen  #15 11 cat is stopped by SIGTTIN
@@ -109,7 +109,7 @@ mod tests {
     fn a_stop_that_is_ended_by_sigcont_is_information() {
         check(&format!("{JOB} 10: SIGCONT -> 11\n"), expect![[r"
             info JC201 background-read-stop @17000: 11 cat was stopped by SIGTTIN, and with it 12 sed, and was continued 4000 ns later
-              why   it read pts/0 from background group 11; in the foreground is 10 bash
+              why   it read pts/0 from background group 11; in the foreground was 10 bash
               fix   fg in the shell that started it, or start it with its input from elsewhere: </dev/null
               seen  #13 SIGTTIN to 12 sed: from the kernel, because 11 cat of its group used their terminal from the background
               seen  #15 11 cat is stopped by SIGTTIN

@@ -25,12 +25,6 @@ struct InitNotReaping {
     told: BTreeMap<ProcKey, usize>,
 }
 
-/// Process 1 of its pid namespace, or one that asked to adopt.
-pub(in crate::findings) fn adopts(process: &Process) -> bool {
-    let first = process.namespace.map_or(process.key.number == Pid(1), |namespace| namespace.pid == Pid(1));
-    first || process.facts.subreaper
-}
-
 impl Watch for InitNotReaping {
     fn event(&mut self, now: &Now<'_>, _: &mut Vec<Draft>) {
         for change in now.changes() {
@@ -49,7 +43,7 @@ impl Watch for InitNotReaping {
             let Some(parent) = parent.and_then(|it| it.parent).and_then(|key| now.model.process(key)) else { continue };
             let launcher = now.memory.life(zombie).and_then(|life| life.launcher);
             let adopted = launcher.is_some_and(|launcher| launcher != parent.key);
-            if parent.phase != Phase::Alive || !adopts(parent) || !adopted {
+            if parent.phase != Phase::Alive || !parent.adopts() || !adopted {
                 continue;
             }
             let is_zombie = |key: &&ProcKey| now.model.process(**key).is_some_and(|child| child.phase == Phase::Zombie);

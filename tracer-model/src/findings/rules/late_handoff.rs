@@ -132,7 +132,7 @@ mod tests {
               seen  #10 11 less is stopped by SIGTTIN
               seen  #12 10 bash: tcsetpgrp, foreground of pts/0 10 → 11
             info JC201 background-read-stop @13000: 11 less was stopped by SIGTTIN, and was continued 4000 ns later
-              why   it read pts/0 from background group 11; in the foreground is 10 bash
+              why   it read pts/0 from background group 11; in the foreground was 10 bash
               fix   fg in the shell that started it, or start it with its input from elsewhere: </dev/null
               seen  #9 SIGTTIN to 11 less: from the kernel, because it used its terminal from the background
               seen  #10 11 less is stopped by SIGTTIN
@@ -166,7 +166,7 @@ mod tests {
               seen  #9 SIGTTIN to 11 less: from the kernel, because it used its terminal from the background
               seen  #10 11 less is stopped by SIGTTIN
             info JC201 background-read-stop @500002000: 11 less was stopped by SIGTTIN, and was continued 499993000 ns later
-              why   it read pts/0 from background group 11; in the foreground is 10 bash
+              why   it read pts/0 from background group 11; in the foreground was 10 bash
               fix   fg in the shell that started it, or start it with its input from elsewhere: </dev/null
               seen  #9 SIGTTIN to 11 less: from the kernel, because it used its terminal from the background
               seen  #10 11 less is stopped by SIGTTIN

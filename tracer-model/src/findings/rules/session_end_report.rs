@@ -277,6 +277,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_due_twice_before_anything_else_happens_is_decided_before_it() {
+        let left = "10: fork 12 {tty=pts/0}\n12: setpgid(0,0) = 0\n12: exec make\n10: exit 0\n10: dead\n";
+        // When it ends, it has outlived its session for longer than its descriptors are waited for.
+        check(&format!("{left}@4000000000 12: exit 0\n12: dead\n"), expect![[r"
+            info JC406 session-end-report @2100009000: session 10 on pts/0 ended: its leader 10 bash exited and left 1 other
+              why   12 make was not told and lives on; whether it holds pts/0 was not seen
+              fix   to outlive a terminal: nohup, setsid, or a multiplexer
+              seen  #9 10 bash exits 0
+        "]]);
+    }
+
+    #[test]
     fn a_shell_that_leaves_nobody_is_nothing() {
         check("10: exit 0\n10: dead\n", expect![[""]]);
     }

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use super::prelude::*;
-use crate::state::Phase;
+use crate::state::{Phase, Process};
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::<UnreapedZombie>::default()
@@ -44,7 +44,7 @@ impl Watch for UnreapedZombie {
             let Some(parent) = parent.and_then(|process| process.parent).filter(|parent| now.is_alive(*parent)) else { continue };
             let launcher = now.memory.life(zombie).and_then(|life| life.launcher);
             // The reapers of others have a rule of their own, and more time.
-            if launcher != Some(parent) && now.model.process(parent).is_some_and(super::init_not_reaping::adopts) {
+            if launcher != Some(parent) && now.model.process(parent).is_some_and(Process::adopts) {
                 continue;
             }
             let siblings = now.model.process(parent).map(|parent| parent.children.clone()).unwrap_or_default();

@@ -588,7 +588,7 @@ fn a_background_process_that_takes_the_terminal_and_an_orphan_that_cannot_be_sto
               seen   0.019 ms  SIGTSTP to 12 bash: sent by 10 bash with a call that was not seen
                      0.020 ms  12 bash takes SIGTSTP, and goes on
             error JC202 background-control-stop  11 bash was stopped by SIGTTOU
-              why    it called tcsetpgrp on pts/3 (fd 0) from background group 11; in the foreground is 10 bash
+              why    it called tcsetpgrp on pts/3 (fd 0) from background group 11; in the foreground was 10 bash
               fix    ignore or block SIGTTOU around tcsetpgrp, or let the process that has the terminal make the call
               seen   0.008 ms  SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
                      0.011 ms  11 bash is stopped by SIGTTOU
