@@ -220,7 +220,8 @@ impl Model {
         let mut next = father.parent.filter(|_| !father.parent_exited);
         for _ in 0..self.processes.len() {
             let ancestor = next.and_then(|key| self.processes.get(&key))?;
-            let known = ancestor.knowledge == Knowledge::Seen && ancestor.can_adopt();
+            let known =
+                ancestor.knowledge == Knowledge::Seen && (ancestor.can_adopt() || ancestor.waits_for_its_namespace());
             if !known || ancestor.namespace.map(|ns| ns.inum) != father.namespace.map(|ns| ns.inum) {
                 return None;
             }
@@ -241,9 +242,12 @@ impl Model {
         let is_it = |it: &Process| it.namespace.is_some_and(|ns| ns.inum == namespace.inum && ns.pid == Pid(1));
         let mut next = process.parent;
         for _ in 0..self.processes.len() {
-            let ancestor = next.and_then(|key| self.processes.get(&key)).filter(|it| it.can_adopt())?;
-            if is_it(ancestor) {
+            let ancestor = next.and_then(|key| self.processes.get(&key))?;
+            if is_it(ancestor) && (ancestor.can_adopt() || ancestor.waits_for_its_namespace()) {
                 return Some(ancestor.key);
+            }
+            if !ancestor.can_adopt() {
+                return None;
             }
             next = ancestor.parent;
         }

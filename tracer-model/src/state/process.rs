@@ -203,6 +203,13 @@ impl Process {
         self.namespace.map_or(self.key.number, |namespace| namespace.pid) == Pid(1) || self.facts.subreaper
     }
 
+    /// It is the init of a pid namespace and exits: it adopts whoever is left in there, and waits for them without a call
+    /// (`kernel/exit.c`, `find_child_reaper`; `kernel/pid_namespace.c`, `zap_pid_ns_processes`).
+    pub(crate) fn waits_for_its_namespace(&self) -> bool {
+        let is_init = self.namespace.is_some_and(|namespace| namespace.pid.0 == 1);
+        is_init && self.phase == Phase::Exiting && !self.book.exit_notified
+    }
+
     /// It has not begun to exit, so it can become somebody's parent.
     pub(crate) fn can_adopt(&self) -> bool {
         self.phase == Phase::Alive && !self.book.exit_notified

@@ -275,6 +275,19 @@ fn who_is_released_without_a_word_is_asked_after() {
     ";
     assert!(!unattended(inside, 31));
     assert!(unattended(&format!("{inside}30: exit 0"), 31), "the end of a namespace waits for all that is in it");
+    let below = "
+        10: fork 30 {ns=5/0/1/1/1}
+        30: fork 31 {ns=5/1/2/1/1}
+        31: fork 32 {ns=5/1/3/1/1}
+        30: wait4(-1,1) = 0
+        31: wait4(-1,1) = 0
+        32: exit 0
+        32: dead
+        30: exit 0
+        31: exit SIGKILL
+    ";
+    assert!(!unattended(below, 32), "its parent has not ended");
+    assert!(unattended(&format!("{below}31: dead"), 32), "the init that exits adopts it");
 }
 
 #[test]
