@@ -43,6 +43,10 @@ impl Model {
         let new = self.first_new_part(key, state);
         if new <= Part::Parent {
             self.absorb_parent(cx, key, state, found);
+            // A father whose number is another's has ended, and his zombies may have ended with him.
+            if self.has_ended(key) {
+                return None;
+            }
         }
         if new <= Part::Membership {
             self.absorb_membership(cx, key, state, found);
@@ -57,6 +61,10 @@ impl Model {
             self.absorb_exit(cx, key, state, found);
         }
         Some(key)
+    }
+
+    fn has_ended(&self, key: ProcKey) -> bool {
+        self.processes.get(&key).is_none_or(|process| process.phase == Phase::Reaped)
     }
 
     /// The first part of a bundle that shows what is not known.
@@ -131,6 +139,9 @@ impl Model {
         let is_init = Some(state.facts.parent_is_init);
         let job = parent_job(state);
         let Some(parent) = self.reference(cx, state.parent) else { return };
+        if self.has_ended(key) {
+            return;
+        }
         let known = self.processes.get_mut(&parent).map(|it| std::mem::replace(&mut it.book.is_global_init, is_init));
         if known != Some(is_init) {
             self.requalify_children(cx, parent, OrphanCause::Found);

@@ -222,7 +222,11 @@ impl Model {
             let ancestor = next.and_then(|key| self.processes.get(&key))?;
             let known =
                 ancestor.knowledge == Knowledge::Seen && (ancestor.can_adopt() || ancestor.waits_for_its_namespace());
-            if !known || ancestor.namespace.map(|ns| ns.inum) != father.namespace.map(|ns| ns.inum) {
+            // What was lost since it was seen can have made it a subreaper, or none.
+            if !known
+                || self.uncertain(ancestor.key).is_some()
+                || ancestor.namespace.map(|ns| ns.inum) != father.namespace.map(|ns| ns.inum)
+            {
                 return None;
             }
             let number = ancestor.namespace.map_or(ancestor.key.number, |ns| ns.pid);

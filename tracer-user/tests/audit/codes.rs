@@ -56,8 +56,8 @@ fn a_command_that_says_nothing_is_judged_within_its_time_with_either_backend() {
     let place = Place::new();
     for backend in ["ptrace", "ebpf"] {
         let arguments = ["-b", backend, "--within", "300ms", "--format", "json", "--", "sh", "-c", QUIET];
-        // It would wait for the end of `sleep` otherwise.
-        let output = place.audit(&["timeout", "60"], &arguments);
+        // In a session that has a leader, whoever runs this. It would wait for the end of `sleep` otherwise.
+        let output = place.audit(&["setsid", "-w", "timeout", "60"], &arguments);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let required = std::env::var("SESSTRACE_REQUIRE").unwrap_or_default();
         if output.status.code() == Some(125) && !required.contains(backend) {

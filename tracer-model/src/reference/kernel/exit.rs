@@ -2,7 +2,7 @@
 
 use super::{Kernel, Task};
 use crate::{
-    event::{Call, EXIT_ZOMBIE, EventKind, RawId, SignalOrigin, WaitStatus, Waited},
+    event::{Call, EventKind, RawId, RawTask, SignalOrigin, WaitStatus, Waited},
     ids::{BootNs, Signal},
 };
 
@@ -29,18 +29,23 @@ impl Kernel {
         let parent = self.tasks[&who].parent;
         self.kill_if_orphaned(who, who, parent, Some(who));
         self.task(who).zombie = true;
-        let auto = self.tasks[&parent].ignores_chld;
-        if auto {
-            self.release(who, Some(who));
+        // It releases itself and whom it has found released before it is switched from for the last time, which is its last record.
+        let own = self.tasks[&parent].ignores_chld.then(|| Self::released_state(self.state(who)));
+        if own.is_some() {
+            self.remove(who);
         } else {
             self.signal(who, parent, Signal::CHLD, SignalOrigin::Info(1));
-            if quick {
-                self.quick_wait(parent, who);
-            } else {
-                self.emit_state(who, who, EventKind::Dead);
-            }
         }
-        self.reap_adopted(reaper, &adopted);
+        let freed = self.reap_adopted(reaper, &adopted);
+        let own_task = own.as_ref().map(|state| state.id);
+        match own {
+            Some(state) => self.emit_as(state.id, Some(state), EventKind::Dead),
+            None if quick => self.quick_wait(parent, who),
+            None => self.emit_state(who, who, EventKind::Dead),
+        }
+        for task in freed.into_iter().chain(own_task) {
+            self.emit(0, None, EventKind::Freed { task });
+        }
         0
     }
 
@@ -90,25 +95,12 @@ impl Kernel {
     }
 
     /// Zombies that are adopted by a process that ignores SIGCHLD are released at once, without an event of their own. Those
-    /// that it has already stay: only what ends or is adopted from then on is released (kernel/exit.c, `reparent_leader`).
-    fn reap_adopted(&mut self, reaper: u32, adopted: &[u32]) {
+    /// that it has already stay: only what ends or is adopted from then on is released (kernel/exit.c, `reparent_leader`). They are to
+    /// be freed.
+    fn reap_adopted(&mut self, reaper: u32, adopted: &[u32]) -> Vec<RawTask> {
         let ignores = self.tasks[&reaper].ignores_chld;
-        for child in adopted.iter().copied().filter(|_| ignores) {
-            if self.tasks.get(&child).is_some_and(|child| child.zombie) {
-                self.release(child, None);
-            }
-        }
-    }
-
-    /// `release_task` by itself or by whoever adopts it: its last record if it is `current`, and its freeing.
-    fn release(&mut self, who: u32, current: Option<u32>) {
-        let state = self.state(who);
-        debug_assert_eq!(state.exit_state, EXIT_ZOMBIE);
-        let task = self.remove(who);
-        if current.is_some() {
-            self.emit_as(task.id, Some(Self::released_state(state)), EventKind::Dead);
-        }
-        self.emit(0, None, EventKind::Freed { task: task.id });
+        let zombies = adopted.iter().copied().filter(|child| ignores && self.tasks[child].zombie).collect::<Vec<_>>();
+        zombies.into_iter().map(|child| self.remove(child).id).collect()
     }
 
     /// A process is gone, at a time between two events.
