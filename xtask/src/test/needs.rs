@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 /// Programs, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 33] = [
+const PROGRAMS: [(&str, &str); 34] = [
     ("bash", "bash"),
     ("dash", "dash"),
     ("zsh", "zsh"),
@@ -39,6 +39,7 @@ const PROGRAMS: [(&str, &str); 33] = [
     ("cmp", "diffutils"),
     ("git", "git"),
     ("python3", "python3"),
+    ("node", "nodejs"),
     ("groff", "groff-base"),
     ("jsonschema", "python3-jsonschema"),
     ("zstd", "zstd"),
