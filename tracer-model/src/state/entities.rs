@@ -50,10 +50,11 @@ impl<E: Entity> Entities<E> {
         }
     }
 
+    /// The last that ended is what is asked for, and a snapshot can end everybody.
     #[cold]
     #[inline(never)]
     fn ended(&self, key: E::Key) -> Option<&E> {
-        self.departed.iter().find(|it| it.key() == key)
+        self.departed.iter().rev().find(|it| it.key() == key)
     }
 
     /// The same, to be changed.
@@ -69,7 +70,7 @@ impl<E: Entity> Entities<E> {
     #[cold]
     #[inline(never)]
     fn ended_mut(&mut self, key: E::Key) -> Option<&mut E> {
-        self.departed.iter_mut().find(|it| it.key() == key)
+        self.departed.iter_mut().rev().find(|it| it.key() == key)
     }
 
     /// The one that has this number now.

@@ -162,7 +162,6 @@ fn what_is_over_in_a_long_lived_group_is_a_bounded_history() {
 
 /// They are all known, and when a complete look after a loss does not show them, they are all forgotten.
 #[test]
-#[ignore = "minutes without optimisation: cargo test --release -p tracer-model hundred_thousand -- --ignored"]
 fn a_hundred_thousand_live_processes_are_all_known_and_all_forgotten() {
     const MANY: u32 = 100_000;
     let text = "
