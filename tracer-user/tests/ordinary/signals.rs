@@ -31,13 +31,8 @@ struct Witness {
 
 impl Witness {
     fn start(words: &[&str]) -> Self {
-        Self::start_through(&[], words)
-    }
-
-    /// sesstrace as the last words of others, whose process becomes the waiter.
-    fn start_through(others: &[&str], words: &[&str]) -> Self {
         let place = Place::new();
-        let mut command = place.through(others);
+        let mut command = place.through(&[]);
         command.args(["run", "-b", "ptrace", "-o", "/dev/null", "-w", "/dev/null", "--"]).args(words);
         command.process_group(0).stdout(Stdio::null());
         // SAFETY: async-signal-safe calls only.
@@ -157,15 +152,6 @@ fn a_waiter_of_a_quiet_command_that_is_stopped_alone_stops_and_continues_it() {
     // Not until something has happened, but for as long as nothing has: a capture process that has nothing to look at rests by then.
     thread::sleep(Duration::from_secs(2));
     stop_and_continue(&witness);
-    stop_and_continue(&witness);
-    assert_eq!(witness.end(), (format!("signal {}", libc::SIGUSR2), String::new()));
-}
-
-/// Then it cannot be traced for its stops, and is looked at.
-#[test]
-fn a_waiter_that_somebody_else_traces_stops_and_continues_the_command() {
-    let strace = ["strace", "-D", "-q", "-e", "trace=none", "-o", "/dev/null"];
-    let witness = Witness::start_through(&strace, &["sh", "-c", "echo $$ > pid; mv pid ready; exec sleep 1000"]);
     stop_and_continue(&witness);
     assert_eq!(witness.end(), (format!("signal {}", libc::SIGUSR2), String::new()));
 }
