@@ -83,6 +83,6 @@ fn what_watching_is_shown_to_say_it_says() {
 fn every_example_is_what_its_command_prints() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let text = fs::read_to_string(root.join("docs/AUDIT.md")).unwrap();
-    assert!(text.matches("\n$ sesstrace audit ").count() >= 3);
+    assert!(text.matches("\n$ sesstrace audit ").count() >= 4);
     expect_test::expect_file!["../../../docs/AUDIT.md"].assert_eq(&run(&text, root));
 }

@@ -88,3 +88,17 @@ pub fn is_root() -> bool {
 
 /// Words that make a command run as an ordinary user.
 pub const NOBODY: [&str; 6] = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+
+/// The same with exactly what `sesstrace doctor` names.
+pub const ABLE: [&str; 10] = [
+    "setpriv",
+    "--reuid",
+    "65534",
+    "--regid",
+    "65534",
+    "--clear-groups",
+    "--inh-caps",
+    "+bpf,+perfmon,+sys_ptrace,+dac_read_search",
+    "--ambient-caps",
+    "+bpf,+perfmon,+sys_ptrace,+dac_read_search",
+];

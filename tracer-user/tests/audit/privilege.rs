@@ -12,23 +12,10 @@ use serde_json::Value;
 use crate::{
     actor::Actor,
     forms::Unit,
-    place::{NOBODY, Place, Sleeper, field, is_root, rows},
+    place::{ABLE, NOBODY, Place, Sleeper, field, is_root, rows},
     watcher::Watcher,
 };
 
-/// What `sesstrace doctor` names, as an ordinary user.
-const ABLE: [&str; 10] = [
-    "setpriv",
-    "--reuid",
-    "65534",
-    "--regid",
-    "65534",
-    "--clear-groups",
-    "--inh-caps",
-    "+bpf,+perfmon,+sys_ptrace,+dac_read_search",
-    "--ambient-caps",
-    "+bpf,+perfmon,+sys_ptrace,+dac_read_search",
-];
 /// Bits 39, 38, 19 and 2.
 const ABLE_MASK: u64 = 1 << 39 | 1 << 38 | 1 << 19 | 1 << 2;
 

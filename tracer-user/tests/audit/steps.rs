@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     actor::terminal,
-    place::{NOBODY, Place, field, is_root, rows},
+    place::{ABLE, NOBODY, Place, field, is_root, rows},
 };
 
 /// A daemon that takes every step, one after the other; and at the end, of what its launcher had, nothing is left.
@@ -109,25 +109,58 @@ fn every_change_is_dated(row: &Value) {
     }
 }
 
-#[test]
-fn each_step_has_its_time_with_either_backend() {
-    let place = Place::new();
-    for backend in ["ebpf", "ptrace"] {
-        let Some(row) = audited(&place, &[], backend, &[]) else { continue };
-        assert_eq!((steps(&row), field(&row, "verdict")), (expected(), "detached"), "{backend}: {row}");
-        every_change_is_dated(&row);
+/// Each level of privilege that can be had here, how it is taken on, and the backends that it may use.
+fn levels() -> Vec<(&'static str, &'static [&'static str], &'static [&'static str])> {
+    if !is_root() {
+        eprintln!("SKIPPED: only root can become another user");
+        return vec![("who runs this", &[], &["ebpf", "ptrace"])];
     }
+    // An ordinary user may use no probes.
+    vec![
+        ("root", &[], &["ebpf", "ptrace"]),
+        ("the capabilities", &ABLE, &["ebpf", "ptrace"]),
+        ("nobody", &NOBODY, &["ptrace"]),
+    ]
 }
 
 #[test]
-fn an_ordinary_user_sees_the_steps_of_its_own_command() {
-    if !is_root() {
-        eprintln!("SKIPPED: only root can become another user");
-        return;
-    }
+fn each_step_has_its_time_at_every_level_with_each_backend() {
     let place = Place::new();
-    let Some(row) = audited(&place, &NOBODY, "ptrace", &[]) else { return };
-    assert_eq!(steps(&row), expected(), "{row}");
+    for (level, before, backends) in levels() {
+        for backend in backends {
+            let Some(row) = audited(&place, before, backend, &[]) else { continue };
+            assert_eq!((steps(&row), field(&row, "verdict")), (expected(), "detached"), "{level}, {backend}: {row}");
+            every_change_is_dated(&row);
+        }
+    }
+}
+
+/// Attributes in a recording of a shell that changes its directory and its umask, with these options.
+fn recorded(place: &Place, backend: &str, options: &[&str]) -> Option<usize> {
+    let recording = place.path(&format!("{backend}{}.jsonl", options.concat()));
+    let mut record = Command::new(place.path("sesstrace"));
+    record.args(["record", "-b", backend, "-o"]).arg(&recording).args(options);
+    let output = record.args(["--", "sh", "-c", "cd /; umask 0; exec 7</dev/null 7<&-"]).output().unwrap();
+    let required = std::env::var("SESSTRACE_REQUIRE").unwrap_or_default();
+    if output.status.code() == Some(125) && !required.contains(backend) {
+        eprintln!("SKIPPED: {}", String::from_utf8_lossy(&output.stderr));
+        return None;
+    }
+    let text = fs::read_to_string(recording).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |kind: &str| lines.iter().filter(|line| field(line, "kind") == kind).count();
+    assert!(of("exec") > 0, "{output:?}");
+    Some(of("attribute"))
+}
+
+#[test]
+fn nobody_is_asked_for_steps_where_they_are_not_wanted() {
+    let place = Place::new();
+    for backend in ["ebpf", "ptrace"] {
+        let Some(without) = recorded(&place, backend, &[]) else { continue };
+        assert_eq!(without, 0, "{backend}");
+        assert!(recorded(&place, backend, &["--attributes"]).is_some_and(|many| many >= 3), "{backend}");
+    }
 }
 
 #[test]
