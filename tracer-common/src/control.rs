@@ -58,6 +58,8 @@ pub const SCOPE: u32 = 1;
 pub const ATTRIBUTE_WINDOW: u32 = 2;
 /// Index in `CONTROL` of how many were written in it.
 pub const ATTRIBUTE_COUNT: u32 = 3;
+/// Index in `CONTROL` of how many found no place in their window so far.
+pub const ATTRIBUTES_LEFT_OUT: u32 = 4;
 /// Length of a window.
 pub const ATTRIBUTE_WINDOW_NS: u64 = 100_000_000;
 /// Index in `CONTROL` of the first loss counter; see [`loss_slot`].

@@ -5,7 +5,7 @@
 
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use tracer_common::{
-    control::{ATTRIBUTE_COUNT, ATTRIBUTE_WINDOW, ATTRIBUTE_WINDOW_NS},
+    control::{ATTRIBUTE_COUNT, ATTRIBUTE_WINDOW, ATTRIBUTE_WINDOW_NS, ATTRIBUTES_LEFT_OUT},
     record::{Attribute, AttributeCall, Kind as _},
 };
 
@@ -155,8 +155,8 @@ fn concerns() -> bool {
     scope::wants(scope::follows_actor)
 }
 
-/// Whether one more is wanted now. Where everybody is watched that is bounded: what is left out is no loss, for a look shows how
-/// it ended.
+/// Whether one more is wanted now. Where everybody is watched that is bounded, and what is left out is counted: that is no loss,
+/// for a look shows how it ended.
 #[inline(always)]
 fn has_room() -> bool {
     let rate = global!(CONFIG.attribute_rate);
@@ -172,7 +172,7 @@ fn has_room() -> bool {
     }
     // SAFETY: the helper has no precondition, and the words are aligned and live as long as the program. That two CPUs may write
     // them at once makes the bound one of about so many.
-    unsafe {
+    let written = unsafe {
         let now = bpf_ktime_get_boot_ns();
         if now.wrapping_sub(window.read_volatile()) > ATTRIBUTE_WINDOW_NS {
             window.write_volatile(now);
@@ -180,8 +180,13 @@ fn has_room() -> bool {
         }
         let written = count.read_volatile();
         count.write_volatile(written + 1);
-        written < u64::from(rate)
+        written
+    };
+    if written >= u64::from(rate) {
+        emit::count(ATTRIBUTES_LEFT_OUT);
+        return false;
     }
+    true
 }
 
 #[inline(always)]

@@ -40,6 +40,11 @@ pub trait Source {
     /// for once a second, for when a number is missing, and for the end.
     fn lost(&mut self) -> Vec<Loss>;
 
+    /// Attributes that were not recorded so far, because there were more of everybody than wanted. They have no sequence numbers.
+    fn attributes_left_out(&self) -> u64 {
+        0
+    }
+
     /// The last sequence number that was given out. A number up to it that [`Self::poll`] never yields was lost.
     fn last_seq(&self) -> Seq;
 

@@ -62,9 +62,6 @@ pub struct Pace {
     pub gather: Duration,
 }
 
-/// Attributes in a tenth of a second, of everybody: a build makes some tens of thousands in a second.
-const ATTRIBUTE_RATE: u32 = 200;
-
 /// The probes say that something happened only when their buffers fill up.
 const EBPF_PACE: Pace = Pace { tick: Duration::from_millis(20), gather: Duration::ZERO };
 /// ptrace says it always, and what it follows must not pay for a consumer that wakes all the time.
@@ -90,13 +87,13 @@ impl Choice {
         self.ptrace.filter().filter(|_| self.backend != Backend::Ebpf)
     }
 
-    /// Also captures what processes do to attributes of their own: of everybody the usual ones, at a bounded rate, of a command also
-    /// what it is given by this process.
+    /// Also captures what processes do to attributes of their own: of everybody the usual ones, of a command also what it is
+    /// given by this process. `rate`: at most so many of everybody in a tenth of a second, of who may be a daemon; 0: all.
     #[must_use]
-    pub fn with_attributes(mut self) -> Self {
+    pub fn with_attributes(mut self, rate: u32) -> Self {
         let everybody = self.ebpf.mode == ebpf::Mode::All;
         let attributes = if everybody { Attributes::USUAL } else { inspect::handed_on() };
-        self.ebpf.load.attribute_rate = if everybody { ATTRIBUTE_RATE } else { 0 };
+        self.ebpf.load.attribute_rate = rate;
         (self.ebpf.load.attributes, self.ptrace.attributes) = (Some(attributes), Some(attributes));
         self
     }

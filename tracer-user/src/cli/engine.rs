@@ -165,6 +165,11 @@ impl Engine {
         self.live.feed(due);
     }
 
+    /// Attributes that the bound on them left out so far.
+    pub fn attributes_left_out(&self) -> u64 {
+        self.live.source().attributes_left_out()
+    }
+
     /// The last number that the probes gave out.
     pub fn last_seq(&self) -> Seq {
         self.live.source().last_seq()

@@ -89,7 +89,7 @@ impl CaptureArgs {
         };
         let redaction = Redaction::matching(&self.redact);
         let choice = Choice { backend: self.backend, ebpf, ptrace, redaction };
-        Ok(if self.attributes { choice.with_attributes() } else { choice })
+        Ok(if self.attributes { choice.with_attributes(0) } else { choice })
     }
 }
 

@@ -45,6 +45,8 @@ for line in lines:
         if word == "setsid": os.setsid()
         if word == "group": os.setpgid(0, 0)
         if word == "name": open("/proc/self/comm", "w").write(rest[0])
+        if word == "chdir":
+            for _ in range(int(rest[0])): os.chdir("/")
         if word == "open": fd = os.open(rest[0], os.O_RDWR)
         if word == "open-to-write": fd = os.open(rest[0], os.O_WRONLY)
         if word == "open-noctty": fd = os.open(rest[0], os.O_RDWR | os.O_NOCTTY)

@@ -74,7 +74,10 @@ fn what_watching_is_shown_to_say_it_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let text = fs::read_to_string(root.join("docs/AUDIT.md")).unwrap();
     let shapes: Vec<String> = text.lines().filter(|line| line.starts_with("    ")).map(shape).collect();
-    for line in [told, last.replace(", some of whom could not be looked at whole", "")] {
+    // What else the machine did meanwhile is not the example's.
+    let last = last.replace(", some of whom could not be looked at whole", "");
+    let last = last.split_once(" events, ").unwrap().0;
+    for line in [format!("{last} events, none lost"), told] {
         assert!(shapes.contains(&shape(&line)), "docs/AUDIT.md shows nothing like {line}");
     }
 }

@@ -8,6 +8,7 @@ use std::{
         unix::fs::{PermissionsExt as _, symlink},
     },
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Instant,
 };
 
 use crate::{
@@ -174,6 +175,25 @@ fn what_the_baseline_has_is_not_told_again() {
     }
     kill(launcher.launched);
     launcher.end();
+}
+
+#[test]
+fn steps_that_were_too_many_are_counted_and_said_at_the_verdict() {
+    const STEPS: u64 = 20_000;
+    /// Twice what may be recorded in a second, for two processors may both believe that there is room.
+    const RECORDED: f64 = 4000.0;
+    let place = Place::new();
+    let Some(mut watcher) = Watcher::start(&place, &[], &[]) else { return };
+    let mut daemon = Actor::daemon();
+    let begun = Instant::now();
+    daemon.does(&format!("chdir {STEPS}"));
+    let recorded = (RECORDED * (begun.elapsed().as_secs_f64() + 0.1)) as u64;
+    daemon.does("fork");
+    let row = watcher.row_of(daemon.pid);
+    let left_out = row.0["steps_left_out"].as_u64().unwrap();
+    assert!(left_out > 0 && left_out + recorded >= STEPS, "{left_out} of {STEPS}, {recorded} at most recorded");
+    let (_, last) = watcher.end();
+    assert!(last["steps_left_out"].as_u64().is_some_and(|all| all >= left_out), "{last}");
 }
 
 #[test]

@@ -10,7 +10,10 @@ use std::{
 };
 
 use tracer_common::{
-    control::{CONTROL_WORDS, LOSS_CALLS, LOSS_FOLLOWED, LOSS_PID_TABLE, LOSS_SLOTS, LOST, SCOPE, SEQUENCE, loss_slot},
+    control::{
+        ATTRIBUTES_LEFT_OUT, CONTROL_WORDS, LOSS_CALLS, LOSS_FOLLOWED, LOSS_PID_TABLE, LOSS_SLOTS, LOST, SCOPE,
+        SEQUENCE, loss_slot,
+    },
     record::{Attribute, Kind as _, Snapshot},
 };
 use tracer_model::{event::GapCause, ids::Seq};
@@ -68,6 +71,11 @@ impl Control {
     /// Records of the task iterator that were lost so far.
     pub fn snapshots_lost(&self) -> u64 {
         self.word(LOST + loss_slot(Snapshot::KIND, None)).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    /// Attributes that the bound on them left out so far.
+    pub fn attributes_left_out(&self) -> u64 {
+        self.word(ATTRIBUTES_LEFT_OUT).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
     /// How often there was no room to remember a followed process or session.

@@ -202,6 +202,10 @@ impl Source for EbpfSource {
         losses
     }
 
+    fn attributes_left_out(&self) -> u64 {
+        self.control.attributes_left_out()
+    }
+
     fn last_seq(&self) -> Seq {
         self.control.last_seq()
     }

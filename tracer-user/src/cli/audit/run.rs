@@ -30,7 +30,7 @@ pub(super) fn command(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<Ex
     let within = Duration::from_nanos(AuditArgs::duration(args.within, "--within")?);
     let launch = Launch { command: args.command.clone(), ..Launch::default() };
     launch.check().map_err(ExpectedError::from)?;
-    let choice = args.capture.choice(Mode::Follow, false).map_err(before_command)?.with_attributes();
+    let choice = args.capture.choice(Mode::Follow, false).map_err(before_command)?.with_attributes(0);
     let (audit, outcome) = args.sink(Whom::Followed, color).map_err(before_command)?;
     // Forked before anything is loaded, while there is one thread; what it was given is what this process was.
     let mut held = Held::fork(&launch).map_err(ExpectedError::from)?;

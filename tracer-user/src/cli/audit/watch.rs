@@ -30,6 +30,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(100);
 /// So long, at the end, whoever is about to settle may do that. Who is still changing then is judged as it is.
 const DRAIN: Duration = Duration::from_secs(3);
+/// Attributes in a tenth of a second, of everybody: a build makes some tens of thousands in a second.
+const ATTRIBUTE_RATE: u32 = 200;
 /// How often the baseline is written, at most, when there is news.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -38,7 +40,7 @@ pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCo
     let again_ns = AuditArgs::duration(args.again, "--again")?;
     let limit = args.limit.map(|limit| AuditArgs::duration(limit, "--for")).transpose()?.map(Duration::from_nanos);
     let choose = policy_file::choose(args.policy.as_deref())?;
-    let choice = args.capture.choice(Mode::All, false)?.with_attributes();
+    let choice = args.capture.choice(Mode::All, false)?.with_attributes(ATTRIBUTE_RATE);
     let waiting = |error| ExpectedError::from(LiveError::Waiting(error));
     let runtime = runtime().map_err(waiting)?;
     let end = EndSignals::catch(&runtime).map_err(waiting)?;
@@ -111,7 +113,7 @@ async fn step(engine: &mut Engine, watch: &Watch, keeper: &mut Keeper, pacer: &m
     engine.inspect_soon(watch.take_wanted());
     let wake = pacer.wake(engine).await;
     engine.pump(engine.last_seq())?;
-    watch.tell(engine.live().model(), boot_now()).map_err(LiveError::Sink)?;
+    tell(engine, watch)?;
     let lost = watch.take_lost();
     if lost > 0 {
         say(&format!("{lost} records were lost just now: whoever came and went meanwhile was not seen"));
@@ -120,6 +122,14 @@ async fn step(engine: &mut Engine, watch: &Watch, keeper: &mut Keeper, pacer: &m
         keeper.complain(error.what);
     }
     Ok(wake)
+}
+
+/// Tells what is known by now.
+fn tell(engine: &Engine, watch: &Watch) -> Result<(), LiveError> {
+    // Read before the time: what comes in between is then of who is launched later as well.
+    let left_out = engine.attributes_left_out();
+    watch.left_out(left_out, boot_now());
+    watch.tell(engine.live().model(), boot_now()).map_err(LiveError::Sink)
 }
 
 /// Whoever has begun to settle by now is judged still, however long the looks take. Who cannot wait for that asks once more;
@@ -141,7 +151,7 @@ async fn drain(engine: &mut Engine, watch: &Watch, keeper: &mut Keeper, pacer: &
         engine.inspect_now(left.iter().copied())?;
         engine.catch_up(pacer).await?;
     }
-    watch.tell(engine.live().model(), boot_now()).map_err(LiveError::Sink)?;
+    tell(engine, watch)?;
     waiting(engine, &mut left);
     // Who has ended meanwhile is nobody to judge.
     let model = engine.live().model();

@@ -257,6 +257,7 @@ impl Book {
             findings: Vec::new(),
             excused: BTreeSet::new(),
             compared: launch.is_some(),
+            steps_left_out: 0,
             settled: inspection.is_none() || self.settled.contains(&key),
         };
         for finding in findings.filter(|it| is_of_daemons(it) && holds(it, process, inspection, model)) {

@@ -72,6 +72,7 @@ fn verdict(row: &Row) -> Value {
             "launch_seen": row.compared,
             "settled": row.settled,
             "unseen": unseen.collect::<Vec<_>>(),
+            "steps_left_out": row.steps_left_out,
         },
     })
 }

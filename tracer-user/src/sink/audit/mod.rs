@@ -6,6 +6,7 @@
 mod book;
 mod document;
 pub mod known;
+mod left_out;
 mod observe;
 #[cfg(test)]
 mod tests;
@@ -82,6 +83,8 @@ pub(crate) struct Row {
     pub excused: BTreeSet<&'static str>,
     /// Its launch was seen, so that what needs the comparison with it could be said.
     pub compared: bool,
+    /// At most so many steps of its path were not recorded, for there were too many of everybody at once.
+    pub steps_left_out: u64,
     /// It was looked at when it had settled, or when somebody asked: what the rules say of such a one could be said.
     pub settled: bool,
 }

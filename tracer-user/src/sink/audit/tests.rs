@@ -123,6 +123,25 @@ fn what_changes_between_the_look_and_the_judgement_is_looked_at_again() {
 }
 
 #[test]
+fn steps_that_were_not_recorded_are_said_of_who_may_have_taken_them() {
+    let row_with = |format, totals: [(u64, u64); 2]| {
+        let mut it = Watching::new(format);
+        it.happens(&format!("{DAEMON}{CLEAN}"));
+        for (total, at) in totals {
+            it.watch.left_out(total, BootNs(at));
+        }
+        it.watch.tell(it.pipeline.model(), BootNs(2_000_000_000)).unwrap();
+        String::from_utf8(it.page.0.take()).unwrap()
+    };
+    let said = "  unseen steps: at most 7 were not recorded";
+    let text = |totals| row_with(Format::Text, totals).contains(said);
+    let launch = BootNs(0).0;
+    assert!(text([(0, launch), (7, 1_900_000_000)]));
+    assert!(!text([(7, launch), (7, 1_900_000_000)]), "those were before its launch");
+    assert!(row_with(Format::Json, [(0, launch), (7, 1_900_000_000)]).contains("\"steps_left_out\":7"));
+}
+
+#[test]
 fn a_terminal_that_was_acquired_and_lost_before_anybody_looked_is_told_once() {
     let mut it = Watching::new(Format::Json);
     it.happens(&format!("{DAEMON}{CLEAN}"));

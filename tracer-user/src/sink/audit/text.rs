@@ -96,6 +96,13 @@ pub(super) fn details(row: &Row, base: BootNs, style: Style, out: &mut dyn Write
     for (what, errno) in &row.judgement.unseen {
         writeln!(out, "  unseen {what}: {}", crate::sink::phrase::errno_name(*errno))?;
     }
+    if row.steps_left_out > 0 {
+        writeln!(
+            out,
+            "  unseen steps: at most {} were not recorded: there were too many of everybody at once since its launch",
+            row.steps_left_out
+        )?;
+    }
     if !row.settled {
         writeln!(
             out,

@@ -28,6 +28,7 @@ use super::{
     Choose, Outcome,
     book::{self, Book, is_of_daemons, is_there, launches},
     known::{self, Entry, Known},
+    left_out::LeftOut,
 };
 use crate::{
     sink::{Sink, Style, findings::Format},
@@ -92,6 +93,8 @@ pub struct Watched {
     pub unjudged: usize,
     /// Judgements that a document at the end has no place for.
     pub left_out: usize,
+    /// Steps of everybody that were not recorded.
+    pub steps_left_out: u64,
 }
 
 /// The sink, and a handle to it.
@@ -102,6 +105,7 @@ struct State {
     news: News,
     book: Book,
     known: Known,
+    left_out: LeftOut,
     /// This process: it is nobody to judge.
     own: u32,
     /// So long after a look comes the next.
@@ -139,6 +143,7 @@ impl Watch {
             news: News::new(out, style, format),
             book: Book::new(choose, style),
             known,
+            left_out: LeftOut::default(),
             own,
             again_ns,
             repeat,
@@ -197,6 +202,11 @@ impl Watch {
     #[must_use]
     pub fn was_judged_since(&self, process: ProcKey, at: BootNs) -> bool {
         self.0.borrow().judged.get(&process).is_some_and(|judged| judged.at >= at)
+    }
+
+    /// By `at` so many steps of everybody were not recorded, since the capture began.
+    pub fn left_out(&self, total: u64, at: BootNs) {
+        self.0.borrow_mut().left_out.count(total, at);
     }
 
     /// From now on only who waits is judged.
@@ -371,7 +381,9 @@ impl State {
         };
         let launch = self.book.living_launch(key, model);
         let launcher = launch.map(|launch| launch.by).filter(|by| launches(model, *by));
-        let row = self.book.row(process, model, launch, self.findings.get(&key).into_iter().flatten());
+        let mut row = self.book.row(process, model, launch, self.findings.get(&key).into_iter().flatten());
+        let launched = row.path.first().map_or(process.start, |step| step.at.min(process.start));
+        row.steps_left_out = self.left_out.since(launched);
         // That it once had a terminal is told once.
         if let Some(findings) = self.findings.get_mut(&key).filter(|_| process.tty.is_none()) {
             findings.retain(|it| it.rule.id != "JC503");
@@ -453,6 +465,7 @@ impl Sink for Watch {
     fn end(&mut self, _: &Model, summary: &Summary) -> io::Result<()> {
         let state = &mut *self.0.borrow_mut();
         state.watched.left_out = state.news.left_out();
+        state.watched.steps_left_out = state.left_out.total();
         let watched = state.watched;
         state.news.foot(watched, summary)
     }

@@ -105,6 +105,7 @@ pub(super) fn object(row: &Row, base: BootNs, more: Value, out: &mut dyn Write) 
         "policy_line": row.chosen.line,
         "path": steps,
         "unseen": unseen,
+        "steps_left_out": row.steps_left_out,
         "rules": row.findings.iter().map(|finding| finding.rule.id).collect::<Vec<_>>(),
         "left_out": row.excused,
     });
@@ -129,13 +130,17 @@ fn markdown(rows: &[Row], missing: Missing, base: BootNs, out: &mut dyn Write) -
         let rules: Vec<&str> = row.findings.iter().map(|finding| finding.rule.id).collect();
         let name = findings::code(&Style::PLAIN.clean(&row.name));
         let path = text::path(&row.path, Style::PLAIN);
+        let steps = match row.steps_left_out {
+            0 => String::new(),
+            many => format!("; at most {many} steps were not recorded"),
+        };
         let cells = [
             row.judgement.verdict.name(),
             &row.key.number.to_string(),
             &name,
             row.chosen.policy.name,
             &path,
-            &row.judgement.reason,
+            &format!("{}{steps}", row.judgement.reason),
             &rules.join(", "),
         ]
         .map(|cell| cell.replace('|', "\\|"));

@@ -170,15 +170,17 @@ impl News {
     }
 
     pub fn foot(&mut self, watched: Watched, summary: &Summary) -> io::Result<()> {
-        let Watched { outcome, told, unjudged, .. } = watched;
+        let Watched { outcome, told, unjudged, steps_left_out, .. } = watched;
         let (judged, lost) = (outcome.judged, summary.lost);
         let incomplete = if lost > 0 { format!("{lost} records lost") } else { "none lost".to_owned() };
         let unknown = if outcome.unknown { ", some of whom could not be looked at whole" } else { "" };
         let left = if unjudged > 0 { format!(", {unjudged} left unjudged") } else { String::new() };
+        let steps =
+            if steps_left_out > 0 { format!("; {steps_left_out} steps were not recorded") } else { String::new() };
         match self.format {
             Format::Text => {
                 let line = format!(
-                    "judged {judged} processes{unknown}{left}; {told} judgements were news; {} events, {incomplete}",
+                    "judged {judged} processes{unknown}{left}; {told} judgements were news; {} events, {incomplete}{steps}",
                     summary.events
                 );
                 writeln!(self.out, "{}", self.style.paint(Tone::Heading, &line))?;
@@ -186,7 +188,7 @@ impl News {
             Format::Json => writeln!(
                 self.out,
                 "{}",
-                json!({"kind": "watched", "judged": judged, "unjudged": unjudged, "news": told, "unknown": outcome.unknown, "events": summary.events, "lost": lost})
+                json!({"kind": "watched", "judged": judged, "unjudged": unjudged, "news": told, "unknown": outcome.unknown, "events": summary.events, "lost": lost, "steps_left_out": steps_left_out})
             )?,
             Format::Markdown | Format::Sarif | Format::Junit => {
                 let Some(header) = &self.header else { return Ok(()) };
