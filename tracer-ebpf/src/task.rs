@@ -338,17 +338,25 @@ fn has_cgroups() -> bool {
         && global!(OFFSETS.kernfs_node_id) != ABSENT
 }
 
+/// Fills a bundle. The exit states come last: who reaps a process says so there before it takes anything from it
+/// (kernel/exit.c, `wait_task_zombie`), so that what was read of one that is not `EXIT_DEAD` then was still all there.
+#[inline(always)]
+fn fill<L: Load>(load: &mut L, out: &mut State, task: Ptr, signal: Ptr) -> u32 {
+    let flags = fill_but_exit_states(load, out, task, signal);
+    out.task_exit_state = load.load(task, global!(OFFSETS.task_exit_state));
+    out.exit_state = leader_exit_state(task, out);
+    flags
+}
+
 /// What threads share is read through `signal->curr_target`, which is one of them (kernel/signal.c, `complete_signal`): a
 /// pointer out of a `signal_struct` is nothing that the verifier searches its BTF for, see [`Task`]. Of a process that is
 /// being released it may be another's by then.
 #[inline(always)]
-fn fill<L: Load>(load: &mut L, out: &mut State, task: Ptr, signal: Ptr) -> u32 {
+fn fill_but_exit_states<L: Load>(load: &mut L, out: &mut State, task: Ptr, signal: Ptr) -> u32 {
     out.id = identity(load, task);
     out.comm = name(load, task);
     out.task_flags = load.load(task, global!(OFFSETS.task_flags));
     out.jobctl = load.load(task, global!(OFFSETS.task_jobctl));
-    out.task_exit_state = load.load(task, global!(OFFSETS.task_exit_state));
-    out.exit_state = leader_exit_state(task, out);
     out.exit_code = load.load(task, global!(OFFSETS.task_exit_code));
     if signal.is_null() {
         impossible!("task {} has no signal_struct", out.id.tid);

@@ -161,7 +161,7 @@ impl Comparison {
         let still: Vec<Fact> = comparison.differences.iter().map(|difference| difference.fact).collect();
         self.settle(whom, &still, observation.at, model);
         for difference in comparison.differences {
-            let excuse = excuse::of_process(model, model.process_by_pid(kernel.id.pid), difference);
+            let excuse = excuse::of_process(model, kernel.id.pid, difference);
             self.differs(whom, difference, excuse, (observation.seq, observation.at, quiet));
         }
     }

@@ -6,13 +6,16 @@
 use std::collections::BTreeMap;
 
 use tracer_model::{
-    compare::{self, Compared, Difference, Fact, Interval, Value},
+    compare::{self, Compared, Difference, Entity, Fact, Interval, Value},
     delta::{Change, Delta, TtyChange},
     ids::{Pid, Seq},
-    state::{Model, Process},
+    state::{Knowledge, Model, Phase, Process},
 };
 
 use super::{HEAL_NS, SETTLE_NS};
+
+#[cfg(test)]
+mod tests;
 
 /// Why a difference is no divergence yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,68 +58,101 @@ impl From<Interval> for Excuse {
 /// A change that nothing announces: the difference is a divergence, unless its record comes.
 #[derive(Debug)]
 pub struct Unannounced {
-    /// In what it shows.
-    facts: &'static [Fact],
     /// What it is.
     pub what: &'static str,
     /// Where the kernel makes it, before the probe runs.
     pub kernel: &'static str,
-    /// Whether a difference is of this kind, if of a process that the model has, of this one.
-    is_it: fn(Difference, Option<&Process>) -> bool,
+    /// Whether a difference is of this kind, and whose it is.
+    is_it: fn(&Model, Entity, Difference) -> bool,
 }
 
 /// All of them.
 pub const RECORDS: &[Unannounced] = &[
     Unannounced {
-        facts: &[Fact::Existence, Fact::Members],
         what: "a fork",
         kernel: "kernel/fork.c, copy_process: attach_pid is before task_newtask",
-        is_it: |difference, _| difference.model == Value::None,
+        is_it: |model, whose, difference| {
+            // A child is in its father's group and session: it founds none.
+            match (whose, difference.fact, difference.kernel) {
+                (Entity::Process(_), Fact::Existence, _) => difference.model == Value::None,
+                (_, Fact::Members, Value::Number(member)) => is_new(model, Pid(member)),
+                _ => false,
+            }
+        },
     },
     Unannounced {
-        facts: &[Fact::Terminal, Fact::Foreground],
-        what: "an open that acquires the terminal, or a hangup when its master is closed",
-        kernel: "drivers/tty/tty_io.c, tty_open, __tty_hangup: the terminal is had or gone before the open returns or SIGHUP is sent",
-        is_it: |_, _| true,
+        what: "an open by which a session leader acquires the terminal",
+        kernel: "drivers/tty/tty_io.c, tty_open_proc_set_tty: before the open returns",
+        is_it: |model, whose, difference| {
+            difference.model == Value::None
+                && match (whose, difference.fact) {
+                    (Entity::Process(pid), Fact::Terminal) => leads_session(model, pid),
+                    (Entity::Session(_), Fact::Terminal) | (Entity::Terminal(_), Fact::Session) => true,
+                    (Entity::Terminal(_), Fact::Members) => {
+                        matches!(difference.kernel, Value::Number(user) if leads_session(model, Pid(user)))
+                    }
+                    _ => false,
+                }
+        },
     },
     Unannounced {
-        facts: &[Fact::Stopped],
+        what: "a hangup when the master is closed",
+        kernel: "drivers/tty/tty_jobctrl.c, tty_signal_session_leader: nobody has the terminal any more when SIGHUP is sent",
+        is_it: |_, whose, difference| {
+            difference.kernel == Value::None
+                && match whose {
+                    Entity::Process(_) | Entity::Session(_) => difference.fact == Fact::Terminal,
+                    Entity::Terminal(_) => matches!(difference.fact, Fact::Existence | Fact::Members | Fact::Session),
+                    Entity::Group(_) => false,
+                }
+        },
+    },
+    Unannounced {
         what: "the SIGCONT of a hangup, to the leader of the session",
         kernel: "drivers/tty/tty_jobctrl.c, tty_signal_session_leader; kernel/signal.c, prepare_signal: the stop ends before signal_generate",
-        is_it: |difference, known| {
-            difference.kernel == Value::Is(false) && known.is_some_and(|known| known.facts.session_leader)
+        is_it: |model, whose, difference| {
+            difference.fact == Fact::Stopped
+                && difference.kernel == Value::Is(false)
+                && matches!(whose, Entity::Process(pid) if leads_session(model, pid))
         },
     },
 ];
 
+/// Whether the model has nobody of this number who lives.
+fn is_new(model: &Model, pid: Pid) -> bool {
+    let known = model.process_by_pid(pid);
+    known.is_none_or(|known| known.knowledge != Knowledge::Seen || known.phase >= Phase::Exiting)
+}
+
+fn leads_session(model: &Model, pid: Pid) -> bool {
+    model.process_by_pid(pid).is_some_and(|known| known.facts.session_leader)
+}
+
+/// The row that a difference is of.
+fn unannounced(model: &Model, whose: Entity, difference: Difference) -> Option<&'static Unannounced> {
+    RECORDS.iter().find(|row| (row.is_it)(model, whose, difference))
+}
+
 /// Why a fact of a process may differ for a moment.
-pub(super) fn of_process(model: &Model, known: Option<&Process>, difference: Difference) -> Option<Excuse> {
+pub(super) fn of_process(model: &Model, pid: Pid, difference: Difference) -> Option<Excuse> {
     let interval = || {
         // One that the model does not have has begun nothing.
-        let known = known.filter(|_| difference.fact != Fact::Existence)?;
+        let known = model.process_by_pid(pid).filter(|_| difference.fact != Fact::Existence)?;
         compare::explanation(model, known, difference.fact)
     };
-    of(model, interval, difference, known)
+    of(model, interval, Entity::Process(pid), difference)
 }
 
 /// The same of a group, a session or a terminal.
 pub(super) fn of_entity(model: &Model, compared: &Compared, difference: Difference) -> Option<Excuse> {
-    of(model, || compared.explanation(model, difference.fact), difference, None)
+    of(model, || compared.explanation(model, difference.fact), compared.entity, difference)
 }
 
-fn of(
-    model: &Model,
-    interval: impl Fn() -> Option<Interval>,
-    difference: Difference,
-    known: Option<&Process>,
-) -> Option<Excuse> {
+fn of(model: &Model, interval: impl Fn() -> Option<Interval>, whose: Entity, difference: Difference) -> Option<Excuse> {
     if model.has_open_gap() {
         return Some(Excuse::Loss);
     }
-    let recorded = || {
-        let row = RECORDS.iter().find(|row| row.facts.contains(&difference.fact) && (row.is_it)(difference, known));
-        row.map(|_| Excuse::Record)
-    };
+    let recorded = || unannounced(model, whose, difference).map(|_| Excuse::Record);
     interval().map(Excuse::from).or_else(recorded)
 }
 
@@ -156,13 +192,12 @@ impl Records {
         let last = match fact {
             Fact::Existence => return process.born.is_some(),
             Fact::Stopped => self.continued.get(&process.key.number),
-            Fact::Terminal | Fact::Foreground => {
-                self.terminals.get(&process.session.map_or(0, |session| session.number.0))
-            }
+            Fact::Terminal => self.terminals.get(&process.session.map_or(0, |session| session.number.0)),
             Fact::Parent
             | Fact::Group
             | Fact::Session
             | Fact::SessionLeader
+            | Fact::Foreground
             | Fact::ForegroundExists
             | Fact::Zombie
             | Fact::Link
