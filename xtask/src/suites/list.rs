@@ -101,7 +101,7 @@ pub const SUITES: &[Suite] = &[
         files: &[],
         build: "",
         run: "cd tests && expect all.tcl >../all.log 2>&1; echo status $?; cat ../all.log >&2; grep -E '^(====|\\+\\+\\+\\+|all.tcl)' ../all.log",
-        times: 20,
+        times: 4,
     },
     Suite {
         name: "storm",
