@@ -2,7 +2,13 @@
 //! `cargo xtask zoo` has everyone.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests; a skip must be seen")]
 
-use std::process::Command;
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Parts of their names.
 const HERE: [&str; 14] = [
@@ -38,4 +44,54 @@ fn verdicts_and_rules_are_those_of_the_truth_in_every_form() {
     let watched = text.lines().filter(|line| line.starts_with("  --watch")).count();
     let required = std::env::var("SESSTRACE_REQUIRE").is_ok_and(|required| required.contains("ebpf"));
     assert!(watched == animals || !required && text.contains("SKIPPED --watch"), "{text}");
+}
+
+/// Names of the processes that have to do with this keeper: by the environment of its animals, or by their directories.
+fn kept_by(keeper: u32) -> Vec<String> {
+    let has = |process: &Path, file: &str, text: &str| {
+        String::from_utf8_lossy(&fs::read(process.join(file)).unwrap_or_default()).contains(text)
+    };
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
+    let kept = processes.filter(|process| {
+        has(process, "environ", &format!("={keeper}-")) || has(process, "cmdline", &format!("/tmp/zoo.{keeper}"))
+    });
+    kept.filter_map(|process| fs::read_to_string(process.join("comm")).ok())
+        .map(|it| it.trim_end().to_owned())
+        .collect()
+}
+
+/// Looks until it is so. It takes as long as it takes; what never comes does not come in a minute.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "{what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A service manager, the programs of the machine that it started, and the watcher would live as long as the machine.
+#[test]
+fn nobody_outlives_who_keeps_the_animals_even_when_that_is_killed() {
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("SKIPPED: only root can have a service manager");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zoo"));
+    command
+        .args(["systemd, simple", "nohup", "setsid -f"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut keeper = command.spawn().unwrap();
+    let number = keeper.id();
+    let is_there = |name: &str| kept_by(number).iter().any(|it| it == name);
+    until("an animal is there", || is_there("errand") || keeper.try_wait().unwrap().is_some());
+    if !is_there("errand") {
+        let said = std::io::read_to_string(keeper.stdout.take().unwrap()).unwrap();
+        assert!(said.contains("SKIPPED systemd, simple"), "{said}");
+        return eprintln!("SKIPPED: no service manager can be had here");
+    }
+    keeper.kill().unwrap();
+    keeper.wait().unwrap();
+    until("everybody has ended", || kept_by(number).is_empty());
+    assert!(!fs::exists(format!("/tmp/zoo.{number}")).unwrap(), "nothing is left");
 }

@@ -1,17 +1,31 @@
 //! `cargo xtask zoo`: every animal in all four forms and watched, as a table; fails when one is not as it must be.
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 
-use std::{path::PathBuf, sync::Mutex, thread};
+use std::{
+    path::{Path, PathBuf},
+    sync::Mutex,
+    thread,
+};
 
 use anyhow::{Context as _, Result, bail};
-use scenarios::zoo::{Looks, Watcher, animals, is_here, look};
+use scenarios::zoo::{Guard, Looks, Watcher, animals, is_here, look};
 
 /// Animals at once: most of the time they are waited for.
 const AT_ONCE: usize = 6;
+/// The word by which the guard is started, with the scratch directory: it has the number of who keeps the animals in its name.
+const GUARD: &str = "--guard";
+const SCRATCH: &str = "/tmp/zoo.";
 
 fn main() -> Result<()> {
     let only: Vec<String> = std::env::args().skip(1).collect();
-    let sesstrace = std::env::current_exe()?.with_file_name("sesstrace");
+    if let [word, scratch] = only.as_slice()
+        && word == GUARD
+    {
+        let keeper = format!("{}-", scratch.strip_prefix(SCRATCH).context("the scratch directory")?);
+        return Guard::keep(|mark| mark.starts_with(&keeper), Path::new(scratch));
+    }
+    let own = std::env::current_exe()?;
+    let sesstrace = own.with_file_name("sesstrace");
     let chosen = animals()
         .into_iter()
         .enumerate()
@@ -20,8 +34,9 @@ fn main() -> Result<()> {
     left.reverse();
     let left = Mutex::new(left);
     let seen = Mutex::new(Vec::new());
-    let scratch = PathBuf::from(format!("/tmp/zoo.{}", std::process::id()));
-    let watcher = Watcher::start(&sesstrace)?;
+    let scratch = PathBuf::from(format!("{SCRATCH}{}", std::process::id()));
+    let _guard = Guard::start(&own, GUARD, &scratch)?;
+    let watcher = Watcher::start(&sesstrace, &format!("{}-watch", std::process::id()))?;
     if watcher.is_none() {
         println!("SKIPPED --watch: only eBPF sees every process");
     }
@@ -46,7 +61,6 @@ fn main() -> Result<()> {
             });
         }
     });
-    let _ = std::fs::remove_dir_all(&scratch);
     let mut seen = seen.into_inner().ok().context("a thread panicked")?;
     seen.sort_by_key(|row| row.0);
     let (mut failed, mut missing) = (0, Vec::new());

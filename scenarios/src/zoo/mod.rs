@@ -7,6 +7,7 @@
 mod animals;
 mod errands;
 mod ground;
+mod guard;
 mod look;
 mod machines;
 mod more;
@@ -15,6 +16,7 @@ mod watcher;
 
 pub use animals::Animal;
 pub use ground::Ground;
+pub use guard::Guard;
 pub use look::{Looks, is_here, look};
 pub use watcher::Watcher;
 

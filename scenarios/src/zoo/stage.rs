@@ -104,16 +104,21 @@ impl Stage {
     /// Everything that has the mark of this stage in its environment.
     fn started(&self) -> Vec<u32> {
         let mark = format!("ZOO={}", self.id);
-        let marked = |pid: &u32| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            let in_scratch = || {
-                let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-                String::from_utf8_lossy(&line).contains(&*self.directory.to_string_lossy())
-            };
-            environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) || in_scratch()
-        };
-        pids().filter(|pid| *pid != self.shell()).filter(marked).collect()
+        started(|variable| variable == mark.as_bytes(), &self.directory).filter(|pid| *pid != self.shell()).collect()
     }
+}
+
+/// Everything that has such a variable in its environment, or was started with a path in this directory.
+pub(super) fn started(is_mark: impl Fn(&[u8]) -> bool, directory: &Path) -> impl Iterator<Item = u32> {
+    let has_mark = move |pid: &u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(&is_mark)
+    };
+    let is_in = move |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(&*directory.to_string_lossy())
+    };
+    pids().filter(move |pid| has_mark(pid) || is_in(pid))
 }
 
 impl Drop for Stage {

@@ -24,10 +24,10 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Starts it, and waits until it watches. `None`: it may not.
-    pub fn start(sesstrace: &Path) -> Result<Option<Self>> {
+    /// Starts it with a mark, and waits until it watches. `None`: it may not.
+    pub fn start(sesstrace: &Path, mark: &str) -> Result<Option<Self>> {
         let mut command = Command::new(sesstrace);
-        command.args(["audit", "--watch", "--repeat", "--format", "json"]);
+        command.args(["audit", "--watch", "--repeat", "--format", "json"]).env("ZOO", mark);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("sesstrace")?;
         let mut out = BufReader::new(child.stdout.take().context("its output")?).lines();
         if !out.next().and_then(Result::ok).is_some_and(|line| line.contains("\"watching\"")) {
