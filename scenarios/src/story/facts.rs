@@ -1,4 +1,5 @@
-//! One event as facts: short sentences in names. Every change of a [`Delta`] is one, and so is the return of a watched call.
+//! One event as facts: short sentences in names. Every change of a [`Delta`] is one, and so are the return of a watched call and a
+//! step of a daemon.
 //!
 //! Must say only what the delta says.
 
@@ -11,6 +12,7 @@ use tracer_model::{
     event::{Call, Event, EventKind, Leave, SignalGenerated, SignalOutcome, TtyRequest, WaitStatus},
     ids::{Pid, ProcKey},
 };
+use tracer_user::sink::{Style, attribute::words};
 
 use super::names::Names;
 
@@ -20,6 +22,9 @@ pub fn of(event: &Event, delta: &Delta, names: &Names) -> Vec<String> {
     let mut facts: Vec<String> = delta.changes.iter().map(|change| teller.change(change, delta)).collect();
     if let EventKind::Leave(leave) = &event.kind {
         facts.push(teller.leave(leave, delta.by));
+    }
+    if let EventKind::Attribute(attribute) = &event.kind {
+        facts.push(format!("{} takes {}", names.maybe(delta.by), words(attribute, Style::PLAIN)));
     }
     facts
 }

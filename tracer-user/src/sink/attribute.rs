@@ -13,7 +13,8 @@ use tracer_model::{
 use super::{Style, phrase::errno_name};
 
 /// What was done. ASCII but for the arrow.
-pub(super) fn words(attribute: &Attribute, style: Style) -> String {
+#[must_use]
+pub fn words(attribute: &Attribute, style: Style) -> String {
     let name = attribute.name();
     match *attribute {
         Attribute::Chdir { errno, .. } if errno != 0 => format!("{name} refused: {}", errno_name(errno)),

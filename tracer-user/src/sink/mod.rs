@@ -4,7 +4,7 @@
 //! printed. Must not: read clocks, environment or terminals, know whether it is live, or let a byte from outside pass
 //! [`crate::text`].
 
-mod attribute;
+pub mod attribute;
 pub mod audit;
 mod filtered;
 pub mod findings;

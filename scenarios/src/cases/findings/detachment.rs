@@ -74,10 +74,72 @@ fn careful() -> Result<()> {
         lets_go()?;
         chdir("/")?;
         umask(Mode::empty());
-        SigSet::empty().thread_set_mask()?;
-        // SAFETY: the default action runs none of our code.
-        unsafe { signal(Signal::SIGUSR2, SigHandler::SigDfl) }.map(drop).context("signal")
+        lets_go_of_signals()
     })
+}
+
+/// The same launcher, and a daemon that forks twice and takes each step by a call that is recorded.
+pub const STEP_BY_STEP: Scenario = Scenario {
+    name: "daemon-step-by-step",
+    shows: "each step of a daemon that forks twice is recorded with the process that takes it",
+    start: Start::Careless,
+    options: &["--attributes"],
+    run: step_by_step,
+    expect: "
+        some session first is born
+        then first takes sigaction SIGHUP ignored
+        then first takes sigaction SIGUSR2 ignored
+        then first takes sigprocmask blocks SIGWINCH
+        then first forks server
+        then server takes chdir /
+        then server takes umask 027 → 000
+        then server takes dup fd 0 /dev/null
+        then server takes dup fd 1 /dev/null
+        then server takes dup fd 2 /dev/null
+        then server takes close fd 7
+        then server takes sigprocmask unblocks SIGWINCH
+        then server takes sigaction SIGUSR2 default
+        then server exits 0
+        never first takes chdir *
+        never first takes close fd 7
+    ",
+    finds: "
+        never JC502
+        never JC504
+        never JC505
+        never JC506
+    ",
+    ..Scenario::DEFAULT
+};
+
+fn step_by_step() -> Result<()> {
+    adopt()?;
+    let (number, taken) = (Gate::new()?, Gate::new()?);
+    let launcher = spawn("launcher", || {
+        let first = spawn("first", || {
+            setsid()?;
+            for ignored in [Signal::SIGHUP, Signal::SIGUSR2] {
+                // SAFETY: to ignore a signal runs none of our code.
+                unsafe { signal(ignored, SigHandler::SigIgn) }.context("signal")?;
+            }
+            SigSet::from(Signal::SIGWINCH).thread_block()?;
+            let server = spawn("server", || {
+                chdir("/")?;
+                umask(Mode::empty());
+                lets_go()?;
+                lets_go_of_signals()?;
+                taken.open()?;
+                let_pass(SETTLES_MS);
+                Ok(())
+            })?;
+            number.tell(server.pid())?;
+            // It is adopted when it has taken its steps.
+            taken.pass()
+        })?;
+        first.succeeds()
+    })?;
+    launcher.succeeds()?;
+    Child::adopted(number.hear()?, "server")?.succeeds()
 }
 
 /// A helper that holds the output of the command.
@@ -239,6 +301,12 @@ fn lets_go_of_standard() -> Result<()> {
     dup2_stdin(&null)?;
     dup2_stdout(&null)?;
     dup2_stderr(&null).context("dup2")
+}
+
+fn lets_go_of_signals() -> Result<()> {
+    SigSet::empty().thread_set_mask()?;
+    // SAFETY: the default action runs none of our code.
+    unsafe { signal(Signal::SIGUSR2, SigHandler::SigDfl) }.map(drop).context("signal")
 }
 
 fn lets_go() -> Result<()> {

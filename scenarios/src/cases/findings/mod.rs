@@ -44,6 +44,7 @@ pub const ALL: &[&Scenario] = &[
     &daemons::REACQUIRES,
     &detachment::CARELESS,
     &detachment::CAREFUL,
+    &detachment::STEP_BY_STEP,
     &detachment::HOLDS_PIPE,
     &detachment::UNREADY,
     &detachment::READY,
