@@ -5,7 +5,6 @@
 use std::io;
 
 use serde::Serialize;
-use serde_json::ser::{CompactFormatter, Formatter};
 use tracer_model::{
     event::Event,
     findings::{Finding, Words},
@@ -19,33 +18,34 @@ use super::{
 };
 use crate::text::is_hostile;
 
-/// Compact JSON that is safe to look at on a terminal: characters that a terminal acts on are `\u` escapes.
-struct TerminalSafe;
-
-impl Formatter for TerminalSafe {
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        // What nearly every name and key consists of.
-        if fragment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-            return CompactFormatter.write_string_fragment(writer, fragment);
-        }
-        let mut rest = fragment;
-        while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_hostile(*c)) {
-            let (before, from) = rest.split_at(at);
-            CompactFormatter.write_string_fragment(writer, before)?;
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            rest = from.get(c.len_utf8()..).unwrap_or_default();
-        }
-        CompactFormatter.write_string_fragment(writer, rest)
-    }
-}
-
 /// Appends `value` and a newline.
 fn line<T: Serialize>(value: &T, out: &mut Vec<u8>) -> io::Result<()> {
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, TerminalSafe))?;
+    let begin = out.len();
+    serde_json::to_writer(&mut *out, value)?;
+    make_terminal_safe(out, begin);
     out.push(b'\n');
     Ok(())
+}
+
+/// Replaces the characters that a terminal acts on, from `begin` on, by `\u` escapes: what is not printable ASCII stands in
+/// strings alone, where JSON allows them.
+fn make_terminal_safe(out: &mut Vec<u8>, begin: usize) {
+    let Some(text) = out.get(begin..) else { return };
+    // What nearly every line consists of. Every byte is looked at, so that the compiler takes many at once.
+    if text.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~')) {
+        return;
+    }
+    let text = String::from_utf8_lossy(text).into_owned();
+    out.truncate(begin);
+    for c in text.chars() {
+        if is_hostile(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+            }
+        } else {
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
 }
 
 /// Appends the line of a header.

@@ -17,8 +17,13 @@ use super::{
 };
 use crate::trace_file::{Header, Summary, json::header_line, place::Place};
 
-/// Compression level: above it a twentieth of the size costs twice the time.
-const LEVEL: i32 = 8;
+/// Compression level: above it a fiftieth of the size costs twice the time.
+const LEVEL: i32 = 6;
+/// Where a repetition may begin is remembered for so many beginnings, as a power of two: 512 KiB, which a second-level cache holds. With the
+/// level's own, four times as many, the search waits for memory.
+const REMEMBERED: u32 = 17;
+/// So many of them are tried, as a power of two.
+const TRIED: u32 = 3;
 /// The shortest repetition that is looked for: what two messages have in common is often no longer.
 const SHORTEST: u32 = 4;
 /// A check stands at least after so many bytes: what a reader holds before it believes it.
@@ -37,7 +42,7 @@ pub(in super::super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { frame_events: 65_536, frame_bytes: 2 << 20, keyframe_events: 131_072, keyframe_share: 16 }
+        Self { frame_events: 131_072, frame_bytes: 4 << 20, keyframe_events: 131_072, keyframe_share: 16 }
     }
 }
 
@@ -75,6 +80,8 @@ impl Writer {
         let mut zstd = Zstd::new(LEVEL)?;
         zstd.set_parameter(CParameter::ChecksumFlag(true))?;
         zstd.set_parameter(CParameter::MinMatch(SHORTEST))?;
+        zstd.set_parameter(CParameter::HashLog(REMEMBERED))?;
+        zstd.set_parameter(CParameter::SearchLog(TRIED))?;
         let mut writer = Self {
             limits,
             encoder: Encoder::default(),
