@@ -9,7 +9,7 @@ use nix::{
 
 use crate::{
     actor::{Actor, terminal},
-    place::{Place, rows},
+    place::{NOBODY, Place, is_root, rows},
 };
 
 #[test]
@@ -29,6 +29,10 @@ fn the_exit_code_tells_findings_from_an_incomplete_look() {
     assert_eq!(code(&["-p", "4194304"]), Some(4), "nobody has this number");
     assert_eq!(code(&["--", "no-such-command-anywhere"]), Some(127));
     assert_eq!(code(&["--", "/"]), Some(126), "a directory");
+    if is_root() {
+        let refused = place.audit(&NOBODY, &["-b", "ebpf", "--", "true"]);
+        assert_eq!(refused.status.code(), Some(125), "an ordinary user may use no probes");
+    }
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
     let of = |case: &str| golden.join(case).join("recording.jsonl").to_string_lossy().into_owned();
     let old = golden.join("../compatibility/1.1/not-inspected.jsonl").to_string_lossy().into_owned();

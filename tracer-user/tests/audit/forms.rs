@@ -168,12 +168,27 @@ fn a_unit_is_every_process_in_its_control_group() {
 fn the_policy_file_overrides_what_is_recognised() {
     let place = Place::new();
     let sleeper = Sleeper::new(Command::new("sleep").arg("60"));
-    fs::write(place.path("policy"), "name=sleep supervised\n").unwrap();
-    let policy = place.path("policy").to_string_lossy().into_owned();
-    let output = place.audit(&[], &["--format", "json", "--policy", &policy, "-p", &sleeper.pid()]);
-    let rows_seen = rows(&output);
-    let row = rows_seen.first().unwrap();
-    assert_eq!((field(row, "policy"), field(row, "policy_line")), ("supervised", "name=sleep supervised"));
+    let program = fs::read_link(format!("/proc/{}/exe", sleeper.pid())).unwrap();
+    let unit = format!("sesstrace-policy-{}.service", std::process::id());
+    let mut lines = vec!["name=sl*p".to_owned(), format!("program={}", program.display())];
+    let cgroup = Unit::new(&unit);
+    match &cgroup {
+        Some(cgroup) => {
+            fs::write(cgroup.procs(), sleeper.pid()).unwrap();
+            lines.push(format!("unit={unit}"));
+        }
+        None => eprintln!("SKIPPED: no control group can be made here"),
+    }
+    for line in lines {
+        let line = format!("{line} supervised");
+        let others = "name=other sysv\nprogram=/bin/other sysv\nunit=other.service sysv\n";
+        fs::write(place.path("policy"), format!("{others}{line}\n")).unwrap();
+        let policy = place.path("policy").to_string_lossy().into_owned();
+        let output = place.audit(&[], &["--format", "json", "--policy", &policy, "-p", &sleeper.pid()]);
+        let row = rows(&output).remove(0);
+        assert_eq!((field(&row, "policy"), field(&row, "policy_line")), ("supervised", &*line));
+    }
+    drop(sleeper);
 }
 
 /// A daemon that keeps the terminal that it is given, and goes on without its first thread. Its launcher ends after that has.

@@ -13,7 +13,7 @@ use nix::sys::{
 
 use crate::{
     actor::{Actor, terminal},
-    place::Place,
+    place::{Place, rows},
     watcher::{Row, Watcher},
 };
 
@@ -49,6 +49,57 @@ fn it_makes_no_difference_when_the_launcher_ends() {
             if step == "END" { actor.launcher_ends() } else { actor.does(step) }
         }
         is_detached(&watcher.row_of(actor.pid));
+    }
+}
+
+/// A daemon whose launcher ends as the first word says.
+const ORDERS: &str = r#"
+import os, sys, time
+order = sys.argv[1]
+hears, says = os.pipe()
+def launcher_has_ended():
+    while os.getppid() == launcher: pass
+def launcher_may_end(): os.write(says, b".")
+launcher = os.getpid()
+if os.fork():
+    if order != "before": os.read(hears, 1)
+    os._exit(0)
+if order == "before": launcher_has_ended()
+os.setsid()
+if order == "between":
+    launcher_may_end()
+    launcher_has_ended()
+if os.fork(): os._exit(0)
+null = os.open("/dev/null", os.O_RDWR)
+for fd in (0, 1, 2): os.dup2(null, fd)
+if order == "after": launcher_may_end()
+os.close(hears)
+os.close(says)
+time.sleep(600)
+"#;
+
+#[test]
+fn it_makes_no_difference_to_a_command_either_with_each_backend() {
+    let place = Place::new();
+    let required = std::env::var("SESSTRACE_REQUIRE").unwrap_or_default();
+    for (backend, order) in [("ebpf", "before"), ("ebpf", "between"), ("ebpf", "after")].into_iter().chain([
+        ("ptrace", "before"),
+        ("ptrace", "between"),
+        ("ptrace", "after"),
+    ]) {
+        let command = ["-b", backend, "--format", "json", "--", "python3", "-c", ORDERS, order];
+        // In a session that has a leader, whoever runs this.
+        let output = place.audit(&["setsid", "-w"], &command);
+        if output.status.code() == Some(125) && !required.contains(backend) {
+            eprintln!("SKIPPED: {}", String::from_utf8_lossy(&output.stderr));
+            continue;
+        }
+        let mut rows = rows(&output).into_iter().map(Row);
+        let row = rows.next().unwrap_or_else(|| panic!("{backend} {order}: {output:?}"));
+        let pid = row.0.get("pid").and_then(serde_json::Value::as_i64).unwrap();
+        kill(nix::unistd::Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+        is_detached(&row);
+        assert!(rows.next().is_none(), "{backend} {order}");
     }
 }
 
