@@ -19,7 +19,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use ways::{Way, start_ways, tracing_ways};
+use ways::{Way, attribute_ways, start_ways, tracing_ways};
 
 /// Measure what tracing costs.
 #[derive(clap::Args)]
@@ -39,6 +39,12 @@ enum What {
     Start,
     /// Size and speed of recordings, beside JSON Lines and plain decompression.
     Recording(recording::Recording),
+    /// What recording the steps of daemons adds (`--attributes`), with either backend, to jobs that fork and to jobs that execute.
+    Attributes {
+        /// The program; built when it is not given.
+        #[arg(long)]
+        program: Option<PathBuf>,
+    },
     /// An hour of daemons that come and go, in minutes, under `audit --watch`: its memory and processor time.
     Churn(churn::Churn),
     /// Whether time and memory grow with the history: 10^8 events through model, rules and lifetimes.
@@ -50,6 +56,9 @@ enum What {
         count: usize,
         /// Where the pace of the fastest of them goes.
         pace: PathBuf,
+        /// Each executes `true`.
+        #[arg(long)]
+        exec: bool,
     },
 }
 
@@ -63,7 +72,8 @@ const START_BAR: Duration = Duration::from_millis(10);
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.what {
-        What::Jobs { count, pace } => jobs::run(*count, pace),
+        What::Jobs { count, pace, exec } => jobs::run(*count, pace, *exec),
+        What::Attributes { program } => attributes(program.as_deref(), arguments.repetitions),
         What::Recording(recording) => recording::run(recording),
         What::Churn(churn) => churn::run(churn),
         What::Soak(soak) => soak::run(soak),
@@ -96,6 +106,30 @@ fn ptrace(repetitions: usize) -> anyhow::Result<()> {
         time(way, &build, &folder)
     })?;
     idle::compare(&ways, &folder)
+}
+
+fn attributes(program: Option<&Path>, repetitions: usize) -> anyhow::Result<()> {
+    let sesstrace = match program {
+        Some(program) => program.to_str().context("the path of the program")?.to_owned(),
+        None => build()?,
+    };
+    let folder = crate::root()?.join("target/bench");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let ways = attribute_ways(&sesstrace, &folder)?;
+    say("Other work on this machine shows in every number. Compare numbers of one table only.")?;
+    let (own, pace) = (std::env::current_exe().context("this program's path")?, folder.join("pace"));
+    let own = own.to_str().context("this program's path")?.to_owned();
+    let path = pace.to_str().context("the path of the repository")?.to_owned();
+    for (what, options) in [("fork, setpgid, exit, wait", None), ("fork, setpgid, exec, exit, wait", Some("--exec"))] {
+        let words = [&own, "bench", "jobs", &JOBS.to_string(), &path].map(str::to_owned);
+        let jobs: Vec<String> = words.into_iter().chain(options.map(str::to_owned)).collect();
+        let what = format!("1000 times {what}, at the pace of the fastest 20");
+        compare(&what, &ways, repetitions, |_, way| {
+            time(way, &jobs, &folder)?;
+            jobs::pace(&pace)
+        })?;
+    }
+    Ok(())
 }
 
 fn start(repetitions: usize) -> anyhow::Result<()> {

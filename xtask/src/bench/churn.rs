@@ -1,7 +1,8 @@
 //! `cargo xtask bench churn`: an hour of daemons that come and go, in a few minutes, under `sesstrace audit --watch`. Memory must
 //! not grow with how many there have been.
 //!
-//! Every daemon is a real one: two forks, a session, an adoption, and a life that is long enough to be judged.
+//! Every daemon is a real one: two forks, a session, an adoption, each step that is recorded, and a life that is long enough to be
+//! judged.
 
 use std::{
     collections::BTreeSet,
@@ -136,7 +137,7 @@ impl Churn {
 fn daemon(named: Option<u64>) -> anyhow::Result<u32> {
     let (mut number, say) = std::io::pipe().context("pipe")?;
     let name = named.map(letters);
-    // SAFETY: the children make only async-signal-safe calls, and this process has no thread that holds a lock of theirs.
+    // SAFETY: the children make only async-signal-safe calls, and this process has no thread that holds a lock of theirs; each path ends with NUL.
     match unsafe { fork() }.context("fork")? {
         ForkResult::Parent { child } => {
             drop(say);
@@ -153,6 +154,13 @@ fn daemon(named: Option<u64>) -> anyhow::Result<u32> {
                     libc::prctl(libc::PR_SET_NAME, name.as_ptr());
                 }
                 if matches!(fork(), Ok(ForkResult::Child)) {
+                    libc::chdir(c"/".as_ptr());
+                    libc::umask(0);
+                    libc::signal(libc::SIGHUP, libc::SIG_IGN);
+                    libc::close(0);
+                    libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+                    libc::dup2(0, 1);
+                    libc::dup2(0, 2);
                     let own = std::process::id().to_ne_bytes();
                     libc::write(say.as_raw_fd(), own.as_ptr().cast(), own.len());
                     let life =

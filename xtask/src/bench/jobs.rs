@@ -19,11 +19,11 @@ const STRETCH: usize = 20;
 const SCALE: usize = 1000;
 
 /// Runs so many jobs. What 1000 of them would take at the pace of the fastest stretch is written to a file, in ns.
-pub fn run(count: usize, pace: &Path) -> anyhow::Result<()> {
+pub fn run(count: usize, pace: &Path, exec: bool) -> anyhow::Result<()> {
     let mut fastest = Duration::MAX;
     for _ in 0..count / STRETCH {
         let begin = Instant::now();
-        stretch()?;
+        stretch(exec)?;
         fastest = fastest.min(begin.elapsed());
     }
     let scaled = fastest.as_nanos() * (SCALE / STRETCH) as u128;
@@ -36,15 +36,21 @@ pub fn pace(file: &Path) -> anyhow::Result<Duration> {
     Ok(Duration::from_nanos(text.parse().context("the pace")?))
 }
 
-/// Forks, makes a group from both sides as shells do, exits and waits, so many times.
-fn stretch() -> anyhow::Result<()> {
+/// Forks, makes a group from both sides as shells do, executes `true` where that is asked for, exits and waits, so many times.
+fn stretch(exec: bool) -> anyhow::Result<()> {
     for _ in 0..STRETCH {
         // SAFETY: the child makes only async-signal-safe calls.
         match unsafe { fork() }.context("fork")? {
             ForkResult::Child => {
                 let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
-                // SAFETY: it does not return, and has no memory arguments.
-                unsafe { libc::_exit(0) }
+                let words = [c"true".as_ptr(), std::ptr::null()];
+                // SAFETY: it does not return; the words end with a null pointer.
+                unsafe {
+                    if exec {
+                        libc::execv(c"/bin/true".as_ptr(), words.as_ptr());
+                    }
+                    libc::_exit(i32::from(exec))
+                }
             }
             ForkResult::Parent { child } => {
                 // Either side may be first, and the child may be over.

@@ -54,6 +54,23 @@ pub fn tracing_ways(sesstrace: &str, folder: &Path) -> anyhow::Result<Vec<Way>> 
     ])
 }
 
+/// Untraced, and `record` with each backend, without and with what processes do to attributes of their own.
+pub fn attribute_ways(sesstrace: &str, folder: &Path) -> anyhow::Result<Vec<Way>> {
+    let recording = folder.join("bench.sesstrace");
+    let recording = recording.to_str().context("the path of the repository")?;
+    let record = |name, backend, options: &[&str]| {
+        let before = [&[sesstrace, "record", "-b", backend, "-o", recording][..], options, &["--"]].concat();
+        Way { is_ours: false, ..Way::new(name, &before) }
+    };
+    Ok(vec![
+        Way::new("untraced", &[]),
+        record("record -b ebpf", "ebpf", &[]),
+        record("record -b ebpf --attributes", "ebpf", &["--attributes"]),
+        record("record -b ptrace", "ptrace", &[]),
+        record("record -b ptrace --attributes", "ptrace", &["--attributes"]),
+    ])
+}
+
 /// Untraced, and `run` under each backend and in each placement.
 pub fn start_ways(sesstrace: &str, folder: &Path) -> Vec<Way> {
     let report = folder.join("report").display().to_string();
