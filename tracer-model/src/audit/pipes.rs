@@ -8,9 +8,6 @@ use crate::{
     state::{Model, Phase, Process},
 };
 
-/// Ancestors that are gone through.
-const ABOVE: usize = 16;
-
 /// The last inspections of processes.
 pub trait Looks {
     /// Of one.
@@ -72,6 +69,6 @@ pub(super) fn other_end(model: &Model, own: &Process, pipe: &Descriptor, looks: 
 /// Whether the other was forked by it or below it, or they are of one session: who started that one has no part in it.
 #[must_use]
 pub fn is_kin(model: &Model, own: &Process, other: &Process) -> bool {
-    let mut above = std::iter::successors(other.parent, |key| model.process(*key)?.parent).take(ABOVE);
-    above.any(|key| key == own.key) || own.session.is_some() && own.session == other.session
+    model.ancestors(other.key).any(|above| above.key == own.key)
+        || own.session.is_some() && own.session == other.session
 }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{Grounds, Looks, Observed, POLICIES, Paths, Policy, Verdict, compare, judge};
+use super::{Grounds, Looks, Observed, Paths, Policy, Verdict, compare, judge};
 use crate::{
     delta::Change,
     dsl::parse,
     event::{EventKind, Inspection},
-    ids::{Life, Pid, ProcKey, RawTty, TtyKey},
+    ids::{Pid, ProcKey},
     state::Model,
 };
 
+mod policies;
 mod steps;
 
 const SHELL: &str = "
@@ -289,94 +290,6 @@ fn a_job_of_a_scheduler_stands_for_itself_and_the_scheduler_is_a_service() {
 fn who_stays_in_the_session_is_attached() {
     let job = "10: fork 11\n11: setpgid(0,0) = 0\n11: exec vi\ninspected 11 asked fds=";
     is(&verdict(11, job), Verdict::Attached, "its controlling terminal is pts/0", "fork setpgid exec");
-}
-
-#[test]
-fn every_policy_is_recognised_by_what_is_observed() {
-    let plain = Observed { adopted: true, ..Observed::default() };
-    let tty = TtyKey { tty: RawTty { major: 4, minor: 1, instance: 0 }, life: Life(0) };
-    let service = Observed { cgroup: b"/system.slice/x.service", ..plain.clone() };
-    let cases = [
-        ("container-terminal", Observed { first_in_namespace: true, ..on_terminal(tty) }),
-        ("container-terminal", Observed { put_in_namespace: true, ..on_terminal(tty) }),
-        ("container-init", Observed { first_in_namespace: true, ..plain.clone() }),
-        ("display-server", Observed { name: b"Xorg", on_console: true, ..service.clone() }),
-        ("multiplexer", Observed { name: b"tmux: server", ..plain.clone() }),
-        ("login", Observed { name: b"agetty", tty: Some(tty), ..service.clone() }),
-        ("supervised", Observed { adopted: false, above: vec![b"supervisord"], ..plain.clone() }),
-        ("scheduled", Observed { above: vec![b"sh", b"cron"], ..plain.clone() }),
-        (
-            "user-service",
-            Observed {
-                cgroup: b"/user.slice/user-1000.slice/user@1000.service/app.slice/x.service",
-                marks: vec![b"INVOCATION_ID"],
-                ..plain.clone()
-            },
-        ),
-        ("systemd-notify", Observed { marks: vec![b"NOTIFY_SOCKET"], ..service.clone() }),
-        ("systemd-simple", Observed { output_is_socket: true, ..service.clone() }),
-        ("systemd-forking", service.clone()),
-        ("ssh-leftover", Observed { marks: vec![b"SSH_TTY"], ..plain.clone() }),
-        ("sysv", plain.clone()),
-    ];
-    for (name, observed) in &cases {
-        assert_eq!(Policy::recognise(observed).name, *name);
-    }
-    let missing =
-        POLICIES.iter().filter(|policy| policy.name != "shell-job" && cases.iter().all(|case| case.0 != policy.name));
-    assert_eq!(missing.count(), 0);
-}
-
-/// Of a session that began with this terminal.
-fn on_terminal(tty: TtyKey) -> Observed<'static> {
-    Observed { adopted: true, leads_session: true, tty: Some(tty), input: Some(tty.tty), ..Observed::default() }
-}
-
-/// A terminal is a container's own only if it leads the session and reads there, and a display server's only if it is a console.
-#[test]
-fn a_terminal_that_came_by_itself_is_no_policy() {
-    let pts = TtyKey { tty: RawTty { major: 136, minor: 1, instance: 7 }, life: Life(0) };
-    let policy =
-        |observed: &Observed<'_>| (Policy::recognise(observed).name, Policy::recognise(observed).has_terminal());
-    let container = Observed { first_in_namespace: true, ..on_terminal(pts) };
-    let known_to_proc = RawTty { instance: 0, ..pts.tty };
-    assert_eq!(policy(&Observed { input: Some(known_to_proc), ..container.clone() }), ("container-terminal", true));
-    for careless in [
-        Observed { leads_session: false, ..container.clone() },
-        Observed { input: None, ..container.clone() },
-        Observed { input: Some(RawTty { minor: 2, ..pts.tty }), ..container },
-    ] {
-        assert_eq!(policy(&careless), ("container-init", false));
-    }
-    assert_eq!(policy(&on_terminal(pts)), ("sysv", false));
-    assert_eq!(policy(&Observed { name: b"Xorg", ..on_terminal(pts) }), ("sysv", false));
-    assert_eq!(policy(&Observed { name: b"server", on_console: true, ..on_terminal(pts) }), ("sysv", false));
-}
-
-#[test]
-fn a_service_is_not_blamed_for_not_forking_twice() {
-    for name in ["systemd-simple", "systemd-notify", "systemd-forking", "user-service", "supervised", "container-init"]
-    {
-        let policy = Policy::find(name).unwrap();
-        assert!(!policy.applies("JC502") && !policy.applies("JC501"), "{name}");
-    }
-}
-
-/// A daemon of a service's program that was started at a terminal has the mark of that service; who is in a scope, too.
-#[test]
-fn an_inherited_mark_makes_no_service_where_the_cgroup_says_otherwise() {
-    let marked = |cgroup| Observed { adopted: true, marks: vec![b"INVOCATION_ID"], cgroup, ..Observed::default() };
-    for (cgroup, policy) in [
-        (&b""[..], "systemd-forking"),
-        (b"/", "sysv"),
-        (b"/user.slice/user-9.slice/session-2.scope", "sysv"),
-        (b"/user.slice/user-9.slice/user@9.service/app.slice/app-term-7.scope", "sysv"),
-        (b"/system.slice/x.service", "systemd-forking"),
-        (b"/system.slice/docker.service/deeper", "systemd-forking"),
-    ] {
-        let name = Policy::recognise(&marked(cgroup)).name;
-        assert_eq!(name, policy, "{}", String::from_utf8_lossy(cgroup));
-    }
 }
 
 #[test]

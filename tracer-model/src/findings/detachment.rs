@@ -43,25 +43,15 @@ impl<'a> Now<'a> {
     /// Where a process comes from, as far as that was inspected.
     pub(super) fn origin(&self, process: ProcKey) -> Option<Origin<'a>> {
         let memory = self.memory;
-        let above = |key: &ProcKey| memory.life(*key)?.launcher.or_else(|| self.living_parent(*key));
-        let ancestors =
-            std::iter::successors(memory.life(process)?.launcher.or_else(|| self.living_parent(process)), above);
+        // The parent, of who was there before the capture.
+        let above = |key: &ProcKey| memory.life(*key)?.launcher.or_else(|| self.model.launching_parent(*key));
+        let ancestors = std::iter::successors(above(&process), above);
         // The command itself was inspected before it was executed: what it got is what its launcher handed on.
         let launch = |key: ProcKey| Some((key, memory.life(key)?.inspected(Moment::Launch)?));
         let asked = |key: ProcKey| Some((key, memory.life(key)?.inspected(Moment::Asked)?));
         let own = launch(process);
         let found = own.or_else(|| ancestors.take(ABOVE).find_map(|key| launch(key).or_else(|| asked(key))));
         found.map(|(process, inspection)| Origin { process, inspection })
-    }
-
-    /// The parent of a process that was there before the capture, unless that is who adopts everybody.
-    fn living_parent(&self, process: ProcKey) -> Option<ProcKey> {
-        let process = self.model.process(process)?;
-        let adopted = process.facts.parent_is_init || process.parent_exited;
-        let parent = process.parent.filter(|_| !adopted)?;
-        let reaper =
-            self.model.process(parent).is_some_and(|parent| parent.facts.subreaper || parent.key.number.0 == 1);
-        (!reaper).then_some(parent)
     }
 }
 

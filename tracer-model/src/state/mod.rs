@@ -3,6 +3,7 @@
 //! Keys are made here and nowhere else. What ended stays readable until the next event and is then forgotten, but for a
 //! short history of fixed size ([`recent`]). Must not decide anything: transitions are in `apply`.
 
+mod ancestry;
 pub(crate) mod book;
 mod entities;
 mod pgrp;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use tracer_model::{
     delta::Change,
     ids::{BootNs, ProcKey},
-    state::{Model, Phase},
+    state::Model,
 };
 
 /// Reaped processes that are remembered.
@@ -63,11 +63,7 @@ impl Launchers {
     }
 
     fn living(&self, process: ProcKey, model: &Model) -> Option<ProcKey> {
-        let starts = |key: &ProcKey| {
-            let process = model.process(*key).filter(|process| process.phase == Phase::Alive);
-            process.is_some_and(|process| key.number.0 > 1 && !process.facts.subreaper)
-        };
         let above = |key: &ProcKey| self.of.get(key).copied();
-        std::iter::successors(above(&process), above).take(ABOVE).find(starts)
+        std::iter::successors(above(&process), above).take(ABOVE).find(|key| model.launches(*key))
     }
 }

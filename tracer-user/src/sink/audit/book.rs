@@ -16,7 +16,7 @@ use tracer_model::{
     },
     findings::{Finding, words::Word},
     ids::{BootNs, ProcKey, SessionKey},
-    state::{Model, Phase, Process},
+    state::{Model, Process},
 };
 
 use super::{
@@ -184,7 +184,7 @@ impl Book {
     /// The nearest launcher that lives and adopts nobody; where there is none, the first that was seen.
     pub fn living_launch(&self, process: ProcKey, model: &Model) -> Option<&Launch> {
         let chain = self.launches.get(&process)?;
-        let lives = |launch: &&Rc<Launch>| launches(model, launch.by);
+        let lives = |launch: &&Rc<Launch>| model.launches(launch.by);
         Some(chain.iter().find(lives).or(chain.last())?)
     }
 
@@ -196,7 +196,7 @@ impl Book {
         if let Some(found) = above.find_map(|key| Some((key, self.handed_on.get(&key)?.clone()))) {
             return Some(found);
         }
-        let parents = std::iter::successors(launching_parent(model, process), |key| launching_parent(model, *key));
+        let parents = std::iter::successors(model.launching_parent(process), |key| model.launching_parent(*key));
         let seen = self.launches.contains_key(&process);
         let parents = parents.take(if seen { 0 } else { LAUNCHES });
         chain().chain(parents).find_map(|key| Some((key, self.inspections.get(&key)?.clone())))
@@ -300,12 +300,6 @@ impl Book {
     }
 }
 
-/// The parent of a process, unless that adopts everybody: it forked the process.
-fn launching_parent(model: &Model, process: ProcKey) -> Option<ProcKey> {
-    let process = model.process(process).filter(|it| !it.parent_exited && !it.facts.parent_is_init)?;
-    process.parent.filter(|parent| launches(model, *parent))
-}
-
 /// A rule about daemons.
 pub(super) fn is_of_daemons(finding: &Finding) -> bool {
     finding.rule.id.starts_with("JC5") || finding.rule.id == "JC404"
@@ -355,10 +349,4 @@ fn program(inspection: Option<&Inspection>) -> &[u8] {
 pub(super) fn is_there(inspection: &Inspection) -> bool {
     let gone = Unread(libc::ESRCH);
     inspection.status != Err(gone) && inspection.program != Err(gone)
-}
-
-/// It lives, and starts processes rather than adopt them.
-pub(super) fn launches(model: &Model, key: ProcKey) -> bool {
-    let process = model.process(key).filter(|process| process.phase == Phase::Alive);
-    process.is_some_and(|process| process.key.number.0 > 1 && !process.facts.subreaper)
 }

@@ -6,7 +6,6 @@
 mod book;
 mod document;
 pub mod known;
-mod left_out;
 mod observe;
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,6 @@ use super::book::Book;
 
 /// What was observed of a process.
 pub(super) fn observe<'a>(process: &'a Process, model: &'a Model, book: &'a Book) -> Observed<'a> {
-    let above = std::iter::successors(process.parent.and_then(|it| model.process(it)), |it| model.process(it.parent?));
     let own = book.inspection(process.key);
     let status = own.and_then(|it| it.status.ok());
     let target = |number| Some(own?.descriptor(number)?.target);
@@ -24,7 +23,7 @@ pub(super) fn observe<'a>(process: &'a Process, model: &'a Model, book: &'a Book
     let terminals = || open_terminals(own).chain(process.tty.map(|it| it.tty));
     Observed {
         name: &process.comm.0,
-        above: above.take(8).map(|it| &*it.comm.0).collect(),
+        above: model.ancestors(process.key).take(8).map(|it| &*it.comm.0).collect(),
         cgroup: own.and_then(|it| it.cgroup.as_deref().ok()).unwrap_or_default(),
         marks: own.and_then(|it| it.marks.as_ref().ok()).into_iter().flatten().map(Vec::as_slice).collect(),
         tty: process.tty,

@@ -5,7 +5,10 @@
 //! events, when the rules have said all that they have to say. Must not: read `/proc`, files or clocks, or remember anything
 //! of a process that has been reaped: it runs for weeks.
 
+mod judged;
+mod left_out;
 mod news;
+mod occasion;
 
 use std::{
     cell::RefCell,
@@ -19,16 +22,16 @@ use tracer_model::{
     delta::{Change, Delta},
     event::{Attribute, Event, EventKind, inspection::Moment},
     findings::{Finding, Subject},
-    ids::{BootNs, Pid, ProcKey, RawTty, SessionKey},
+    ids::{BootNs, ProcKey, RawTty, SessionKey},
     state::{Model, Phase},
 };
 
-use self::news::News;
+pub use self::occasion::Occasion;
+use self::{judged::Judged, left_out::LeftOut, news::News};
 use super::{
     Choose, Outcome,
-    book::{self, Book, is_of_daemons, is_there, launches},
+    book::{self, Book, is_of_daemons, is_there},
     known::{self, Entry, Known},
-    left_out::LeftOut,
 };
 use crate::{
     sink::{Sink, Style, findings::Format},
@@ -41,46 +44,6 @@ const OF_A_LOOK: [&str; 5] = ["JC504", "JC505", "JC506", "JC507", "JC508"];
 const AT_ONCE: usize = 16;
 /// Findings of one process that are kept.
 const FINDINGS: usize = 16;
-
-/// Why a process was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Occasion {
-    /// It was there when watching began.
-    Start,
-    /// It has settled.
-    Settled,
-    /// Its time had come again.
-    Again,
-    /// It executed a program, or began a session.
-    Changed,
-    /// Who launched it has ended.
-    LauncherEnded,
-    /// Its session acquired or lost a terminal.
-    Terminal,
-    /// It opened a terminal that is not its controlling terminal, or made it another of its descriptors.
-    Opened,
-}
-
-impl Occasion {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Start => "was there",
-            Self::Settled => "settled",
-            Self::Again => "looked at again",
-            Self::Changed => "executed a program or began a session",
-            Self::LauncherEnded => "its launcher has ended",
-            Self::Terminal => "its terminal changed",
-            Self::Opened => "opened a terminal",
-        }
-    }
-}
-
-/// A process that was judged and lives.
-struct Judged {
-    at: BootNs,
-    /// Who launched it, while that lives.
-    launcher: Option<ProcKey>,
-}
 
 /// How watching went.
 #[derive(Clone, Copy, Debug, Default)]
@@ -119,11 +82,7 @@ struct State {
     unasked: Vec<ProcKey>,
     /// Looked at and to be judged, and why. What happens after the look makes them wanted again.
     seen: BTreeMap<ProcKey, Occasion>,
-    judged: BTreeMap<ProcKey, Judged>,
-    /// `judged` in the order of their last look.
-    by_age: BTreeSet<(BootNs, ProcKey)>,
-    /// `judged` by their launchers.
-    launched: BTreeSet<(ProcKey, ProcKey)>,
+    judged: Judged,
     /// Nobody is looked at again just because its time has come.
     ending: bool,
     watched: Watched,
@@ -151,9 +110,7 @@ impl Watch {
             wanted: BTreeMap::new(),
             unasked: Vec::new(),
             seen: BTreeMap::new(),
-            judged: BTreeMap::new(),
-            by_age: BTreeSet::new(),
-            launched: BTreeSet::new(),
+            judged: Judged::default(),
             ending: false,
             watched: Watched::default(),
         })))
@@ -201,7 +158,7 @@ impl Watch {
     /// Whether it was judged at this time or later.
     #[must_use]
     pub fn was_judged_since(&self, process: ProcKey, at: BootNs) -> bool {
-        self.0.borrow().judged.get(&process).is_some_and(|judged| judged.at >= at)
+        self.0.borrow().judged.at(process).is_some_and(|judged| judged >= at)
     }
 
     /// By `at` so many steps of everybody were not recorded, since the capture began.
@@ -222,7 +179,7 @@ impl Watch {
 
     /// What the rules said of a process.
     #[cfg(test)]
-    pub(super) fn findings(&self, pid: Pid) -> Vec<Finding> {
+    pub(super) fn findings(&self, pid: tracer_model::ids::Pid) -> Vec<Finding> {
         let (first, last) = ProcKey::lives(pid);
         self.0.borrow().findings.range(first..=last).flat_map(|row| row.1.iter().cloned()).collect()
     }
@@ -232,8 +189,7 @@ impl Watch {
     pub(super) fn entries(&self) -> (usize, usize) {
         let state = self.0.borrow();
         let lists = state.findings.len() + state.wanted.len() + state.unasked.len() + state.seen.len();
-        let judged = state.judged.len() + state.by_age.len() + state.launched.len();
-        (lists + judged + state.book.entries(), state.known.len())
+        (lists + state.judged.entries() + state.book.entries(), state.known.len())
     }
 
     /// Records that were lost since this was last asked.
@@ -276,41 +232,16 @@ impl State {
     }
 
     fn overdue(&mut self, now: BootNs) {
-        let due: Vec<ProcKey> = self
-            .by_age
-            .iter()
-            .take(AT_ONCE)
-            .take_while(|(at, _)| now.since(*at) >= self.again_ns)
-            .map(|(_, process)| *process)
-            .collect();
-        for process in due {
-            // Its next look is as far away as after one, should this one never come.
-            self.keep_age(process, now);
+        // Its next look is as far away as after one, should this one never come.
+        for process in self.judged.take_older_than(self.again_ns, AT_ONCE, now) {
             self.want(process, Occasion::Again);
         }
     }
 
-    fn keep_age(&mut self, process: ProcKey, now: BootNs) {
-        if let Some(judged) = self.judged.get_mut(&process) {
-            self.by_age.remove(&(judged.at, process));
-            judged.at = now;
-            self.by_age.insert((now, process));
-        }
-    }
-
     fn forget(&mut self, process: ProcKey) {
-        self.forget_judgement(process);
+        self.judged.remove(process);
         self.wanted.remove(&process);
         self.seen.remove(&process);
-    }
-
-    fn forget_judgement(&mut self, process: ProcKey) {
-        if let Some(judged) = self.judged.remove(&process) {
-            self.by_age.remove(&(judged.at, process));
-            if let Some(launcher) = judged.launcher {
-                self.launched.remove(&(launcher, process));
-            }
-        }
     }
 
     /// Its terminal is that of everybody in it.
@@ -318,14 +249,14 @@ impl State {
         let groups = model.session(session).into_iter().flat_map(|session| &session.groups);
         let groups = groups.filter_map(|group| model.group(*group));
         let members: Vec<ProcKey> = groups.flat_map(|group| group.members.iter().copied()).collect();
-        for member in members.into_iter().filter(|member| self.judged.contains_key(member)).collect::<Vec<_>>() {
+        for member in members.into_iter().filter(|member| self.judged.has(*member)).collect::<Vec<_>>() {
             self.want(member, Occasion::Terminal);
         }
     }
 
     /// Who opens its own controlling terminal has nothing that it had not; a shell does so with every command.
     fn changed(&mut self, attribute: &Attribute, by: Option<ProcKey>, model: &Model) {
-        let Some(by) = by.filter(|by| self.judged.contains_key(by)) else { return };
+        let Some(by) = by.filter(|by| self.judged.has(*by)) else { return };
         let own = model.process(by).and_then(|process| process.tty);
         let is_own =
             |terminal: RawTty| own.is_some_and(|own| terminal == own.tty || (terminal.major, terminal.minor) == (5, 0));
@@ -341,14 +272,12 @@ impl State {
                 self.terminal_changed(session, model);
             }
             Change::Executed { process } | Change::GroupBorn { leader: Some(process), .. }
-                if self.judged.contains_key(&process) =>
+                if self.judged.has(process) =>
             {
                 self.want(process, Occasion::Changed);
             }
             Change::Exited { process, .. } => {
-                let (first, last) = (ProcKey::lives(Pid(0)).0, ProcKey::lives(Pid(u32::MAX)).1);
-                let range = self.launched.range((process, first)..=(process, last));
-                for launched in range.map(|row| row.1).collect::<Vec<_>>() {
+                for launched in self.judged.launched_by(process) {
                     // A child is adopted now, and looked at when it has settled.
                     if model.process(launched).is_some_and(|it| it.parent == Some(process)) {
                         self.wanted.entry(launched).or_insert(Occasion::LauncherEnded);
@@ -374,13 +303,13 @@ impl State {
         let process = model.process(key).filter(|it| it.phase == Phase::Alive && it.key.number.0 != self.own);
         let judged = process.filter(|process| {
             moment == Some(Moment::Settled)
-                || moment.is_some() && (self.judged.contains_key(&key) || self.book.is_long_lived(process, model))
+                || moment.is_some() && (self.judged.has(key) || self.book.is_long_lived(process, model))
         });
         let Some(process) = judged else {
             return Ok(());
         };
         let launch = self.book.living_launch(key, model);
-        let launcher = launch.map(|launch| launch.by).filter(|by| launches(model, *by));
+        let launcher = launch.map(|launch| launch.by).filter(|by| model.launches(*by));
         let mut row = self.book.row(process, model, launch, self.findings.get(&key).into_iter().flatten());
         let launched = row.path.first().map_or(process.start, |step| step.at.min(process.start));
         row.steps_left_out = self.left_out.since(launched);
@@ -391,13 +320,10 @@ impl State {
         let entry = Entry::of(&row);
         let first = !self.known.has(&entry);
         self.watched.outcome.unknown |= row.judgement.verdict == Verdict::Unknown;
-        if !self.judged.contains_key(&key) {
+        if !self.judged.has(key) {
             self.watched.outcome.judged += 1;
         }
-        self.forget_judgement(key);
-        self.by_age.insert((now, key));
-        self.launched.extend(launcher.map(|launcher| (launcher, key)));
-        self.judged.insert(key, Judged { at: now, launcher });
+        self.judged.insert(key, now, launcher);
         let rules = row.findings.iter().map(known::rule).collect();
         let new = self.known.note(entry, rules, self.news.unix(now).div_euclid(1_000_000_000));
         let Some(new) = new.or_else(|| self.repeat.then(BTreeSet::new)) else { return Ok(()) };
