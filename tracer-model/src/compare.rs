@@ -148,9 +148,7 @@ pub fn process(model: &Model, kernel: &State, stop_known: bool) -> Option<Compar
         return None;
     }
     let mut comparison = Comparison::default();
-    let known = model.process_by_pid(kernel.id.pid).filter(|known| known.knowledge == Knowledge::Seen);
-    let same = |known: &&Process| same_start(known.start, kernel.id.start) && same_ino(known.ino, kernel.ino);
-    let Some(known) = known.filter(same) else {
+    let Some(known) = known(model, kernel) else {
         comparison.add(Fact::Existence, Value::None, Value::Number(kernel.id.pid.0));
         return Some(comparison);
     };
@@ -165,6 +163,13 @@ pub fn process(model: &Model, kernel: &State, stop_known: bool) -> Option<Compar
         comparison.add(Fact::Stopped, Value::Is(known.stopped.is_some()), Value::Is(kernel.is_stopped()));
     }
     Some(comparison)
+}
+
+/// The process as the model has it, if it has this one of its number.
+#[must_use]
+pub fn known<'m>(model: &'m Model, kernel: &State) -> Option<&'m Process> {
+    let known = model.process_by_pid(kernel.id.pid).filter(|known| known.knowledge == Knowledge::Seen);
+    known.filter(|known| same_start(known.start, kernel.id.start) && same_ino(known.ino, kernel.ino))
 }
 
 /// Parent, group, session.

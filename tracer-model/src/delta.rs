@@ -443,7 +443,7 @@ pub enum Refusal {
 /// How a reap is known (kernel/exit.c, `release_task` has no tracepoint).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReapEvidence {
-    /// A wait call returned it.
+    /// A wait call returned it, or the init of its pid namespace exited, which waits for all without a call.
     Wait,
     /// It was released by its own exit: its parent ignores SIGCHLD.
     AutoReap,

@@ -5,7 +5,7 @@
 
 use super::Cx;
 use crate::{
-    delta::{Anomaly, Change, HangupKind, LeaderState, OrphanCause, ReapEvidence},
+    delta::{Anomaly, Bounds, Change, HangupKind, LeaderState, OrphanCause, ReapEvidence},
     event::{CLONE_THREAD, EXIT_DEAD, RawTask, State, WaitStatus},
     ids::{PgrpKey, Pid, ProcKey, Signal},
     state::{Knowledge, Model, Orphaned, Phase, Process, book::Exit},
@@ -170,7 +170,23 @@ impl Model {
             }
             self.requalify(cx, key, OrphanCause::Exit(key));
         }
+        self.namespace_is_empty(cx, key);
         self.disown(cx, key);
+    }
+
+    /// The init of a pid namespace waits for everybody in there before it is a zombie itself, without a call
+    /// (`kernel/pid_namespace.c`, `zap_pid_ns_processes`): its own zombies are no more then.
+    fn namespace_is_empty(&mut self, cx: &mut Cx, key: ProcKey) {
+        let init = self.processes.get(&key).filter(|it| it.namespace.is_some_and(|namespace| namespace.pid == Pid(1)));
+        let Some(init) = init else { return };
+        let (exited, until) = (init.exited_at, cx.event.at);
+        let ended = |child: &&Process| matches!(child.phase, Phase::Zombie | Phase::Released);
+        let children = init.children.iter().filter_map(|child| self.processes.get(child)).filter(ended);
+        let ended: Vec<_> = children.map(|child| (child.key, child.book.zombie_by().or(child.exited_at))).collect();
+        for (child, zombie) in ended {
+            let after = zombie.max(exited).unwrap_or(until).min(until);
+            self.reap(cx, child, Some(key), ReapEvidence::Wait, Bounds { after, until });
+        }
     }
 
     /// The children of a process that has exited have another parent: the one that the kernel certainly chose, or one that is

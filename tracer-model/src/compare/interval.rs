@@ -232,7 +232,9 @@ fn moving(model: &Model, process: &Process) -> Option<Interval> {
 fn waited_for(model: &Model, child: &Process) -> Option<Interval> {
     let waits = |waiter: &Process| calls(waiter, |call| means(call, waiter, child));
     if let Some(parent) = parent(model, child) {
-        return waits(parent);
+        // Of an outsider only those calls are recorded that return a child that is followed, and no call's begin.
+        let unseen = child.followed && !parent.followed;
+        return waits(parent).or(unseen.then_some(Interval::Call(parent.key)));
     }
     // Whoever adopted it: a subreaper, or the init of a namespace.
     model.processes().filter(|it| it.adopts()).find_map(waits)

@@ -115,3 +115,23 @@ fn the_wait_of_a_stranger_explains_no_reap() {
     assert!(explained("1: > wait4(-1,0)"));
     assert!(explained("50: subreaper(1) = 0 {+subreaper}\n50: > wait4(-1,0)"));
 }
+
+/// Of who is not followed no begin of a call is recorded: it may be in a wait for a followed child at any time, and for no other.
+#[test]
+fn the_wait_of_an_outsider_is_open_at_any_time() {
+    let mut model = model(&format!("{JOBS}20: exit 0\n20: dead"));
+    let followed = model.processes.key_of(Pid(20)).unwrap();
+    assert!(!is_open("a wait of its parent", &model, 20));
+    if let Some(child) = model.processes.get_mut(&followed) {
+        child.followed = true;
+    }
+    assert!(is_open("a wait of its parent", &model, 20));
+    for pid in [30, 60] {
+        assert!(!is_open("a wait of its parent", &model, pid), "{pid} is not followed");
+    }
+    let parent = model.processes.key_of(Pid(10)).unwrap();
+    if let Some(parent) = model.processes.get_mut(&parent) {
+        parent.followed = true;
+    }
+    assert!(!is_open("a wait of its parent", &model, 20), "the begin of its parent's wait would be recorded");
+}

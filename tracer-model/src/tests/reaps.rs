@@ -290,6 +290,43 @@ fn who_is_released_without_a_word_is_asked_after() {
     assert!(unattended(&format!("{below}31: dead"), 32), "the init that exits adopts it");
 }
 
+/// Also those that it adopted while it exited; a zombie elsewhere stays.
+#[test]
+fn the_init_of_a_namespace_has_reaped_its_zombies_when_it_is_one() {
+    check(
+        "
+        10: fork 20
+        20: exit 0
+        20: dead
+        10: fork 30 {ns=5/0/1/1/1}
+        30: fork 31 {ns=5/1/2/1/1}
+        31: fork 32 {ns=5/1/3/1/1}
+        32: exit 0
+        32: dead
+        30: exit 0
+        31: exit SIGKILL
+        31: dead
+        30: dead
+        10: wait4(-1,0) = 30 got 30 exited:0
+        ",
+        expect![[r#"
+            #5 10 forks 20
+            #6 20 exits exited:0
+            #7 20 is a zombie
+            #8 10 forks 30
+            #9 30 forks 31
+            #10 31 forks 32
+            #11 32 exits exited:0
+            #12 32 is a zombie
+            #13 30 exits exited:0
+            #14 31 exits killed:SIGKILL
+            #15 32 goes from parent 31 to 30; 31 is a zombie
+            #16 31 reaped by 30 (Wait 15–16); 32 reaped by 30 (Wait 13–16); 30 is a zombie
+            #18 30 reaped by 10 (Wait 17–18)
+        "#]],
+    );
+}
+
 #[test]
 fn a_process_whose_traced_threads_are_waited_for_is_a_zombie_when_its_tracer_is_told_of_its_end() {
     check(

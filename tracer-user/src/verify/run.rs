@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use tracer_model::{
     compare::{self, Census},
     ids::{BootNs, Pid, ProcKey, Seq},
-    state::{Knowledge, Model, Phase},
+    state::{Knowledge, Model, Phase, Process},
 };
 
 use super::Whose;
@@ -54,13 +54,15 @@ impl Run {
     /// The model has got to where this run begins.
     pub fn begin(&mut self, model: &Model, whose: Whose, last_event_at: BootNs, quiet_ns: u64) {
         let begun = self.observations.first().map_or(BootNs(0), |observation| observation.at);
-        let is_expected = |process: &&tracer_model::state::Process| {
+        let is_expected = |process: &&Process| {
             process.knowledge == Knowledge::Seen
                 && process.phase != Phase::Reaped
                 && (whose == Whose::Everyone || process.followed)
         };
         self.expected = model.processes().filter(is_expected).map(|process| process.key).collect();
-        let settled = !compare::is_open(model) && !model.has_open_gap() && !self.shows_a_reap(model);
+        let under_way =
+            compare::is_open(model) || self.shows_a_reap(model) || self.shows_a_fork(model, whose == Whose::Everyone);
+        let settled = !under_way && !model.has_open_gap();
         self.quiet = self.undisturbed && settled && begun.since(last_event_at) >= quiet_ns;
     }
 
@@ -75,6 +77,15 @@ impl Run {
         let gone =
             self.expected.iter().filter(|key| !shown.contains(&key.number)).filter_map(|key| model.process(*key));
         gone.into_iter().any(|known| known.is_zombie() && compare::explanation_of_absence(model, known).is_some())
+    }
+
+    /// Whether somebody is shown whom the model does not have: who is in the process table before the record of the fork is being
+    /// made (`kernel/fork.c`, `copy_process`). A virtual processor can be away for long in between.
+    fn shows_a_fork(&self, model: &Model, everyone: bool) -> bool {
+        self.observations.iter().map(|observation| &observation.state).any(|state| {
+            let concerns = everyone || model.process_by_pid(state.parent.pid).is_some_and(|parent| parent.followed);
+            concerns && state.exit_state == 0 && compare::known(model, state).is_none()
+        })
     }
 
     /// The next observation, if the model has got there.

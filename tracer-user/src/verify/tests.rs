@@ -130,24 +130,46 @@ fn what_differs_when_nothing_is_under_way_is_a_divergence_at_once() {
 
 #[test]
 fn nothing_is_in_flight_at_a_quiet_point() {
-    let forked = format!("{SHELL}    4999910: fork 4999912\n");
-    // A fork has no ENTER: for a moment it may be seen before its record.
-    let mut stage = Stage::new(SHELL, &forked);
+    let at_terminal = "
+        snapshot 1 init {+init_parent pp=0}
+        snapshot 4999910 bash {pg=4999910 sid=4999910 +leader pp=1 tty=pts/0 fg=4999910}
+        snapshot-end
+    ";
+    let hung_up = format!("{at_terminal}    4999910: takes SIGWINCH 0 {{tty=-}}\n");
+    // A hangup has no ENTER: for a moment it may be seen before its record.
+    let mut stage = Stage::new(at_terminal, &hung_up);
     stage.look_after(MS);
     let counts = stage.counts();
     assert_eq!((counts.divergences, counts.quiet), (0, 0));
     assert!(counts.in_flight.contains_key(&Excuse::Record));
     // When nothing has happened for 10 ms that moment is over.
-    let mut stage = Stage::new(SHELL, &forked);
+    let mut stage = Stage::new(at_terminal, &hung_up);
     stage.look_after(20 * MS);
     let counts = stage.counts();
     assert!(counts.divergences > 0 && counts.in_flight.is_empty(), "{counts:?}");
     assert_eq!(counts.quiet, 1);
     // So it is for what was in flight before.
-    let mut stage = Stage::new(SHELL, &forked);
+    let mut stage = Stage::new(at_terminal, &hung_up);
     stage.look_after(MS);
     stage.look_after(20 * MS);
     assert!(stage.counts().divergences > 0);
+}
+
+#[test]
+fn while_somebody_is_being_forked_it_is_not_quiet_and_not_for_ever() {
+    let forked = format!("{SHELL}    4999910: fork 4999912\n");
+    let mut stage = Stage::new(SHELL, &forked);
+    stage.look_after(20 * MS);
+    let counts = stage.comparison.take_result().0;
+    assert_eq!((counts.divergences, counts.quiet, excuses(&counts)), (0, 0, vec![Excuse::Record]), "{counts:?}");
+    stage.look_after(SETTLE_NS + 1);
+    assert!(stage.counts().divergences > 0, "100 ms are allowed");
+    // Who is a zombie has been forked.
+    let ended = format!("{forked}    4999912: exit 0\n    4999912: dead\n");
+    let mut stage = Stage::new(SHELL, &ended);
+    stage.look_after(20 * MS);
+    let counts = stage.counts();
+    assert!(counts.divergences > 0 && counts.quiet == 1, "{counts:?}");
 }
 
 #[test]
