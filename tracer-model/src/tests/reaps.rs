@@ -309,7 +309,7 @@ fn the_init_of_a_namespace_has_reaped_its_zombies_when_it_is_one() {
         30: dead
         10: wait4(-1,0) = 30 got 30 exited:0
         ",
-        expect![[r#"
+        expect![[r"
             #5 10 forks 20
             #6 20 exits exited:0
             #7 20 is a zombie
@@ -323,7 +323,7 @@ fn the_init_of_a_namespace_has_reaped_its_zombies_when_it_is_one() {
             #15 32 goes from parent 31 to 30; 31 is a zombie
             #16 31 reaped by 30 (Wait 15–16); 32 reaped by 30 (Wait 13–16); 30 is a zombie
             #18 30 reaped by 10 (Wait 17–18)
-        "#]],
+        "]],
     );
 }
 
