@@ -101,7 +101,9 @@ impl Mutator {
             Some((swallowed, _)) => is_of(swallowed, &event),
             None => self.begins(&event, mutation),
         };
-        if let Some(subject) = &event.subject {
+        // The begin of a call can show what another one that has not returned has changed: that is still to be swallowed.
+        let begun = swallow && self.swallowed.is_none();
+        if let Some(subject) = event.subject.as_ref().filter(|_| !begun) {
             self.known.insert(subject.id.pid, State::clone(subject));
         }
         if let EventKind::Freed { task } = event.kind {

@@ -9,8 +9,14 @@ use tracer_model::{
     state::Model,
 };
 
-use super::{Checker, Counts, Excuse, Options, SETTLE_NS, Whose, comparison::Comparison, too_many_in_flight};
-use crate::{capture::Observation, sink::Check as _};
+use super::{
+    Checker, Counts, Excuse, Mutation, Options, SETTLE_NS, Whose, comparison::Comparison, mutate::Mutator,
+    too_many_in_flight,
+};
+use crate::{
+    capture::{Item, Observation},
+    sink::Check as _,
+};
 
 const MS: u64 = 1_000_000;
 
@@ -303,4 +309,22 @@ fn more_than_a_hundredth_in_flight_is_too_much_unless_records_were_lost() {
     };
     assert!(!too_many_in_flight(&counts(Excuse::Call, 10)) && too_many_in_flight(&counts(Excuse::Call, 11)));
     assert!(!too_many_in_flight(&counts(Excuse::Loss, 500)));
+}
+
+/// The child's own call begins when its parent's has moved it and not returned.
+#[test]
+fn what_the_begin_of_another_call_shows_is_still_swallowed() {
+    let history = format!(
+        "{SHELL}
+        4999910: > setpgid(4999911,4999911)
+        4999911: > setpgid(0,0) {{pg=4999911}}
+        4999910: < setpgid(4999911,4999911) = 0
+        "
+    );
+    let mut mutator = Mutator::new(Some(Mutation::Setpgid));
+    for event in events(&history) {
+        mutator.pass(Item::Event(event), true);
+    }
+    let swallowed = mutator.swallowed();
+    assert!(swallowed.as_ref().is_some_and(|it| it.contains("the setpgid of 4999911")), "{swallowed:?}");
 }
