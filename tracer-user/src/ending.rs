@@ -15,6 +15,7 @@ use std::{
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::getpgrp,
 };
 use tracer_model::ids::{BootNs, Pgid, Pid};
 
@@ -64,11 +65,13 @@ pub fn end(targets: &[Target], grace: Duration) -> Vec<(Pid, Outcome)> {
     let mut held: BTreeMap<Pid, Held> = BTreeMap::new();
     let mut groups: BTreeSet<Pgid> = BTreeSet::new();
     let mut gone = Vec::new();
+    let own = Pgid(getpgrp().as_raw().cast_unsigned());
     for target in targets {
         match hold(target) {
             Some(pidfd) => {
                 held.insert(target.pid, Held { pidfd, outcome: None });
-                groups.extend(target.group);
+                // That of this process is its caller's, whatever was seen of it.
+                groups.extend(target.group.filter(|group| *group != own));
             }
             None => gone.push((target.pid, Outcome::Gone)),
         }
@@ -173,11 +176,14 @@ mod tests {
 
     use super::*;
 
-    /// A shell that has set itself up.
+    /// A shell that has set itself up, in a group of its own.
     fn child(script: &str) -> (Child, Target) {
+        started(Command::new("sh").process_group(0), script)
+    }
+
+    fn started(command: &mut Command, script: &str) -> (Child, Target) {
         let script = format!("{script}\necho; while :; do read x; done");
-        let mut command = Command::new("sh");
-        command.args(["-c", &script]).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -215,6 +221,19 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(end(&[target], Duration::ZERO), [(target.pid, Outcome::Gone)]);
+    }
+
+    #[test]
+    fn in_its_callers_group_nobody_else_is_ended() {
+        let own = Pgid(getpgrp().as_raw().cast_unsigned());
+        let (mut child, target) = started(&mut Command::new("sh"), ":");
+        let (mut stranger, _) = started(&mut Command::new("sh"), ":");
+        assert_eq!(end(&[Target { group: Some(own), ..target }], LONG), [(target.pid, Outcome::Terminated)]);
+        assert_eq!(stranger.try_wait().unwrap(), None);
+        stranger.kill().unwrap();
+        for child in [&mut child, &mut stranger] {
+            child.wait().unwrap();
+        }
     }
 
     #[test]

@@ -170,7 +170,9 @@ fn targets(left: &[Left], what: Kill) -> impl Iterator<Item = &Left> {
 /// Says what would end it.
 fn offer(left: &[Left], answer: &mut Answer) -> bool {
     let mut commands: Vec<String> = Vec::new();
+    let mut stopped = false;
     for one in targets(left, Kill::Accidents) {
+        stopped |= one.stopped;
         let number = match one.group.filter(|_| one.group_is_left) {
             Some(group) => format!("-{}", group.number),
             None => one.process.number.to_string(),
@@ -180,7 +182,7 @@ fn offer(left: &[Left], answer: &mut Answer) -> bool {
         }
     }
     if !commands.is_empty() {
-        let cont = if left.iter().any(|left| left.stopped) { " and the same with -CONT" } else { "" };
+        let cont = if stopped { " and the same with -CONT" } else { "" };
         let text = format!(
             "kill -TERM -- {}{cont}; leftovers --kill does that, and SIGKILL after a grace",
             commands.join(" ")

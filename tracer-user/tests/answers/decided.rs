@@ -27,14 +27,17 @@ fn a_finding_is_printed_while_the_command_waits() {
             continue;
         }
         mkfifo(&here.join("gate"), Mode::S_IRWXU).unwrap();
-        let mut live = command(here, &["live", "-b", backend, "--", "sh", "-c", SCRIPT]);
-        let mut live = live.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(live.stderr.take().unwrap()).lines().map(Result::unwrap);
-        // Nobody opens the gate before: that it comes at the end would be for ever.
-        assert!(lines.any(|line| line.starts_with("warning JC302")), "{backend}");
-        assert!(fs::exists(here.join("left")).unwrap() && live.try_wait().unwrap().is_none(), "{backend}: it goes on");
-        open_gate(here);
-        let rest = lines.count();
-        assert!(live.wait().unwrap().success() && rest > 0, "{backend}");
+        for verb in ["live", "run"] {
+            let mut told = command(here, &[verb, "-b", backend, "--", "sh", "-c", SCRIPT]);
+            let mut told = told.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut lines = BufReader::new(told.stderr.take().unwrap()).lines().map(Result::unwrap);
+            // Nobody opens the gate before: that it comes at the end would be for ever.
+            assert!(lines.any(|line| line.starts_with("warning JC302")), "{verb}, {backend}");
+            assert!(told.try_wait().unwrap().is_none(), "{verb}, {backend}: it goes on");
+            open_gate(here);
+            let rest = lines.count();
+            assert!(told.wait().unwrap().success() && rest > 0, "{verb}, {backend}");
+            fs::remove_file(here.join("left")).unwrap();
+        }
     }
 }

@@ -66,6 +66,7 @@ fn timeless(shape: &str) -> String {
     let text = shape
         .replace("N.N ", "N ")
         .replace("N µs", "N ms")
+        .replace("N ns", "N ms")
         .replace(&format!(" N {}", init.trim()), " N init")
         .replace("is in restart_syscall", "is in clock_nanosleep");
     text.replace("N s\n", "N ms\n").replace("N s, N", "N ms, N")

@@ -1,8 +1,12 @@
 //! For whom `run` waits when its command has ended: for what is still in the command's session, and for no daemon.
 
-use std::{fs, path::Path, process::Stdio};
+use std::{fs, os::unix::process::ExitStatusExt as _, path::Path, process::Stdio};
 
-use nix::{errno::Errno, sys::stat::Mode, unistd::mkfifo};
+use nix::{
+    errno::Errno,
+    sys::{signal::Signal, stat::Mode},
+    unistd::mkfifo,
+};
 
 use super::{BACKENDS, command, sesstrace, text, works};
 
@@ -53,6 +57,41 @@ fn a_run_waits_for_what_is_left_in_its_session() {
         let report = fs::read_to_string(here.join("report")).unwrap();
         let ends = report.lines().any(|line| line.contains(&format!("{left} sh")) && line.contains("exits 0"));
         assert!(ends && !report.contains("JC403"), "{backend}: what is left has ended by itself:\n{report}");
+    }
+}
+
+/// It ends of the signal while what it waits for lives. A machine may be too busy to send it within the two seconds of the wait: then
+/// it has ended by itself, and is run again.
+#[test]
+fn a_signal_ends_the_wait() {
+    for (backend, signal) in
+        BACKENDS.into_iter().flat_map(|backend| [(backend, Signal::SIGINT), (backend, Signal::SIGTERM)])
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        if !works(here, backend) {
+            continue;
+        }
+        mkfifo(&here.join("gate"), Mode::S_IRWXU).unwrap();
+        let script = format!("echo $$ > command; sh -c '{LIVES}' & until [ -s left ]; do :; done");
+        let ended = (0..20).find_map(|_| {
+            let mut run = command(here, &["run", "-b", backend, "-o", "report", "--", "sh", "-c", &script]);
+            let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let command = written(here, "command");
+            while lives(&command) {
+                assert_eq!(run.try_wait().unwrap(), None, "{backend}: it goes on");
+            }
+            let pid = nix::unistd::Pid::from_raw(run.id().cast_signed());
+            nix::sys::signal::kill(pid, signal).unwrap();
+            let status = run.wait().unwrap();
+            assert!(lives(&written(here, "left")), "{backend}: it ends by nothing but the gate");
+            open_gate(here);
+            for name in ["command", "left"] {
+                fs::remove_file(here.join(name)).unwrap();
+            }
+            status.signal()
+        });
+        assert_eq!(ended, Some(signal as i32), "{backend}");
     }
 }
 

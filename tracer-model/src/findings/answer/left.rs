@@ -24,7 +24,8 @@ pub enum Class {
     OwnGroup,
     /// In another session.
     OwnSession,
-    /// In another session, without a terminal, and its parent is not one of what was started.
+    /// In another session, without a terminal, and its parent is not one of what was started; or what such a one has forked into
+    /// its session.
     Daemon,
 }
 
@@ -138,15 +139,24 @@ impl Place {
 /// The class of a process.
 pub(in crate::findings) fn class(now: &Now<'_>, key: ProcKey, place: &Place) -> Option<Class> {
     let process = now.model.process(key)?;
-    let parent = process.parent.and_then(|parent| now.model.process(parent));
-    let detached = process.parent_exited || parent.is_none_or(|it| !it.followed || it.phase > Phase::Alive);
     Some(if process.session != place.session {
-        if process.tty.is_none() && detached { Class::Daemon } else { Class::OwnSession }
+        if process.tty.is_none() && is_detached(now, process) { Class::Daemon } else { Class::OwnSession }
     } else if process.group.is_some() && process.group == place.group {
         Class::SameGroup
     } else {
         Class::OwnGroup
     })
+}
+
+/// Neither it nor any of its session that it descends from is the child of a living process that was started.
+fn is_detached(now: &Now<'_>, process: &Process) -> bool {
+    let parent = |it: &Process| {
+        let parent = now.model.process(it.parent.filter(|_| !it.parent_exited)?)?;
+        (parent.followed && parent.phase == Phase::Alive).then_some(parent)
+    };
+    // A parent that is lost among records that were lost may be its own descendant.
+    let mut above = std::iter::successors(parent(process), |it| parent(it)).take(64);
+    above.all(|it| it.session == process.session)
 }
 
 fn one(now: &Now<'_>, key: ProcKey, place: &Place) -> Option<Left> {

@@ -7,8 +7,8 @@
 //! **Fix.** Wait for the children, or end their groups before the command ends; a daemon that should be one needs its own
 //! session.
 //!
-//! **Not a problem** when all of them are daemons: their own session, no terminal, no parent among what was started:
-//! information only, and at once. Two seconds of grace for the others.
+//! **Not a problem** when all of them are daemons (their own session, no terminal, no parent among what was started) and what
+//! those have forked into their sessions: information only, and at once. Two seconds of grace for the others.
 //!
 //! Source: POSIX.1-2024 XSH `_exit` (children get a new parent and live on).
 
@@ -166,6 +166,51 @@ mod tests {
                   fix   fork again after setsid, or open terminals with O_NOCTTY
                   seen  #9 12 redis: setsid, leads new session and group 12
                   seen  #10 11 redis exits 0
+            "]],
+        );
+    }
+
+    #[test]
+    fn what_a_daemon_forks_is_of_the_daemon() {
+        check_following(
+            11,
+            "10: fork 11\n11: exec nginx\n11: fork 12\n12: setsid() = 12 {tty=-}\n12: fork 13\n13: fork 14\n11: exit 0\n11: dead\n",
+            expect![[r"
+                info JC403 leftover-after-root-exit @12000: 3 processes left behind by 11 nginx
+                  why   the command ended at @12000; alive: 12 nginx (a daemon: own session, no terminal; got no signal), 13 nginx (a daemon: own session, no terminal; got no signal), 14 nginx (a daemon: own session, no terminal; got no signal)
+                  fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
+                  seen  #7 11 nginx forks 12
+                  seen  #10 12 nginx forks 13
+                  seen  #11 13 nginx forks 14
+                  seen  #12 11 nginx exits 0
+                info too-early JC502 still-session-leader @13000: 12 nginx runs detached and leads its session 12
+                  why   it called setsid and did not fork again: an open of a terminal without O_NOCTTY would give it a controlling one
+                  fix   fork again after setsid, or open terminals with O_NOCTTY
+                  seen  #9 12 nginx: setsid, leads new session and group 12
+                  seen  #12 11 nginx exits 0
+            "]],
+        );
+    }
+
+    #[test]
+    fn what_is_in_a_session_that_somebody_waits_for_is_no_daemon() {
+        check_following(
+            11,
+            "10: fork 11\n11: exec make\n11: fork 12\n12: fork 13\n13: setsid() = 13 {tty=-}\n13: fork 14\n11: exit 0\n11: dead\n@3000000000 50: takes SIGWINCH 0 handler\n",
+            expect![[r"
+                error JC501 no-new-session @1000013000: 12 make was left running by 11 make in session 10
+                  why   its parent forked it and ended, as for a daemon, but it never called setsid: it is in the session with pts/0: Ctrl-C there can reach it, and it can end with the session
+                  fix   call setsid after the fork
+                  seen  #7 11 make forks 12
+                  seen  #12 11 make exits 0
+                  seen  #13 12 make is now a child of 1 init
+                warning JC403 leftover-after-root-exit @2000012000: 3 processes left behind by 11 make
+                  why   the command ended at @12000; alive: 12 make (in the command's group; got no signal), 13 make (in session 13; got no signal), 14 make (in session 13; got no signal)
+                  fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
+                  seen  #7 11 make forks 12
+                  seen  #8 12 make forks 13
+                  seen  #11 13 make forks 14
+                  seen  #12 11 make exits 0
             "]],
         );
     }
