@@ -345,6 +345,6 @@ impl Model {
 }
 
 /// ENTER of setpgid.
-fn begins_setpgid(kind: &EventKind) -> bool {
+pub(super) fn begins_setpgid(kind: &EventKind) -> bool {
     matches!(kind, EventKind::Enter { call: Call::Setpgid { .. }, .. })
 }

@@ -3,7 +3,7 @@
 //! The kernel keeps a terminal twice: at the terminal (its session) and at each process. A leader that has lost it means that
 //! the session has; another process can have left it alone (`drivers/tty/tty_jobctrl.c`). Must not judge refused calls.
 
-use super::Cx;
+use super::{Cx, groups::begins_setpgid};
 use crate::{
     delta::{Change, ForegroundGroup, GroupBirth, HangupKind, TtyChange, UnseenChange},
     event::{Call, EXIT_DEAD, EventKind, RawId, SignalOrigin, State, TtyRequest, TtyState},
@@ -285,6 +285,13 @@ impl Model {
             if leave.ret == 0 && request(&leave.call) == Some(TtyRequest::SetForeground));
         let calling = returning || !terminal.foreground_calls.is_empty();
         let new = from.is_none() && before.number == 0;
+        let gained =
+            cx.delta.changes.iter().any(|change| matches!(change, Change::TtyGained { tty: it, .. } if *it == tty));
+        let unseen = !same && !gained && !calling && !new && !given_up;
+        // As with its group (`absorb_membership`): a child whose parent's call begins can be further than its own records are.
+        if unseen && begins_setpgid(&cx.event.kind) {
+            return;
+        }
         terminal.foreground_id = state.foreground;
         terminal.foreground = to;
         if !same {
@@ -295,9 +302,7 @@ impl Model {
         if from == to || cx.is_snapshot() && (same || new) {
             return;
         }
-        let gained =
-            cx.delta.changes.iter().any(|change| matches!(change, Change::TtyGained { tty: it, .. } if *it == tty));
-        if !same && !gained && !calling && !new && !given_up {
+        if unseen {
             cx.push(Change::UnseenCall { process: key, what: UnseenChange::Foreground });
         }
         if !new || gained || calling {

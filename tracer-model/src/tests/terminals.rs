@@ -308,3 +308,28 @@ fn a_foreground_change_that_another_event_shows_first_is_still_its_callers() {
         "]],
     );
 }
+
+/// The begin of the parent's setpgid has an earlier number than the child's calls, and looked at the child after them.
+#[test]
+fn what_the_begin_of_a_setpgid_shows_too_early_is_no_unseen_call() {
+    check(
+        "
+        10: fork 20
+        10: > setpgid(20,20) {pg=20 fg=20}
+        20: > setpgid(0,0) {pg=10 fg=10}
+        20: < setpgid(0,0) = 0
+        20: > ioctl(2,TIOCSPGRP,0,20)
+        20: < ioctl(2,TIOCSPGRP,0,20) = 0 {fg=20}
+        10: < setpgid(20,20) = 0
+        10: > setpgid(20,20) {fg=10}
+        10: < setpgid(20,20) = 0
+        ",
+        expect![[r"
+            #5 10 forks 20
+            #8 group 20 of 20 by itself
+            #10 pts/0 foreground 10 → 20 by 20
+            #11 leader race of 20 and parent 10: Child first, errno 0
+            #13 unseen call: Foreground of 20; pts/0 foreground 20 → 10
+        "]],
+    );
+}
