@@ -41,7 +41,7 @@ impl Way {
 pub fn tracing_ways(sesstrace: &str, folder: &Path) -> anyhow::Result<Vec<Way>> {
     let log = folder.join("strace.log");
     let log = log.to_str().context("the path of the repository")?;
-    let recording = folder.join("bench.jsonl");
+    let recording = folder.join("bench.sesstrace");
     let recording = recording.to_str().context("the path of the repository")?;
     let Some(strace) = find("strace") else {
         bail!("STRACE IS NOT INSTALLED, and nothing can be compared: apt-get install strace");

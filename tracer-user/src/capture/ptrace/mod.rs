@@ -16,6 +16,7 @@ mod counts;
 mod decode;
 mod filter;
 mod lifecycle;
+mod polling;
 mod process;
 mod queue;
 mod refusal;

@@ -4,7 +4,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, hint,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -26,6 +26,7 @@ use super::{
     Options,
     bundle::Surroundings,
     counts::Counts,
+    polling::{self, Polling},
     refusal,
     requests::{Request, Requests},
     returns::Postponed,
@@ -67,6 +68,7 @@ pub(super) struct Tracer {
     pub mode: Mode,
     pub held: Held,
     pub postponed: Postponed,
+    polling: Polling,
     /// Every thread that is attached and can be let go of, whether or not its events matter any more.
     pub attached: BTreeSet<Tid>,
     /// When the state change was fetched that is being handled.
@@ -109,6 +111,7 @@ impl Tracer {
             mode: Mode::Capturing,
             held: Held::default(),
             postponed: Postponed::default(),
+            polling: Polling::default(),
             attached: BTreeSet::new(),
             now: boot_now(),
             modules_refuse: modules_may_refuse(),
@@ -164,6 +167,9 @@ impl Tracer {
             || !self.table.early.is_empty()
             || self.letting_go.is_some();
         self.say_what_is_wanted();
+        if !soon && let Some(stop) = self.poll()? {
+            return Ok(Some(stop));
+        }
         let waited = sys::wait(soon)?;
         if waited.is_none() {
             // Who is waited for by the postponed runs, or is about to.
@@ -179,6 +185,23 @@ impl Tracer {
             self.resume_postponed(false);
         }
         Ok(waited)
+    }
+
+    /// Asks for the next state change without sleeping, for a moment, where that has been worth it.
+    fn poll(&mut self) -> Result<Option<(Tid, c_int)>, Errno> {
+        if !self.polling.is_due() {
+            return Ok(None);
+        }
+        let begun = Instant::now();
+        let stop = loop {
+            let stop = sys::wait(true)?;
+            if stop.is_some() || begun.elapsed() > polling::LONGEST {
+                break stop;
+            }
+            hint::spin_loop();
+        };
+        self.polling.tried(stop.is_none());
+        Ok(stop)
     }
 
     /// What no stop shows is looked at when the consumer says so, which it does now and then once it knows that this is wanted.
