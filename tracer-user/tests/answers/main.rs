@@ -69,7 +69,7 @@ fn timeless(shape: &str) -> String {
         .replace("N ns", "N ms")
         .replace(&format!(" N {}", init.trim()), " N init")
         .replace("is in restart_syscall", "is in clock_nanosleep");
-    text.replace("N s\n", "N ms\n").replace("N s, N", "N ms, N")
+    text.replace("N s\n", "N ms\n").replace("N s, N", "N ms, N").replace("N s earlier", "N ms earlier")
 }
 
 #[test]
@@ -149,5 +149,49 @@ fn who_stopped_and_who_killed_are_answered_the_same_under_both_backends() {
               by         sent by N bash, to group N
               reached    N sleep died of it after N ms, N sleep died of it after N ms"]]
         .assert_eq(&timeless(&[why, who, whom].join("\n")));
+    }
+}
+
+#[test]
+fn each_class_is_told_and_ended_under_both_backends() {
+    // In the order of the classes: beside the command, in a group of its own, in a session whose parent is there, and one that is
+    // stopped in a session of its own.
+    const LEAVES: &str = r#"
+        is() { until read -r it < /proc/$1/comm && [ "$it" = sleep ]; do :; done; }
+        number() { until read -r it < $1; do :; done 2> /dev/null; is $it; }
+        sleep 1000 & is $!
+        bash -c 'set -m; sleep 1000 & echo $! > group'; number group
+        sh -c 'setsid sh -c "echo \$\$ > session; exec sleep 1000" & exec sleep 1000' & is $!; number session
+        setsid sh -c 'echo $$ > stopped; exec sleep 1000' & number stopped
+        kill -STOP $(cat stopped)
+        until read -r it < /proc/$(cat stopped)/stat && [[ ${it##*) } == [tT]* ]]; do :; done
+    "#;
+    for backend in BACKENDS {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        if !works(here, backend) {
+            continue;
+        }
+        let mut leftovers =
+            command(here, &["leftovers", "-b", backend, "--fail", "--kill=all", "--", "bash", "-c", LEAVES]);
+        let output = leftovers.output().unwrap();
+        let told = shape(&text(&output));
+        let told = told.replace("\n  not seen   signals that they block or ignore: ptrace shows what is taken", "");
+        expect_test::expect![[r"
+            N processes are left behind by N bash
+              same group N sleep: running, in the command's group N; got no signal
+              same group N sleep: running, in the command's group N; got no signal
+              own group  N sleep: running, in group N; got no signal
+              session    N sleep: running, in session N, no terminal; got no signal
+              daemon     N sleep: stopped by SIGSTOP, session N, no terminal, no parent of what was started; got SIGSTOP N ms earlier, sent by N bash, to this process alone
+              holds      N sleep, N sleep, N sleep, N sleep, N sleep: fd N on pipe:[N], the command's standard output: its reader waits for an end that does not come
+              holds      N sleep, N sleep, N sleep, N sleep, N sleep: fd N on pipe:[N], the command's standard error: its reader waits for an end that does not come
+              ended      N sleep: by SIGTERM
+              ended      N sleep: by SIGTERM
+              ended      N sleep: by SIGTERM
+              ended      N sleep: by SIGTERM
+              ended      N sleep: by SIGTERM"]]
+        .assert_eq(&timeless(&told));
+        assert_eq!(output.status.code(), Some(1), "{backend}: not all of them are daemons");
     }
 }
