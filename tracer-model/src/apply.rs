@@ -28,6 +28,8 @@ pub(crate) struct Cx<'e> {
     pub event: &'e Event,
     /// Its changes so far.
     pub delta: &'e mut Delta,
+    /// Whose bundle is being taken: it is there, whatever else would follow from what the bundle says of others.
+    pub shown: Option<ProcKey>,
     /// Groups whose orphan status may have changed, with what took a link away.
     pub touched: Vec<(PgrpKey, OrphanCause)>,
 }
@@ -72,7 +74,7 @@ impl Model {
         self.forget_departed();
         (delta.by, delta.subject) = (None, None);
         delta.changes.clear();
-        let mut cx = Cx { event, delta, touched: std::mem::take(&mut self.touched) };
+        let mut cx = Cx { event, delta, shown: None, touched: std::mem::take(&mut self.touched) };
         self.now = cx.stamp();
         match &event.kind {
             EventKind::NewTask { flags } => self.new_task(&mut cx, *flags),

@@ -27,6 +27,13 @@ impl Model {
     /// before each call and after it.
     pub(super) fn absorb(&mut self, cx: &mut Cx, state: &State) -> Option<ProcKey> {
         let key = self.identify(cx, state)?;
+        cx.shown = Some(key);
+        let taken = self.absorb_parts(cx, key, state);
+        cx.shown = None;
+        taken
+    }
+
+    fn absorb_parts(&mut self, cx: &mut Cx, key: ProcKey, state: &State) -> Option<ProcKey> {
         let found = self.processes.get(&key)?.knowledge == Knowledge::Referenced;
         if found && matches!(cx.event.kind, EventKind::NewTask { flags } if flags & CLONE_THREAD == 0) {
             self.announce_fork(cx, key, state);

@@ -153,6 +153,9 @@ impl Model {
 
     /// Ends a process whose reap was not seen. It was over by now, or by when it was seen released.
     pub(super) fn reap_unseen(&mut self, cx: &mut Cx, key: ProcKey, evidence: ReapEvidence) {
+        if cx.shown == Some(key) && evidence != ReapEvidence::NumberReused {
+            return;
+        }
         let Some(process) = self.processes.get(&key) else { return };
         let after = process.book.zombie_by().or(process.exited_at).unwrap_or(process.seen.at);
         let (evidence, until) = match process.book.released_at() {
