@@ -184,6 +184,10 @@ impl Model {
         let children = init.children.iter().filter_map(|child| self.processes.get(child)).filter(ended);
         let ended: Vec<_> = children.map(|child| (child.key, child.book.zombie_by().or(child.exited_at))).collect();
         for (child, zombie) in ended {
+            // Whoever is each other's child, which no kernel shows, is so once.
+            if let Some(init) = self.processes.get_mut(&key) {
+                init.children.remove(&child);
+            }
             let after = zombie.max(exited).unwrap_or(until).min(until);
             self.reap(cx, child, Some(key), ReapEvidence::Wait, Bounds { after, until });
         }

@@ -397,3 +397,23 @@ fn a_zombie_is_released_when_it_is_adopted_by_who_wants_none() {
         "]],
     );
 }
+
+/// No kernel shows that: it must end all the same.
+#[test]
+fn inits_that_are_each_others_children_end() {
+    let model = model(
+        "
+        10: fork 30 {ns=5/1/1/1/1}
+        10: fork 31 {ns=6/1/1/1/1}
+        30: exit 0
+        30: dead
+        31: exit 0
+        31: dead
+        30: dead {pp=31}
+        31: dead {pp=30}
+        10: fork 30
+        ",
+    );
+    assert!(model.processes.key_of(Pid(31)).is_none(), "it is a zombie for nobody");
+    crate::reference::invariants::hold(&model);
+}
