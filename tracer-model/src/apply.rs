@@ -28,7 +28,7 @@ pub(crate) struct Cx<'e> {
     pub event: &'e Event,
     /// Its changes so far.
     pub delta: &'e mut Delta,
-    /// Whose bundle is being taken: it is there, whatever else would follow from what the bundle says of others.
+    /// Whose bundle is being taken, unless it is one of a released process: it is there, whatever else would follow from what the bundle says of others.
     pub shown: Option<ProcKey>,
     /// Groups whose orphan status may have changed, with what took a link away.
     pub touched: Vec<(PgrpKey, OrphanCause)>,

@@ -59,19 +59,23 @@ struct Held {
     outcome: Option<Outcome>,
 }
 
+/// Whether a group may be ended as one. That of this process is its caller's, whatever was seen of it, and 0 stands for it (kill(2)).
+#[must_use]
+pub fn may_be_ended(group: Pgid) -> bool {
+    group.0 != 0 && group.0 != getpgrp().as_raw().cast_unsigned()
+}
+
 /// Ends them. `grace`: how long each has to end by itself.
 #[must_use]
 pub fn end(targets: &[Target], grace: Duration) -> Vec<(Pid, Outcome)> {
     let mut held: BTreeMap<Pid, Held> = BTreeMap::new();
     let mut groups: BTreeSet<Pgid> = BTreeSet::new();
     let mut gone = Vec::new();
-    let own = Pgid(getpgrp().as_raw().cast_unsigned());
     for target in targets {
         match hold(target) {
             Some(pidfd) => {
                 held.insert(target.pid, Held { pidfd, outcome: None });
-                // That of this process is its caller's, whatever was seen of it.
-                groups.extend(target.group.filter(|group| *group != own));
+                groups.extend(target.group.filter(|group| may_be_ended(*group)));
             }
             None => gone.push((target.pid, Outcome::Gone)),
         }

@@ -116,7 +116,9 @@ pub(super) fn started(is_mark: impl Fn(&[u8]) -> bool, directory: &Path) -> impl
     };
     let is_in = move |pid: &u32| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains(&*directory.to_string_lossy())
+        let (line, directory) = (String::from_utf8_lossy(&line), directory.to_string_lossy());
+        // That of another keeper may begin with this one's.
+        line.match_indices(&*directory).any(|(at, it)| !line[at + it.len()..].starts_with(char::is_alphanumeric))
     };
     pids().filter(move |pid| has_mark(pid) || is_in(pid))
 }

@@ -27,7 +27,7 @@ impl Model {
     /// before each call and after it.
     pub(super) fn absorb(&mut self, cx: &mut Cx, state: &State) -> Option<ProcKey> {
         let key = self.identify(cx, state)?;
-        cx.shown = Some(key);
+        cx.shown = (state.exit_state != EXIT_DEAD).then_some(key);
         let taken = self.absorb_parts(cx, key, state);
         cx.shown = None;
         taken

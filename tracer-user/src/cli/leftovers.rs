@@ -11,7 +11,10 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use tracer_model::findings::{Answer, Class, Left, Words, words::Word};
+use tracer_model::{
+    findings::{Answer, Class, Left, Words, words::Word},
+    ids::Pgid,
+};
 
 use super::{
     at::At,
@@ -167,14 +170,19 @@ fn targets(left: &[Left], what: Kill) -> impl Iterator<Item = &Left> {
     left.iter().filter(move |left| what == Kill::All || left.class < Class::Daemon)
 }
 
+/// Its group, if that may be signalled as one.
+fn group(left: &Left) -> Option<Pgid> {
+    left.group.filter(|_| left.group_is_left).map(|group| group.number).filter(|group| ending::may_be_ended(*group))
+}
+
 /// Says what would end it.
 fn offer(left: &[Left], answer: &mut Answer) -> bool {
     let mut commands: Vec<String> = Vec::new();
     let mut stopped = false;
     for one in targets(left, Kill::Accidents) {
         stopped |= one.stopped;
-        let number = match one.group.filter(|_| one.group_is_left) {
-            Some(group) => format!("-{}", group.number),
+        let number = match group(one) {
+            Some(group) => format!("-{group}"),
             None => one.process.number.to_string(),
         };
         if !commands.contains(&number) {
@@ -194,11 +202,7 @@ fn offer(left: &[Left], answer: &mut Answer) -> bool {
 
 /// Ends it. Returns whether nothing of it lives.
 fn kill(left: &[Left], what: Kill, grace: Duration, answer: &mut Answer) -> bool {
-    let target = |left: &Left| Target {
-        pid: left.process.number,
-        start: left.start,
-        group: left.group.filter(|_| left.group_is_left).map(|group| group.number),
-    };
+    let target = |left: &Left| Target { pid: left.process.number, start: left.start, group: group(left) };
     let targets: Vec<Target> = targets(left, what).map(target).collect();
     let outcomes = ending::end(&targets, grace);
     for (pid, outcome) in &outcomes {

@@ -172,8 +172,10 @@ fn each_class_is_told_and_ended_under_both_backends() {
         if !works(here, backend) {
             continue;
         }
-        let mut leftovers =
-            command(here, &["leftovers", "-b", backend, "--fail", "--kill=all", "--", "bash", "-c", LEAVES]);
+        let mut leftovers = command(
+            here,
+            &["leftovers", "-b", backend, "--fail", "--kill=all", "--grace=60s", "--", "bash", "-c", LEAVES],
+        );
         let output = leftovers.output().unwrap();
         let told = shape(&text(&output));
         let told = told.replace("\n  not seen   signals that they block or ignore: ptrace shows what is taken", "");

@@ -1,6 +1,11 @@
 //! For whom `run` waits when its command has ended: for what is still in the command's session, and for no daemon.
 
-use std::{fs, os::unix::process::ExitStatusExt as _, path::Path, process::Stdio};
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt as _,
+    path::Path,
+    process::{Child, Stdio},
+};
 
 use nix::{
     errno::Errno,
@@ -33,6 +38,19 @@ pub fn open_gate(here: &Path) {
     fs::write(here.join("gate"), "\n").unwrap();
 }
 
+/// A run whose command has ended and left one in its session that lives until the gate is opened.
+fn waiting(here: &Path, backend: &str) -> Child {
+    let script = format!("echo $$ > command; sh -c '{LIVES}' & until [ -s left ]; do :; done");
+    let mut run = command(here, &["run", "-b", backend, "-o", "report", "--", "sh", "-c", &script]);
+    let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let command = written(here, "command");
+    // Nobody reaps it but who waits for it.
+    while lives(&command) {
+        assert_eq!(run.try_wait().unwrap(), None, "{backend}: it goes on");
+    }
+    run
+}
+
 #[test]
 fn a_run_waits_for_what_is_left_in_its_session() {
     for backend in BACKENDS {
@@ -42,14 +60,7 @@ fn a_run_waits_for_what_is_left_in_its_session() {
             continue;
         }
         mkfifo(&here.join("gate"), Mode::S_IRWXU).unwrap();
-        let script = format!("echo $$ > command; sh -c '{LIVES}' & until [ -s left ]; do :; done");
-        let mut run = command(here, &["run", "-b", backend, "-o", "report", "--", "sh", "-c", &script]);
-        let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let command = written(here, "command");
-        // Nobody reaps it but who waits for it.
-        while lives(&command) {
-            assert_eq!(run.try_wait().unwrap(), None, "{backend}: it goes on");
-        }
+        let mut run = waiting(here, backend);
         let left = written(here, "left");
         assert!(lives(&left) && run.try_wait().unwrap().is_none(), "{backend}: it waits");
         open_gate(here);
@@ -73,14 +84,8 @@ fn a_signal_ends_the_wait() {
             continue;
         }
         mkfifo(&here.join("gate"), Mode::S_IRWXU).unwrap();
-        let script = format!("echo $$ > command; sh -c '{LIVES}' & until [ -s left ]; do :; done");
         let ended = (0..20).find_map(|_| {
-            let mut run = command(here, &["run", "-b", backend, "-o", "report", "--", "sh", "-c", &script]);
-            let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            let command = written(here, "command");
-            while lives(&command) {
-                assert_eq!(run.try_wait().unwrap(), None, "{backend}: it goes on");
-            }
+            let mut run = waiting(here, backend);
             let pid = nix::unistd::Pid::from_raw(run.id().cast_signed());
             nix::sys::signal::kill(pid, signal).unwrap();
             let status = run.wait().unwrap();

@@ -24,8 +24,8 @@ pub enum Class {
     OwnGroup,
     /// In another session.
     OwnSession,
-    /// In another session, without a terminal, and its parent is not one of what was started; or what such a one has forked into
-    /// its session.
+    /// In another session, without a terminal, and its parent is not one of what was started; or what such a one has started and
+    /// that has no terminal either.
     Daemon,
 }
 
@@ -140,7 +140,7 @@ impl Place {
 pub(in crate::findings) fn class(now: &Now<'_>, key: ProcKey, place: &Place) -> Option<Class> {
     let process = now.model.process(key)?;
     Some(if process.session != place.session {
-        if process.tty.is_none() && is_detached(now, process) { Class::Daemon } else { Class::OwnSession }
+        if process.tty.is_none() && is_detached(now, process, place) { Class::Daemon } else { Class::OwnSession }
     } else if process.group.is_some() && process.group == place.group {
         Class::SameGroup
     } else {
@@ -148,15 +148,16 @@ pub(in crate::findings) fn class(now: &Now<'_>, key: ProcKey, place: &Place) -> 
     })
 }
 
-/// Neither it nor any of its session that it descends from is the child of a living process that was started.
-fn is_detached(now: &Now<'_>, process: &Process) -> bool {
-    let parent = |it: &Process| {
-        let parent = now.model.process(it.parent.filter(|_| !it.parent_exited)?)?;
-        (parent.followed && parent.phase == Phase::Alive).then_some(parent)
+/// Every living process that was started and that it descends from is as far away as it is. An orphan is its session leader's.
+fn is_detached(now: &Now<'_>, process: &Process, place: &Place) -> bool {
+    let lives = |key: ProcKey| now.model.process(key).filter(|it| it.followed && it.phase == Phase::Alive);
+    let above = |it: &Process| {
+        let leader = || now.model.session(it.session?)?.leader.filter(|leader| *leader != it.key);
+        it.parent.filter(|_| !it.parent_exited).and_then(lives).or_else(|| leader().and_then(lives))
     };
     // A parent that is lost among records that were lost may be its own descendant.
-    let mut above = std::iter::successors(parent(process), |it| parent(it)).take(64);
-    above.all(|it| it.session == process.session)
+    let mut all = std::iter::successors(above(process), |it| above(it)).take(64);
+    all.all(|it| it.session != place.session && it.tty.is_none())
 }
 
 fn one(now: &Now<'_>, key: ProcKey, place: &Place) -> Option<Left> {

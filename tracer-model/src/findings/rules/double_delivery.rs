@@ -50,9 +50,8 @@ impl Watch for DoubleDelivery {
 fn passes_on(now: &Now<'_>, sender: ProcKey, target: ProcKey, signal: Signal) -> bool {
     let got = now.last_received(sender, |it| it.signal.signal == signal && now.at.since(it.evidence.at) <= TOGETHER);
     let session = |key: ProcKey| now.model.process(key).and_then(|process| process.session);
-    let parent = |key: &ProcKey| now.model.process(*key).and_then(|process| process.parent);
-    let mut above = std::iter::successors(Some(target), parent).skip(1).take(64);
-    got.is_some() || session(sender) == session(target) && above.any(|key| key == sender)
+    let is_above = || now.model.ancestors(target).any(|above| above.key == sender);
+    got.is_some() || session(sender) == session(target) && is_above()
 }
 
 /// Who sent it first.

@@ -8,7 +8,7 @@
 //! session.
 //!
 //! **Not a problem** when all of them are daemons (their own session, no terminal, no parent among what was started) and what
-//! those have forked into their sessions: information only, and at once. Two seconds of grace for the others.
+//! those have started without a terminal: information only, and at once. Two seconds of grace for the others.
 //!
 //! Source: POSIX.1-2024 XSH `_exit` (children get a new parent and live on).
 
@@ -188,6 +188,58 @@ mod tests {
                   fix   fork again after setsid, or open terminals with O_NOCTTY
                   seen  #9 12 nginx: setsid, leads new session and group 12
                   seen  #12 11 nginx exits 0
+            "]],
+        );
+    }
+
+    /// As a database's workers do.
+    #[test]
+    fn what_a_daemon_starts_in_a_session_of_its_own_is_of_the_daemon() {
+        check_following(
+            11,
+            "10: fork 11\n11: exec postgres\n11: fork 12\n12: setsid() = 12 {tty=-}\n12: fork 13\n13: setsid() = 13\n11: exit 0\n11: dead\n",
+            expect![[r"
+                info JC403 leftover-after-root-exit @13000: 2 processes left behind by 11 postgres
+                  why   the command ended at @13000; alive: 12 postgres (a daemon: own session, no terminal; got no signal), 13 postgres (a daemon: own session, no terminal; got no signal)
+                  fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
+                  seen  #7 11 postgres forks 12
+                  seen  #10 12 postgres forks 13
+                  seen  #13 11 postgres exits 0
+                info too-early JC502 still-session-leader @14000: 12 postgres runs detached and leads its session 12
+                  why   it called setsid and did not fork again: an open of a terminal without O_NOCTTY would give it a controlling one
+                  fix   fork again after setsid, or open terminals with O_NOCTTY
+                  seen  #9 12 postgres: setsid, leads new session and group 12
+                  seen  #13 11 postgres exits 0
+            "]],
+        );
+    }
+
+    /// The father of 14 has ended; who began its session has not, and is waited for.
+    #[test]
+    fn an_orphan_in_a_session_that_somebody_waits_for_is_no_daemon() {
+        check_following(
+            11,
+            "10: fork 11\n11: exec make\n11: fork 12\n12: fork 13\n13: setsid() = 13 {tty=-}\n13: fork 15\n15: fork 14\n15: exit 0\n15: dead\n13: wait4(-1,0) = 15 got 15 exited:0\n11: exit 0\n11: dead\n@3000000000 50: takes SIGWINCH 0 handler\n",
+            expect![[r"
+                info JC501 no-new-session @1000014000: 14 make was left running by 15 make in session 13
+                  why   its parent forked it and ended, as for a daemon, but it never called setsid: it is in the session and ends with whatever ends that
+                  fix   call setsid after the fork
+                  seen  #12 15 make forks 14
+                  seen  #13 15 make exits 0
+                  seen  #14 14 make is now a child of 1 init
+                error JC501 no-new-session @1000018000: 12 make was left running by 11 make in session 10
+                  why   its parent forked it and ended, as for a daemon, but it never called setsid: it is in the session with pts/0: Ctrl-C there can reach it, and it can end with the session
+                  fix   call setsid after the fork
+                  seen  #7 11 make forks 12
+                  seen  #17 11 make exits 0
+                  seen  #18 12 make is now a child of 1 init
+                warning JC403 leftover-after-root-exit @2000017000: 3 processes left behind by 11 make
+                  why   the command ended at @17000; alive: 12 make (in the command's group; got no signal), 13 make (in session 13; got no signal), 14 make (in session 13; got no signal)
+                  fix   wait for them or end their groups before the command ends; a daemon needs a session of its own
+                  seen  #7 11 make forks 12
+                  seen  #8 12 make forks 13
+                  seen  #12 15 make forks 14
+                  seen  #17 11 make exits 0
             "]],
         );
     }

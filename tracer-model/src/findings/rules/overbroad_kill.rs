@@ -87,12 +87,6 @@ fn process_1(now: &Now<'_>, sender: ProcKey, target: ProcKey, signal: Signal, ch
     Some(draft)
 }
 
-/// The processes above one, by parent.
-fn ancestors(now: &Now<'_>, process: ProcKey) -> impl Iterator<Item = ProcKey> {
-    let above = |key: &ProcKey| now.model.process(*key).and_then(|it| it.parent);
-    std::iter::successors(above(&process), move |key| above(key)).take(64)
-}
-
 /// It leads the group, and named it as its own: kill(0), as timeout does to end what it started and itself.
 fn means_its_own(now: &Now<'_>, sender: ProcKey, group: PgrpKey) -> bool {
     let tid = now.event.map(|event| event.actor.tid);
@@ -103,7 +97,8 @@ fn means_its_own(now: &Now<'_>, sender: ProcKey, group: PgrpKey) -> bool {
 fn own_group(now: &Now<'_>, sender: ProcKey, group: PgrpKey, sent: SignalGenerated, change: &Change) -> Option<Draft> {
     let (signal, handled) = (sent.signal, sent.disposition == Disposition::Handler);
     let members = now.model.group(group)?.members.len();
-    let above: Vec<ProcKey> = ancestors(now, sender).filter(|key| now.group_of(*key) == Some(group)).collect();
+    let above = now.model.ancestors(sender).map(|it| it.key);
+    let above: Vec<ProcKey> = above.filter(|key| now.group_of(*key) == Some(group)).collect();
     let severity = match (now.is_shell(sender) || means_its_own(now, sender, group), handled) {
         (true, _) => Severity::Info,
         (false, true) if above.is_empty() => Severity::Info,
