@@ -214,7 +214,9 @@ fn table(title: &str, ways: &[Way], times: &[Option<Duration>]) -> anyhow::Resul
         if time != untraced {
             parts.push(format!("adds {:9.2} ms", added(time)));
         }
-        let strace = ways.iter().zip(times).filter(|(other, _)| way.is_ours && other.is_strace);
+        // A part of nothing is none.
+        let compared = way.is_ours && added(time) > 0.0;
+        let strace = ways.iter().zip(times).filter(|(other, _)| compared && other.is_strace);
         parts.extend(strace.filter_map(|(other, theirs)| {
             let part = added(time) / added((*theirs)?);
             let verdict = if part <= BAR { "" } else { " (MORE THAN THE BAR)" };

@@ -15,6 +15,9 @@ use nix::pty::openpty;
 
 use super::{table, ways::Way};
 
+/// The last event is followed by two looks of the consumer, a second apart (`PTRACE_PACE` of the command line): idle is what comes
+/// after them.
+const SETTLES: Duration = Duration::from_secs(4);
 /// How long it is left alone.
 const IDLE: Duration = Duration::from_secs(10);
 /// Prompts that are waited for.
@@ -27,8 +30,7 @@ pub fn compare(ways: &[Way], folder: &Path) -> anyhow::Result<()> {
     for way in ways {
         let mut shell = Shell::start(way, folder)?;
         shell.wait_for_prompt()?;
-        // Longer than anything that the start left to do.
-        std::thread::sleep(Duration::from_secs(2));
+        std::thread::sleep(SETTLES);
         let before = shell.processor_time(way)?;
         std::thread::sleep(IDLE);
         used.push(Some(shell.processor_time(way)?.saturating_sub(before)));
