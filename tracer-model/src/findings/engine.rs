@@ -131,6 +131,7 @@ impl Findings {
         if own.is_none() && delta.changes.is_empty() && self.question.is_none() {
             return;
         }
+        self.memory.notice(event, delta.subject);
         self.shown.clear();
         for change in &delta.changes {
             let mut evidence = None;

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Evidence, Now};
+use super::{Evidence, Now, memory::bit};
 use crate::{
     delta::{Change, Delta, Dropped, SignalPath},
     event::{Disposition, SignalGenerated, SignalOutcome, WaitStatus},
@@ -181,6 +181,16 @@ impl Intents {
         self.0.push_back(Intent { seq, at, signal, path, sender, deliveries: vec![delivery] });
         if self.0.len() > MOST {
             self.0.pop_front();
+        }
+    }
+
+    /// A process executes a program: what waits of these signals has no handler any more (see `Life`).
+    pub fn reset_handlers(&mut self, process: ProcKey, waiting: u64, known: Seq) {
+        let sent = self.0.iter_mut().filter(|intent| waiting & bit(intent.signal) != 0);
+        for delivery in sent.flat_map(|intent| &mut intent.deliveries) {
+            if delivery.target == process && delivery.fate == Fate::Handled && delivery.sent.seq > known {
+                delivery.fate = Fate::Open;
+            }
         }
     }
 

@@ -15,16 +15,18 @@ use super::{
 use crate::{
     delta::{Change, Delta, SignalPath},
     event::{
-        Call, Comm, Event, Inspection, SignalGenerated, WaitStatus,
+        Call, Comm, Disposition, Event, EventKind, Inspection, SignalGenerated, SignalOrigin, WaitStatus,
         inspection::{Moment, Status},
     },
-    ids::{BootNs, PgrpKey, Pid, ProcKey, Seq, SessionKey, TtyKey},
+    ids::{BootNs, PgrpKey, Pid, ProcKey, Seq, SessionKey, Signal, TtyKey},
     state::{Model, Process},
     table::Table,
 };
 
 /// How many reaped processes are remembered.
 const REAPED: usize = 4096;
+/// `si_code` of tkill and tgkill (siginfo.h).
+const SI_TKILL: i32 = -6;
 /// How many signals of a process are remembered, and how many of the groups that it was in.
 const FEW: usize = 8;
 
@@ -88,6 +90,8 @@ pub(crate) struct Life {
     pub reaped_at: Option<BootNs>,
     /// Signals that it got (SIGCHLD aside), oldest first.
     pub received: VecDeque<Received>,
+    /// Signals that it has a handler for and was not seen to take yet: bit 0 is signal 1.
+    waiting: u64,
     /// What it shared and held, the last of each moment.
     pub inspections: Vec<Inspection>,
 }
@@ -125,9 +129,28 @@ impl Life {
             reaper: None,
             reaped_at: None,
             received: VecDeque::new(),
+            waiting: 0,
             inspections: Vec::new(),
         }
     }
+
+    /// Pending signals survive an exec, handlers do not (execve(2)): what it has not taken by now meets the default action.
+    /// Those signals. `known`: since when nothing was lost that could have shown that it took one.
+    fn reset_handlers(&mut self, known: Seq) -> u64 {
+        let waiting = std::mem::take(&mut self.waiting);
+        for received in self.received.iter_mut().filter(|it| it.evidence.seq > known) {
+            if received.fate == Fate::Handled && waiting & bit(received.signal.signal) != 0 {
+                received.signal.disposition = Disposition::Default;
+                received.fate = Fate::Open;
+            }
+        }
+        waiting
+    }
+}
+
+/// The bit of a signal in a set.
+pub(super) fn bit(signal: Signal) -> u64 {
+    signal.0.checked_sub(1).and_then(|bit| 1_u64.checked_shl(bit)).unwrap_or(0)
 }
 
 /// Lives by process.
@@ -143,6 +166,8 @@ pub(crate) struct Memory {
     asked: Option<Pid>,
     /// Processes that are in no followed tree and wait for what one wrote.
     strangers: VecDeque<Inspection>,
+    /// The last event that stands for others that were lost.
+    lost: Seq,
     /// How groups that exist became orphaned.
     orphaned: Table<PgrpKey, Evidence>,
     /// Signals as they were meant.
@@ -219,6 +244,17 @@ impl Memory {
         )
     }
 
+    /// Takes what no change tells of.
+    pub fn notice(&mut self, event: &Event, process: Option<ProcKey>) {
+        if let EventKind::Gap(_) = event.kind {
+            self.lost = event.seq;
+        } else if let EventKind::SignalDelivered { signal, .. } = event.kind
+            && let Some(life) = process.and_then(|process| self.lives.get_mut(&process))
+        {
+            life.waiting &= !bit(signal);
+        }
+    }
+
     /// Whoever else was inspected, latest last.
     pub fn strangers(&self) -> impl DoubleEndedIterator<Item = &Inspection> {
         self.strangers.iter()
@@ -272,10 +308,13 @@ impl Memory {
             }
             Change::Found { process, .. } => drop(self.open(process, model)),
             Change::Executed { process } => {
+                let known = self.lost;
                 if let Some(life) = self.open(process, model) {
                     life.executed = evidence;
                     // What a program has open is not what the one before it had.
                     life.inspections.retain(|it| it.moment != Moment::Refused);
+                    let waiting = life.reset_handlers(known);
+                    self.intents.reset_handlers(process, waiting, known);
                 }
             }
             Change::GroupBorn { group, leader: Some(process), .. } | Change::Joined { process, group, .. } => {
@@ -326,10 +365,14 @@ impl Memory {
                 let group = model.process(target).and_then(|target| target.group);
                 let call = background_call(path, target, event, model);
                 if let (Some(life), Some(evidence)) = (self.open(target, model), evidence) {
+                    let fate = Fate::met(&signal, dropped);
+                    if fate == Fate::Handled && is_shown_when_taken(&signal) {
+                        life.waiting |= bit(signal.signal);
+                    }
                     life.received.push_back(Received {
                         evidence,
                         signal,
-                        fate: Fate::met(&signal, dropped),
+                        fate,
                         path,
                         group,
                         call,
@@ -384,6 +427,11 @@ impl Memory {
             self.members.remove(group, key);
         }
     }
+}
+
+/// Whether its target is seen to take it later. Of what a thread is sent with tkill that is not shown.
+fn is_shown_when_taken(sent: &SignalGenerated) -> bool {
+    !sent.at_delivery && sent.origin != SignalOrigin::Info(SI_TKILL)
 }
 
 /// The call of whoever used the terminal from the background. A tracer is not told which member it was: the first that is

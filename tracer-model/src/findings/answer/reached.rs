@@ -135,6 +135,15 @@ impl Question {
             {
                 self.sent(now, change, (target, signal, path, dropped));
             }
+            Change::Executed { process } => {
+                let received = || now.memory.life(process).into_iter().flat_map(|life| &life.received);
+                let reached = self.sendings.iter_mut().flat_map(|sending| &mut sending.reached);
+                for reached in reached.filter(|it| it.process == process) {
+                    if let Some(received) = received().find(|it| it.evidence.seq == reached.evidence.seq) {
+                        reached.sent.disposition = received.signal.disposition;
+                    }
+                }
+            }
             Change::Exited { process, status } => {
                 let killed = match status {
                     WaitStatus::Killed { signal, .. } => Some(signal),

@@ -1,5 +1,6 @@
 //! Tests of the answers.
 
+mod executed;
 mod names;
 mod untraced;
 
