@@ -14,6 +14,11 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unread(pub i32);
 
+impl Unread {
+    /// ESRCH.
+    pub const GONE: Self = Self(3);
+}
+
 /// A fact, or why it is not known.
 pub type Known<T> = Result<T, Unread>;
 
@@ -201,6 +206,13 @@ impl Inspection {
             cgroup: Err(why),
             program: Err(why),
         }
+    }
+
+    /// Whether it lived while it was looked at: whoever has begun to exit executes no file any more, and what else is read of it
+    /// then is empty (`kernel/exit.c`, `do_exit`: `exit_mm` comes before `exit_files` and `exit_fs`).
+    #[must_use]
+    pub fn is_of_the_living(&self) -> bool {
+        self.status != Err(Unread::GONE) && self.program != Err(Unread::GONE)
     }
 
     /// Nameless pipes of which it has one end.

@@ -36,7 +36,8 @@ impl<'a> Now<'a> {
     pub(super) fn inspected(&self) -> Option<Inspected<'a>> {
         let EventKind::Inspected(inspection) = &self.event?.kind else { return None };
         let process = self.delta.subject?;
-        let daemon = matches!(inspection.moment, Moment::Settled | Moment::Asked) && self.is_alive(process);
+        let asked = matches!(inspection.moment, Moment::Settled | Moment::Asked);
+        let daemon = asked && inspection.is_of_the_living() && self.is_alive(process);
         daemon.then(|| Inspected { process, inspection, origin: self.origin(process) })
     }
 

@@ -269,6 +269,8 @@ impl Memory {
                 self.strangers.pop_front();
             }
         }
+        // What there was before it began to end is what it had.
+        let process = process.filter(|_| inspection.is_of_the_living());
         let Some(life) = process.and_then(|process| self.open(process, model)) else { return };
         life.inspections.retain(|it| it.moment != inspection.moment);
         life.inspections.push(inspection.clone());

@@ -70,9 +70,13 @@ pub fn inspect(task: RawTask, moment: Moment, sockets: &mut Sockets) -> Inspecti
         let Some(after) = read_stat(task.pid).filter(|after| after.id.start == before.id.start) else {
             return Inspection::unread(task, moment, Unread(libc::ESRCH));
         };
+        let ends = !inspection.is_of_the_living();
         // What a thread shows when it has ended is empty, and not what the process has.
-        if living_thread(&after) == thread {
+        if living_thread(&after) == thread && !ends {
             return inspection;
+        }
+        if ends && after.facts.single_thread {
+            return Inspection::unread(task, moment, Unread(libc::ESRCH));
         }
         before = after;
     }
@@ -90,6 +94,10 @@ fn is_hidden(pid: Pid) -> bool {
 fn read(task: RawTask, moment: Moment, directory: &Path, sockets: &mut Sockets) -> Inspection {
     let number_inside = || whole(format!("/proc/{}/status", task.pid)).map(|bytes| status(&bytes).inner_pid);
     let status = whole(directory.join("status")).and_then(|bytes| {
+        // Who has begun to exit has no umask any more (`fs/proc/array.c`, `get_task_umask`), and what it has is 0.
+        if !bytes.windows(7).any(|it| it == b"\nUmask:") {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         // `NSpid` of a thread is the thread's own number.
         Ok(Status { inner_pid: number_inside()?, ..status(&bytes) })
     });

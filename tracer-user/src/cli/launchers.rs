@@ -3,7 +3,7 @@
 //!
 //! Bounded: of processes that have been reaped, the last few thousand. Must not: judge.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tracer_model::{
     delta::Change,
@@ -25,6 +25,8 @@ pub struct Launchers {
     reaped: VecDeque<ProcKey>,
     /// When a launcher was inspected.
     looked: BTreeMap<ProcKey, BootNs>,
+    /// Who has begun to exit, as a look showed.
+    ending: BTreeSet<ProcKey>,
 }
 
 impl Launchers {
@@ -33,7 +35,10 @@ impl Launchers {
     pub fn observe(&mut self, change: &Change) {
         match *change {
             Change::Forked { child, parent } => drop(self.of.insert(child, parent)),
-            Change::Exited { process, .. } => drop(self.looked.remove(&process)),
+            Change::Exited { process, .. } => {
+                self.looked.remove(&process);
+                self.ending.remove(&process);
+            }
             Change::Reaped { process, .. } => {
                 self.reaped.push_back(process);
                 if self.reaped.len() > REAPED
@@ -57,6 +62,11 @@ impl Launchers {
         Some(launcher)
     }
 
+    /// A look has shown that it has begun to exit: it is nobody to compare with.
+    pub fn ends(&mut self, process: ProcKey) {
+        self.ending.insert(process);
+    }
+
     /// Its fork was seen, and none of its launchers lives but who adopts everybody.
     pub fn is_alone(&self, process: ProcKey, model: &Model) -> bool {
         self.of.contains_key(&process) && self.living(process, model).is_none()
@@ -64,6 +74,31 @@ impl Launchers {
 
     fn living(&self, process: ProcKey, model: &Model) -> Option<ProcKey> {
         let above = |key: &ProcKey| self.of.get(key).copied();
-        std::iter::successors(above(&process), above).take(ABOVE).find(|key| model.launches(*key))
+        std::iter::successors(above(&process), above)
+            .take(ABOVE)
+            .find(|key| model.launches(*key) && !self.ending.contains(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_model::{dsl, ids::Pid};
+
+    use super::*;
+
+    #[test]
+    fn it_is_the_nearest_that_has_not_begun_to_exit() {
+        let (mut launchers, mut model) = (Launchers::default(), Model::default());
+        let history = "snapshot 10 bash {pp=1 +leader}\nsnapshot-end\n10: fork 11\n11: fork 12\n12: fork 13\n";
+        for event in dsl::parse(history).unwrap() {
+            model.apply(&event).changes.iter().for_each(|change| launchers.observe(change));
+        }
+        let own = model.processes().find(|it| it.key.number == Pid(13)).unwrap().key;
+        let mut next = || {
+            let launcher = launchers.not_inspected(own, &model, BootNs(1))?;
+            launchers.ends(launcher);
+            Some(launcher.number.0)
+        };
+        assert_eq!([next(), next(), next(), next()], [Some(12), Some(11), Some(10), None]);
     }
 }

@@ -6,6 +6,7 @@ mod actor;
 mod codes;
 mod docs;
 mod documents;
+mod ending;
 #[path = "../support/executable.rs"]
 mod executable;
 mod forms;

@@ -26,7 +26,7 @@ fn on(terminal: &str, words: &[&str]) -> Sleeper {
 }
 
 /// Waits until whoever `find` finds has become `name`.
-fn becomes(name: &str, find: impl Fn() -> Option<u32>) -> u32 {
+pub fn becomes(name: &str, find: impl Fn() -> Option<u32>) -> u32 {
     let begun = Instant::now();
     loop {
         let comm = |pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
@@ -43,7 +43,7 @@ fn itself(process: &Sleeper) -> Option<u32> {
     process.pid().parse().ok()
 }
 
-fn child_of(process: &Sleeper) -> Option<u32> {
+pub fn child_of(process: &Sleeper) -> Option<u32> {
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", process.pid())).ok()?;
     children.split_whitespace().next()?.parse().ok()
 }

@@ -34,6 +34,9 @@ pub struct Churn {
     /// How many start in a second.
     #[arg(long, default_value_t = 250)]
     pace: u32,
+    /// How many processes are forked in a second, daemons with what starts them among them; the others end at once.
+    #[arg(long, default_value_t = 0)]
+    forks: u32,
     /// Every how many has a name of its own, and is news.
     #[arg(long, default_value_t = 4)]
     named: u64,
@@ -108,12 +111,19 @@ impl Churn {
     fn drive(&self, watcher: u32) -> anyhow::Result<(u64, u64, BTreeSet<u32>)> {
         say("  daemons     after  resident  processor time, of one processor")?;
         let (begin, before) = (Instant::now(), processor_time(watcher)?);
+        // Each daemon is two forks.
+        let others = (self.forks / self.pace).saturating_sub(2);
         let (mut half, mut end, mut named) = (0, 0, BTreeSet::new());
         for number in 1..=self.daemons {
             let name = number.is_multiple_of(self.named).then_some(number);
             let pid = daemon(name)?;
             named.extend(name.map(|_| pid));
-            let due = Duration::from_secs(1) / self.pace * u32::try_from(number).context("so many")?;
+            let due = Duration::from_secs_f64(number as f64 / f64::from(self.pace));
+            for left in (1..=others).rev() {
+                ends_at_once()?;
+                let before = Duration::from_secs(1) / self.pace * left / (others + 1);
+                std::thread::sleep(due.saturating_sub(before + begin.elapsed()));
+            }
             std::thread::sleep(due.saturating_sub(begin.elapsed()));
             if number.is_multiple_of((self.daemons / LINES).max(1)) || number == self.daemons {
                 let (elapsed, used) = (begin.elapsed(), processor_time(watcher)?.saturating_sub(before));
@@ -130,6 +140,17 @@ impl Churn {
             }
         }
         Ok((half, end, named))
+    }
+}
+
+/// A process that is nobody to judge.
+fn ends_at_once() -> anyhow::Result<()> {
+    // SAFETY: the child makes one call, which is async-signal-safe and does not return.
+    unsafe {
+        match fork().context("fork")? {
+            ForkResult::Parent { child } => waitpid(child, None).map(drop).context("wait"),
+            ForkResult::Child => libc::_exit(0),
+        }
     }
 }
 
@@ -205,11 +226,13 @@ fn resident_kib(pid: u32) -> anyhow::Result<u64> {
     line.trim_end_matches("kB").trim().parse().context("VmRSS")
 }
 
-/// The first number is the time on a processor, in ns (Documentation/scheduler/sched-stats.rst).
+/// User and system time of all its threads (`proc_pid_stat(5)`), which other work does not add to.
 fn processor_time(pid: u32) -> anyhow::Result<Duration> {
-    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).context("sesstrace has ended")?;
-    let ns = text.split(' ').next().and_then(|number| number.parse().ok()).context("schedstat")?;
-    Ok(Duration::from_nanos(ns))
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).context("sesstrace has ended")?;
+    let fields = text.rsplit_once(") ").context("stat")?.1;
+    let ticks: u64 = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse().unwrap_or(0)).sum();
+    let a_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().context("ticks a second")?;
+    Ok(Duration::from_secs_f64(ticks as f64 / a_second as f64))
 }
 
 #[cfg(test)]

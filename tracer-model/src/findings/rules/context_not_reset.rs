@@ -142,6 +142,24 @@ mod tests {
         "#]]);
     }
 
+    /// What is read of who has begun to exit is empty, and the umask of nothing is 000.
+    #[test]
+    fn who_has_begun_to_exit_is_nobody_to_compare_with() {
+        let begun = "
+            10: fork 11
+            inspected 10 asked fds= umask=23 blocked=0 ignored=0 cwd=/tmp@1:2 marks= program=/bin/bash
+            11: fork 12
+            inspected 11 asked fds= umask=0 blocked=0 ignored=0 program=!3
+            12: setsid() = 12 {tty=-}
+            11: exit 0
+            11: dead
+            inspected 12 asked fds= umask=23 blocked=0 ignored=0 cwd=/@1:1 marks= program=/bin/redis
+        ";
+        let above = |umask: &str| begun.replace("inspected 10 asked fds= umask=23", &format!("inspected 10 asked fds= umask={umask}"));
+        let keeps = |umask: &str| ids(&above(umask)).contains(&"JC506");
+        assert!(keeps("23") && !keeps("0"));
+    }
+
     #[test]
     fn what_was_reset_is_not_kept() {
         let reset = "fds= umask=18 blocked=0 ignored=1 cwd=/@1:1 marks=";

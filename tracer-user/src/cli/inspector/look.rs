@@ -8,7 +8,7 @@ use tracer_model::{
     state::{Model, Phase},
 };
 
-use super::plan::{MANY, Plan};
+use super::plan::{MANY, Plan, Watching};
 use crate::{
     capture::{
         Item, boot_now,
@@ -71,6 +71,18 @@ impl Look<'_> {
         waiting.into_iter().chain(looks).map(item).collect()
     }
 
+    /// The nearest launcher that lives and was not looked at lately. One that has begun to exit shows that only when it is read.
+    fn launcher(&mut self, process: ProcKey, watching: &mut Watching, now: BootNs) -> Option<Seen> {
+        loop {
+            let launcher = watching.launchers.not_inspected(process, self.model, now)?;
+            let seen = self.at(launcher, Moment::Asked)?;
+            if seen.inspection.is_of_the_living() {
+                return Some(seen);
+            }
+            watching.launchers.ends(launcher);
+        }
+    }
+
     /// Those whose time has come, behind whom they are compared with: their launchers, and who has a pipe of theirs.
     pub fn due(&mut self, plan: &mut Plan) -> Vec<Item> {
         let now = boot_now();
@@ -81,8 +93,7 @@ impl Look<'_> {
             if moment == Moment::Settled {
                 plan.settled.insert(key);
             }
-            let launcher = plan.watching.as_mut().and_then(|it| it.launchers.not_inspected(key, self.model, now));
-            items.extend(launcher.and_then(|it| self.at(it, Moment::Asked)).map(item));
+            items.extend(plan.watching.as_mut().and_then(|it| self.launcher(key, it, now)).map(item));
             let Some(own) = self.at(key, moment) else { continue };
             if let Some(watching) = &mut plan.watching {
                 watching.looked.insert(key);

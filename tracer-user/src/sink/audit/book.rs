@@ -10,10 +10,7 @@ use std::{
 use tracer_model::{
     audit::{Aspect, Comparison, Grounds, Looks, Paths, Thing, compare, date, judge},
     delta::{Bounds, Change, Delta, LeaderState},
-    event::{
-        Coverage, Event, EventKind, Inspection,
-        inspection::{Moment, Unread},
-    },
+    event::{Coverage, Event, EventKind, Inspection, inspection::Moment},
     findings::{Finding, words::Word},
     ids::{BootNs, ProcKey, SessionKey},
     state::{Model, Process},
@@ -199,7 +196,8 @@ impl Book {
         let parents = std::iter::successors(model.launching_parent(process), |key| model.launching_parent(*key));
         let seen = self.launches.contains_key(&process);
         let parents = parents.take(if seen { 0 } else { LAUNCHES });
-        chain().chain(parents).find_map(|key| Some((key, self.inspections.get(&key)?.clone())))
+        let living = |key| self.inspections.get(&key).filter(|look| look.1.is_of_the_living());
+        chain().chain(parents).find_map(|key| Some((key, living(key)?.clone())))
     }
 
     /// It stands for itself: nobody waits for it, it leads a session, a supervisor watches it, or a pid namespace ends with it.
@@ -207,7 +205,7 @@ impl Book {
         let adopted = by_reaper(process, model);
         let alone = adopted || process.facts.session_leader || process.tty.is_some() && process.facts.hup_ignored;
         // Who ended while everybody was looked at is nobody to judge.
-        let there = self.inspection(process.key).filter(|it| is_there(it));
+        let there = self.inspection(process.key).filter(|it| it.is_of_the_living());
         let watched = || {
             let observed = observe(process, model, self);
             (self.choose)(&observed, program(there)).policy.is_watched(&observed)
@@ -343,10 +341,4 @@ fn may_write(last: &Inspection, finding: &Finding) -> bool {
 /// The file that it executes; empty where that is not known.
 fn program(inspection: Option<&Inspection>) -> &[u8] {
     inspection.and_then(|it| it.program.as_deref().ok()).unwrap_or_default()
-}
-
-/// It lived when it was looked at: what has begun to exit has a status still, and executes no file any more.
-pub(super) fn is_there(inspection: &Inspection) -> bool {
-    let gone = Unread(libc::ESRCH);
-    inspection.status != Err(gone) && inspection.program != Err(gone)
 }

@@ -30,7 +30,7 @@ pub use self::occasion::Occasion;
 use self::{judged::Judged, left_out::LeftOut, news::News};
 use super::{
     Choose, Outcome,
-    book::{self, Book, is_of_daemons, is_there},
+    book::{self, Book, is_of_daemons},
     known::{self, Entry, Known},
 };
 use crate::{
@@ -298,7 +298,7 @@ impl State {
     /// Judges one, and tells it if it is news.
     fn judge(&mut self, key: ProcKey, occasion: Occasion, model: &Model, now: BootNs) -> io::Result<()> {
         // Who ended while it was looked at is nobody to judge.
-        let there = self.book.inspection(key).filter(|it| is_there(it));
+        let there = self.book.inspection(key).filter(|it| it.is_of_the_living());
         let moment = there.map(|it| it.moment);
         let process = model.process(key).filter(|it| it.phase == Phase::Alive && it.key.number.0 != self.own);
         let judged = process.filter(|process| {
