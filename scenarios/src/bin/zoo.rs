@@ -21,8 +21,7 @@ fn main() -> Result<()> {
     if let [word, scratch] = only.as_slice()
         && word == GUARD
     {
-        let keeper = format!("{}-", scratch.strip_prefix(SCRATCH).context("the scratch directory")?);
-        return Guard::keep(|mark| mark.starts_with(&keeper), Path::new(scratch));
+        return Guard::keep(Path::new(scratch));
     }
     let own = std::env::current_exe()?;
     let sesstrace = own.with_file_name("sesstrace");

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod held;
 pub mod inspect;
 pub mod look;
+pub mod memory;
 pub mod privilege;
 pub mod procfs;
 pub mod ptrace;

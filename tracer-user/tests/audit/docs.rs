@@ -3,12 +3,16 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    os::unix::fs::symlink,
+    os::{fd::OwnedFd, unix::fs::symlink},
     path::Path,
     process::{Command, Stdio},
 };
 
-use crate::place::Place;
+use crate::{
+    actor::{Actor, terminal},
+    place::{NOBODY, Place, is_root},
+    watcher::Watcher,
+};
 
 /// The text with what each command prints, run from the root of the repository.
 fn run(text: &str, root: &Path) -> String {
@@ -62,10 +66,18 @@ fn what_watching_is_shown_to_say_it_says() {
     bash.args(["-c", &daemon]).current_dir("/");
     let mut bash = bash.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mine = format!(", launched by {} bash: ", bash.id());
-    let told = lines.find(|line| line.contains(&mine)).unwrap();
+    let mut said = Vec::new();
+    let told = loop {
+        let line = lines.next().unwrap();
+        if line.contains(&mine) {
+            break line;
+        }
+        said.push(line);
+    };
     let pid = nix::unistd::Pid::from_raw(watcher.id().cast_signed());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-    let last = lines.last().unwrap();
+    said.extend(lines);
+    let last = said.pop().unwrap();
     watcher.wait().unwrap();
     let sleeps = told.split_whitespace().nth(2).and_then(|pid| pid.parse().ok()).unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(sleeps), nix::sys::signal::Signal::SIGKILL).unwrap();
@@ -74,11 +86,15 @@ fn what_watching_is_shown_to_say_it_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let text = fs::read_to_string(root.join("docs/AUDIT.md")).unwrap();
     let shapes: Vec<String> = text.lines().filter(|line| line.starts_with("    ")).map(shape).collect();
-    // What else the machine did meanwhile is not the example's.
-    let last = last.replace(", some of whom could not be looked at whole", "");
-    let last = last.split_once(" events, ").unwrap().0;
-    for line in [format!("{last} events, none lost"), told] {
-        assert!(shapes.contains(&shape(&line)), "docs/AUDIT.md shows nothing like {line}");
+    // What else the machine did meanwhile is not the example's, but every loss is told when it happens and counted at the end.
+    let (judged, rest) = last.split_once(" processes").unwrap();
+    let (news, end) = rest.split_once("; ").and_then(|(_, news)| news.split_once(" events, ")).unwrap();
+    let lost: Vec<&String> = said.iter().filter(|line| line.contains("Z  lost      ")).collect();
+    let records: u64 = lost.iter().map(|line| line.split_whitespace().nth(2).unwrap().parse::<u64>().unwrap()).sum();
+    let counted = if records == 0 { "none lost".to_owned() } else { format!("{records} records lost") };
+    assert!(end.split(';').next() == Some(&*counted), "{counted}: {last}");
+    for line in lost.into_iter().chain([&format!("{judged} processes; {news} events, none lost"), &told]) {
+        assert!(shapes.contains(&shape(line)), "docs/AUDIT.md shows nothing like {line}");
     }
 }
 
@@ -88,4 +104,72 @@ fn every_example_is_what_its_command_prints() {
     let text = fs::read_to_string(root.join("docs/AUDIT.md")).unwrap();
     assert!(text.matches("\n$ sesstrace audit ").count() >= 4);
     expect_test::expect_file!["../../../docs/AUDIT.md"].assert_eq(&run(&text, root));
+}
+
+/// The words of the line in the documentation that begins so, from `sesstrace` on, with a baseline in the place.
+fn documented(beginning: &str, place: &Place) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = fs::read_to_string(root.join("docs/AUDIT.md")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(beginning)).unwrap();
+    let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let file = words.iter().position(|word| word == "--baseline").unwrap() + 1;
+    *words.get_mut(file).unwrap() = place.path("state/baseline").to_string_lossy().into_owned();
+    words
+}
+
+/// A daemon that nobody else here is like, with a terminal.
+fn partial() -> (Actor, OwnedFd, String) {
+    let (master, terminal) = terminal();
+    let mut daemon = Actor::daemon();
+    daemon.does(&format!("open-noctty {terminal}"));
+    let name = fs::read_to_string(format!("/proc/{}/comm", daemon.pid)).unwrap();
+    (daemon, master, name.trim_end().to_owned())
+}
+
+#[test]
+fn the_service_that_is_shown_watches_with_what_it_is_given() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = fs::read_to_string(root.join("docs/AUDIT.md")).unwrap();
+    let given = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).unwrap().to_lowercase();
+    let capabilities = given("AmbientCapabilities=CAP_").replace(" cap_", ",+");
+    assert_eq!(given("AmbientCapabilities="), given("CapabilityBoundingSet="));
+    if !is_root() {
+        return eprintln!("SKIPPED: only root can become another user");
+    }
+    let capabilities = format!("+{capabilities}");
+    let place = Place::new();
+    fs::create_dir(place.path("state")).unwrap();
+    std::os::unix::fs::chown(place.path("state"), Some(65534), Some(65534)).unwrap();
+    let able = [&NOBODY[..], &["--inh-caps", &capabilities, "--ambient-caps", &capabilities]].concat();
+    let words = documented("ExecStart=/usr/bin/sesstrace audit --watch", &place);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let Some(mut watcher) = Watcher::start(&place, &able, &words) else { return };
+    let (daemon, ..) = partial();
+    assert_eq!(watcher.row_of(daemon.pid).text("verdict"), "partial");
+    let (status, last) = watcher.end();
+    let expected: Vec<i32> = given("SuccessExitStatus=").split(' ').map(|code| code.parse().unwrap()).collect();
+    assert!(status.code().is_some_and(|code| expected.contains(&code)), "{status}: {last}");
+}
+
+#[test]
+fn what_cron_is_shown_to_run_tells_each_time_what_is_new() {
+    let place = Place::new();
+    fs::create_dir(place.path("state")).unwrap();
+    let words = documented("17 6 * * * root /usr/bin/sesstrace audit", &place);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (_daemon, _master, name) = partial();
+    let run = || {
+        let output = place.audit(&[], &words);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, first, complaint) = run();
+    if code == Some(4) {
+        let required = std::env::var("SESSTRACE_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|word| word == "ebpf"), "{complaint}");
+        return eprintln!("SKIPPED: no eBPF here");
+    }
+    assert_eq!(code, Some(1), "{first}{complaint}");
+    assert!(first.contains(&name), "{first}");
+    let (_, second, _) = run();
+    assert!(second.contains("judgements are known") && !second.contains(&name), "{second}");
 }

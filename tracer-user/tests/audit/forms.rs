@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use serde_json::Value;
 
 use crate::{
-    actor::terminal,
+    actor::{Actor, terminal},
     place::{Place, Sleeper, field, rows},
 };
 
@@ -162,6 +162,23 @@ fn a_unit_is_every_process_in_its_control_group() {
     let judged = rows(&place.audit(&[], &["--format", "json", "--unit", &name]));
     drop(sleepers);
     assert_eq!(judged.len(), 2, "{judged:?}");
+}
+
+/// What is there is read, and nothing is captured.
+#[test]
+fn options_of_a_capture_make_no_difference_to_what_is_there() {
+    let place = Place::new();
+    let daemon = Actor::daemon();
+    let pid = daemon.pid.to_string();
+    let look = |options: &[&str]| {
+        let output = place.audit(&[], &[&["--format", "json", "-p", &pid], options].concat());
+        (rows(&output), output.status.code())
+    };
+    let plain = look(&[]);
+    assert_eq!(plain.0.len(), 1);
+    for options in [&["--attributes"][..], &["-b", "ebpf"], &["--tty-io"]] {
+        assert_eq!(look(options), plain, "{options:?}");
+    }
 }
 
 #[test]

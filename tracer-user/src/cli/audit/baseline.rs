@@ -21,10 +21,10 @@ use crate::{
 pub(super) struct Baseline {
     path: PathBuf,
     /// What was written last, and the file that it made.
-    written: Known,
+    written: String,
     file: Option<Identity>,
     /// What is being written.
-    writing: Option<(Known, JoinHandle<io::Result<Option<Identity>>>)>,
+    writing: Option<JoinHandle<(String, io::Result<Identity>)>>,
 }
 
 /// Which file, in which state: device, inode, size, and time of its last change in ns.
@@ -33,7 +33,7 @@ type Identity = (u64, u64, u64, i64, i64);
 impl Baseline {
     /// What the file has; nothing, where there is none yet. That it can be written is made sure of at once.
     pub fn open(path: &Path) -> Result<(Self, Known), ExpectedError> {
-        let mut baseline = Self { path: path.to_owned(), written: Known::default(), file: None, writing: None };
+        let mut baseline = Self { path: path.to_owned(), written: Known::default().text(), file: None, writing: None };
         let known = baseline.read()?.unwrap_or_default();
         baseline.write(&known)?;
         Ok((baseline, known))
@@ -41,64 +41,70 @@ impl Baseline {
 
     /// What the file has; `None`: there is none.
     fn read(&self) -> Result<Option<Known>, ExpectedError> {
-        let (path, fix) = (&self.path, "--baseline with another file");
-        let fault = |what: String| ExpectedError { code: USAGE, ..ExpectedError::usage(what, fix) };
-        match fs::read_to_string(path) {
-            Ok(text) => match Known::parse(&text) {
-                Ok(known) => Ok(Some(known)),
-                Err((line, what)) => Err(fault(format!("{}:{line}: {what}", path.display()))),
-            },
+        match fs::read_to_string(&self.path) {
+            Ok(text) => self.parse(&text).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(fault(format!("cannot read the baseline {}: {}", path.display(), cause(&error)))),
+            Err(error) => {
+                Err(Self::fault(format!("cannot read the baseline {}: {}", self.path.display(), cause(&error))))
+            }
         }
+    }
+
+    fn parse(&self, text: &str) -> Result<Known, ExpectedError> {
+        Known::parse(text).map_err(|(line, what)| Self::fault(format!("{}:{line}: {what}", self.path.display())))
+    }
+
+    fn fault(what: String) -> ExpectedError {
+        ExpectedError { code: USAGE, ..ExpectedError::usage(what, "--baseline with another file") }
     }
 
     /// What somebody changed since this was written last: before it, and now. An error leaves the file as it is.
     pub fn changed(&self) -> Result<Option<(Known, Known)>, ExpectedError> {
-        if identity(&self.path) == self.file {
+        if fs::metadata(&self.path).ok().as_ref().map(identity) == self.file {
             return Ok(None);
         }
-        Ok(Some((self.written.clone(), self.read()?.unwrap_or_default())))
+        Ok(Some((self.parse(&self.written)?, self.read()?.unwrap_or_default())))
     }
 
     /// Replaces the file.
     pub fn write(&mut self, known: &Known) -> Result<(), ExpectedError> {
-        self.begin(known.clone());
+        self.begin(known);
         self.finish()
     }
 
     /// Begins to replace the file: a disk may take its time. Whoever reads it meanwhile, or after the machine has failed, has the
     /// old one or the new one, whole.
-    pub fn begin(&mut self, known: Known) {
+    pub fn begin(&mut self, known: &Known) {
         let (path, text) = (self.path.clone(), known.text());
-        let written = thread::spawn(move || {
-            replace(&path, text.as_bytes())?;
-            Ok(identity(&path))
-        });
-        self.writing = Some((known, written));
+        self.writing = Some(thread::spawn(move || {
+            let written = replace(&path, text.as_bytes());
+            (text, written)
+        }));
     }
 
     /// It is being written, and will be for a while.
     pub fn is_busy(&self) -> bool {
-        self.writing.as_ref().is_some_and(|(_, written)| !written.is_finished())
+        self.writing.as_ref().is_some_and(|writing| !writing.is_finished())
     }
 
     /// Waits until what was begun is done.
     pub fn finish(&mut self) -> Result<(), ExpectedError> {
-        let Some((known, written)) = self.writing.take() else { return Ok(()) };
-        let written = written.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")));
+        let Some(writing) = self.writing.take() else { return Ok(()) };
+        let panicked = |_| (String::new(), Err(io::Error::other("a thread panicked")));
+        let (text, written) = writing.join().unwrap_or_else(panicked);
         let file = written.map_err(|error| ExpectedError {
             what: format!("cannot write the baseline {}: {}", self.path.display(), cause(&error)),
             fix: Some(how_to_create(&self.path, &error)),
             code: INTERNAL,
             cause: None,
         })?;
-        (self.written, self.file) = (known, file);
+        (self.written, self.file) = (text, Some(file));
         Ok(())
     }
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// The identity is that of what was written, whoever replaces that right afterwards.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<Identity> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = PathBuf::from(name);
@@ -109,7 +115,8 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)?;
         // A name may reach the disk before what it names.
         file.sync_all()?;
-        fs::rename(&part, path)
+        let identity = identity(&file.metadata()?);
+        fs::rename(&part, path).map(|()| identity)
     })();
     if written.is_err() {
         let _ = fs::remove_file(&part);
@@ -117,12 +124,12 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     // Who may write into a folder may not be allowed to open it.
-    File::open(folder.unwrap_or(Path::new("."))).map_or(Ok(()), |folder| folder.sync_all())
+    File::open(folder.unwrap_or(Path::new("."))).map_or(Ok(()), |folder| folder.sync_all())?;
+    written
 }
 
-fn identity(path: &Path) -> Option<Identity> {
-    let data = fs::metadata(path).ok()?;
-    Some((data.dev(), data.ino(), data.size(), data.mtime(), data.mtime_nsec()))
+fn identity(data: &fs::Metadata) -> Identity {
+    (data.dev(), data.ino(), data.size(), data.mtime(), data.mtime_nsec())
 }
 
 #[cfg(test)]

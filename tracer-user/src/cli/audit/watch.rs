@@ -15,7 +15,7 @@ use tracer_model::{
 
 use super::{AuditArgs, baseline::Baseline, policy_file, snapshot::HIDES};
 use crate::{
-    capture::{boot_now, ebpf::Mode, privilege, procfs},
+    capture::{boot_now, ebpf::Mode, memory, privilege, procfs},
     cli::{
         common::ColorChoice,
         engine::{About, Clocks, EndSignals, Engine, Outputs, Pacer, Wake, complaint, explain, runtime},
@@ -32,8 +32,8 @@ const TICK: Duration = Duration::from_millis(100);
 const DRAIN: Duration = Duration::from_secs(3);
 /// Attributes in a tenth of a second, of everybody: a build makes some tens of thousands in a second.
 const ATTRIBUTE_RATE: u32 = 200;
-/// How often the baseline is written, at most, when there is news.
-const KEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often the baseline is looked at, and written when there is news: there may be thousands of entries.
+const KEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Watches until SIGINT or SIGTERM, or for so long.
 pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCode> {
@@ -48,6 +48,7 @@ pub(super) fn run(args: &AuditArgs, color: ColorChoice) -> anyhow::Result<ExitCo
     // Everything that takes privilege is attached. What is opened below must be this user's to open.
     privilege::keep_only(&privilege::TO_LOOK)
         .map_err(|error| anyhow::anyhow!("cannot give up privilege that is not needed any more: {error}"))?;
+    memory::give_back();
     // Who is not shown cannot be looked at, whatever the probes see of it.
     let hides = procfs::read_stat(Pid(1)).is_none();
     if hides {
@@ -179,12 +180,11 @@ impl Keeper {
     }
 
     /// Writes the baseline when there is news, and at the end in any case: also how often something was seen is in it. What
-    /// somebody changed in it meanwhile stays changed.
+    /// somebody changed in it meanwhile stays changed, whether or not there is news.
     fn keep(&mut self, watch: &Watch, last: bool) -> Result<(), ExpectedError> {
         let Some(baseline) = &mut self.baseline else { return Ok(()) };
         self.pending |= watch.take_changed();
-        let due = self.pending && self.kept.elapsed() >= KEEP_EVERY && !baseline.is_busy();
-        if !last && !due {
+        if !last && (self.kept.elapsed() < KEEP_EVERY || baseline.is_busy()) {
             return Ok(());
         }
         self.kept = Instant::now();
@@ -195,9 +195,13 @@ impl Keeper {
         }
         if let Some((before, now)) = baseline.changed()? {
             watch.edited(&before, &now);
+            self.pending = true;
+        }
+        if !last && !self.pending {
+            return Ok(());
         }
         self.pending = false;
-        baseline.begin(watch.known());
+        watch.with_known(|known| baseline.begin(known));
         if last { baseline.finish() } else { Ok(()) }
     }
 }

@@ -45,11 +45,11 @@ pub struct Seen {
 
 /// A line of a baseline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Line {
+struct Line<E, S> {
     #[serde(flatten)]
-    entry: Entry,
+    entry: E,
     #[serde(flatten)]
-    seen: Seen,
+    seen: S,
 }
 
 /// The first line of a baseline.
@@ -189,7 +189,7 @@ impl Known {
         let head = serde_json::to_string(&Head { sesstrace: KIND.to_owned(), version: VERSION });
         let lines = self.entries.iter().map(|(entry, seen)| {
             // No field of it can fail to be written.
-            serde_json::to_string(&Line { entry: entry.clone(), seen: seen.clone() }).unwrap_or_default()
+            serde_json::to_string(&Line { entry, seen }).unwrap_or_default()
         });
         [head.unwrap_or_default()].into_iter().chain(lines).map(|line| line + "\n").collect()
     }
@@ -213,7 +213,7 @@ impl Known {
         let mut known = Self::default();
         for (number, line) in lines {
             let torn = number == text.lines().count() && !text.ends_with('\n');
-            let Line { entry, mut seen } = serde_json::from_str(line).map_err(|error| {
+            let Line::<Entry, Seen> { entry, mut seen } = serde_json::from_str(line).map_err(|error| {
                 let torn = if torn { "it is cut off: delete this line".to_owned() } else { error.to_string() };
                 (number, torn)
             })?;

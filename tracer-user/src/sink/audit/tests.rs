@@ -274,7 +274,7 @@ fn what_was_accepted_does_not_count_beside_what_is_new() {
     assert_eq!(it.watch.watched().outcome.worst, Some(Severity::Warning));
     // Whoever begins with that has it accepted.
     let mut again = Watching::new(Format::Json);
-    again.watch.edited(&Known::default(), &it.watch.known());
+    it.watch.with_known(|known| again.watch.edited(&Known::default(), known));
     again.happens(&format!("{DAEMON}{}", holds.replace("marks=", "marks=TERM")));
     assert_eq!(again.rows(), [row(12, "partial", &["JC502", "JC504", "JC506"])]);
     assert_eq!(again.watch.watched().outcome.worst, Some(Severity::Info));

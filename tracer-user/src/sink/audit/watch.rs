@@ -198,10 +198,9 @@ impl Watch {
         self.0.borrow_mut().news.take_lost()
     }
 
-    /// What is known by now.
-    #[must_use]
-    pub fn known(&self) -> Known {
-        self.0.borrow().known.clone()
+    /// Hands on what is known by now.
+    pub fn with_known(&self, hand_on: impl FnOnce(&Known)) {
+        hand_on(&self.0.borrow().known);
     }
 
     /// Takes over what somebody changed in the baseline.

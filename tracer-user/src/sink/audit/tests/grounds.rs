@@ -111,7 +111,7 @@ fn who_is_not_detached_counts_as_a_warning_where_the_policy_does_not_say_why() {
     let (mut first, mut again) = (Watching::new(Format::Json), Watching::new(Format::Json));
     first.happens(job);
     first.said();
-    again.watch.edited(&Known::default(), &first.watch.known());
+    first.watch.with_known(|known| again.watch.edited(&Known::default(), known));
     again.happens(job);
     again.said();
     assert_eq!(
