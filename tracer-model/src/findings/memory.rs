@@ -182,6 +182,13 @@ impl Memory {
         self.lives.get(&key)
     }
 
+    /// Who forked a process, who forked that one, and so on, as far as they are remembered, and no more than 64: what comes from
+    /// anywhere may claim to be a circle.
+    pub fn launchers(&self, process: ProcKey) -> impl Iterator<Item = &Life> {
+        let above = |life: &Life| self.lives.get(&life.launcher?);
+        std::iter::successors(self.life(process).and_then(above), move |life| above(life)).take(64)
+    }
+
     /// Forgets nobody who has this number.
     pub fn keep(&mut self, pid: Pid) {
         self.asked = Some(pid);
@@ -402,7 +409,7 @@ impl Memory {
         let Self { lives, last, members, .. } = self;
         let process = model.process(key)?;
         let life = lives.or_insert_with(key, || {
-            let before = last.get(&key.number).copied();
+            let before = last.get(&key.number).copied().filter(|before| *before < key);
             last.insert(key.number, key);
             Life { before, ..Life::new(process) }
         })?;

@@ -10,7 +10,10 @@
 //!
 //! Source: daemon(7), new-style daemons; the manuals of supervisord and s6-supervise.
 
-use super::{super::detachment::Inspected, prelude::*};
+use super::{
+    super::{detachment::Inspected, memory::Life},
+    prelude::*,
+};
 use crate::audit::is_supervisor;
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
@@ -27,18 +30,7 @@ impl Watch for UnderSupervisor {
 
 fn draft(now: &Now<'_>, inspected: Inspected<'_>) -> Option<Draft> {
     let process = now.model.process(inspected.process)?;
-    // From the daemon upwards to the child of a supervisor, through processes that have ended.
-    let mut child = now.memory.life(now.memory.life(process.key)?.launcher?)?;
-    let supervisor = loop {
-        let above = child.launcher?;
-        if !now.has_ended(child.key) {
-            return None;
-        }
-        if supervises(now, above) {
-            break above;
-        }
-        child = now.memory.life(above)?;
-    };
+    let (child, supervisor) = watched(now, process.key)?;
     let same_session = now.memory.life(process.key)?.groups.back() == child.groups.back();
     if child.status != Some(WaitStatus::Exited(0)) || same_session {
         return None;
@@ -52,6 +44,12 @@ fn draft(now: &Now<'_>, inspected: Inspected<'_>) -> Option<Draft> {
             .seen(child.exited.clone())
             .seen(now.memory.life(process.key)?.moved.clone()),
     )
+}
+
+/// From a daemon upwards to the child of a supervisor, through processes that have ended; and the supervisor.
+fn watched<'a>(now: &Now<'a>, daemon: ProcKey) -> Option<(&'a Life, ProcKey)> {
+    let ended = now.memory.launchers(daemon).take_while(|child| now.has_ended(child.key));
+    ended.filter_map(|child| Some((child, child.launcher?))).find(|(_, above)| supervises(now, *above))
 }
 
 /// A process that is known to watch its children, or the first one of a pid namespace below.

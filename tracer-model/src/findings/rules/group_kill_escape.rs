@@ -70,8 +70,7 @@ impl Watch for GroupKillEscape {
 
 /// It was in the group, or whoever it descends from was.
 fn was_in(now: &Now<'_>, life: &Life, group: PgrpKey) -> bool {
-    let above = |life: &&Life| now.memory.life(life.launcher?);
-    std::iter::successors(Some(life), above).take(16).any(|life| life.groups.contains(&group))
+    std::iter::once(life).chain(now.memory.launchers(life.key)).any(|life| life.groups.contains(&group))
 }
 
 /// A signal that is meant to end its targets.
@@ -81,15 +80,7 @@ fn ends(signal: Signal) -> bool {
 
 /// An ancestor of the sender is no target of its.
 fn is_above(now: &Now<'_>, process: ProcKey, sender: ProcKey) -> bool {
-    let mut below = Some(sender);
-    for _ in 0..64 {
-        let Some(key) = below else { return false };
-        if key == process {
-            return true;
-        }
-        below = now.model.process(key).and_then(|process| process.parent);
-    }
-    false
+    sender == process || now.model.ancestors(sender).any(|it| it.key == process)
 }
 
 /// In a session of its own, and who forked it is not its parent any more.
