@@ -207,9 +207,9 @@ impl Model {
                 let signal = if let EventKind::Stopped { signal } = cx.event.kind {
                     signal
                 } else {
-                    last.map_or(stop_signal(state), |last| last.0)
+                    last.map_or(stop_signal(state), |last| last.signal)
                 };
-                let sent = last.filter(|last| last.0 == signal).map(|last| last.1);
+                let sent = last.filter(|last| last.signal == signal).map(|last| last.sent);
                 process.stopped = Some(Stop { signal, sent, since: cx.event.at });
                 if !found {
                     cx.push(Change::Stopped { process: key, signal, sent });

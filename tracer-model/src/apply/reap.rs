@@ -8,7 +8,7 @@ use crate::{
     delta::{Bounds, Change, GroupEnd, LeaderState, ReapEvidence, TtyChange},
     event::{Leave, RawTask, WaitStatus, Waited},
     ids::{PgrpKey, ProcKey},
-    state::{Knowledge, Model, Phase, Process, recent},
+    state::{Knowledge, Model, Phase, Process, Stop, recent},
 };
 
 impl Model {
@@ -29,6 +29,16 @@ impl Model {
         // parent wants none (kernel/exit.c, `wait_task_zombie`).
         let of_another = process.parent.filter(|parent| !process.parent_exited && *parent != waiter);
         if !reaps || of_another.is_some() {
+            // The parent is told before the last thread is switched away from (kernel/signal.c, `do_signal_stop`). Of a tracer that
+            // is the parent SIGCHLD tells whether it is such a stop.
+            let told = process.book.last_stop.as_deref().copied().filter(|stop| {
+                stop.told && waited.status == WaitStatus::Stopped(stop.signal) && process.phase == Phase::Alive
+            });
+            if let Some(stop) = told.filter(|_| process.stopped.is_none()) {
+                process.book.last_stop = None;
+                process.stopped = Some(Stop { signal: stop.signal, sent: Some(stop.sent), since: cx.event.at });
+                cx.push(Change::Stopped { process: child, signal: stop.signal, sent: Some(stop.sent) });
+            }
             // Threads that are traced go when their tracer has waited for each, without an event; whoever is told of the end of the
             // process is told when all have gone (kernel/exit.c, `delay_group_leader`).
             let ended = matches!(waited.status, WaitStatus::Exited(_) | WaitStatus::Killed { .. });

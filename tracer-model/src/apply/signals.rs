@@ -11,11 +11,13 @@ use crate::{
         TtyRequest,
     },
     ids::{ProcKey, Seq, Signal, TtyKey},
-    state::{Model, OpenCall, Phase, Process},
+    state::{LastStop, Model, OpenCall, Phase, Process},
 };
 
 /// `CLD_EXITED` to `CLD_DUMPED`: the child ended.
 const CHILD_ENDED: std::ops::RangeInclusive<i32> = 1..=3;
+/// `CLD_STOPPED`.
+const CHILD_STOPPED: i32 = 5;
 /// `CLD_EXITED` to `CLD_CONTINUED` (siginfo.h).
 const CHILD_CODES: std::ops::RangeInclusive<i32> = 1..=6;
 /// `SI_QUEUE`.
@@ -49,7 +51,8 @@ impl Model {
             // It takes pending stop signals with it, ignored or not.
             process.book.last_stop = None;
         } else if sent.signal.stops() && !dropped {
-            process.book.last_stop = Some(Box::new((sent.signal, cx.event.seq)));
+            let stop = LastStop { signal: sent.signal, sent: cx.event.seq, told: false };
+            process.book.last_stop = Some(Box::new(stop));
         }
     }
 
@@ -129,6 +132,10 @@ impl Model {
     /// SIGCHLD. A dying father also reports his zombie children to whoever adopts them.
     fn child_status(&mut self, cx: &mut Cx, code: i32, target: ProcKey) -> SignalPath {
         let Some(actor) = self.take_actor(cx) else { return SignalPath::Unknown };
+        let stop = self.processes.get_mut(&actor).and_then(|process| process.book.last_stop.as_mut());
+        if let Some(stop) = stop.filter(|_| code == CHILD_STOPPED) {
+            stop.told = true;
+        }
         let Some(process) = self.processes.get(&actor) else { return SignalPath::Unknown };
         // Each of them before itself (kernel/exit.c, `exit_notify`): to a parent that adopts as well, one after the other.
         let adopts = self.adopter(actor).map_or(process.parent != Some(target), |adopter| adopter == target);

@@ -146,10 +146,21 @@ pub(crate) struct Book {
     /// Group and session of its parent as its last bundle has them, for a parent that nothing else is known of.
     pub parent_job: Option<ParentJob>,
     /// The stop signal that was last sent to it and has not stopped it yet.
-    pub last_stop: Option<Box<(Signal, Seq)>>,
+    pub last_stop: Option<Box<LastStop>>,
     /// See [`FirstSetpgid`].
     pub first_setpgid: Option<Box<FirstSetpgid>>,
     exit: Option<Box<Exit>>,
+}
+
+/// A stop signal on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LastStop {
+    /// Which.
+    pub signal: Signal,
+    /// The event that sent it.
+    pub sent: Seq,
+    /// Its parent was sent SIGCHLD for a stop since (`CLD_STOPPED`): it has taken effect.
+    pub told: bool,
 }
 
 impl Book {

@@ -15,7 +15,7 @@ mod tty;
 
 use std::collections::{BTreeSet, VecDeque};
 
-pub(crate) use self::book::{FirstSetpgid, OpenCall, Qualifies};
+pub(crate) use self::book::{FirstSetpgid, LastStop, OpenCall, Qualifies};
 use self::entities::{Entities, Entity};
 pub use self::{
     pgrp::{Orphaned, ProcessGroup},

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::{check, history};
+use super::{check, history, model};
 use crate::{
     delta::{Change, SignalPath},
     event::Event,
@@ -421,4 +421,39 @@ fn a_signal_in_the_name_of_a_dead_process_is_its_death_only_for_those_who_asked(
     assert_eq!(told("30: pdeathsig(SIGTERM) = 0"), "death");
     assert_eq!(told("30: pdeathsig(SIGHUP) = 0"), "a call that was not seen");
     assert_eq!(told(""), "a call that was not seen");
+}
+
+/// The child sends SIGCHLD and is switched away from later (kernel/signal.c, `do_signal_stop`): a wait on another processor can
+/// return in between.
+#[test]
+fn a_parents_wait_can_tell_of_a_stop_before_the_child_is_switched_away_from() {
+    let history = |told: &str, then: &str| {
+        format!(
+            "
+            10: fork 20
+            50: kill(20,19) = 0
+            50: SIGSTOP -> 20
+            20: takes SIGSTOP
+            {told}
+            {then}
+            10: wait4(-1,2) = 20 got 20 stopped:SIGSTOP
+            "
+        )
+    };
+    let told = "20: SIGCHLD -> 10 code=5";
+    let stopped = |model: &Model| model.processes().filter(|process| process.stopped.is_some()).count();
+    let after = check(
+        &(history(told, "") + "20: stops SIGSTOP"),
+        expect![[r"
+            #5 10 forks 20
+            #8 SIGSTOP to 20 by an unseen call of 50
+            #10 SIGCHLD to 10 by child 20
+            #12 20 stops by SIGSTOP of #8; wait reports 20 stopped:SIGSTOP
+        "]],
+    );
+    assert_eq!(stopped(&after), 1);
+    // A tracer that is the parent is told of what is no stop for anybody else; and who was continued since is not stopped.
+    for (told, then) in [("20: SIGCHLD -> 10 code=4", ""), (told, "50: SIGCONT -> 20")] {
+        assert_eq!(stopped(&model(&history(told, then))), 0, "{told} {then}");
+    }
 }
