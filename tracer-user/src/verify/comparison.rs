@@ -124,7 +124,7 @@ impl Comparison {
     pub fn advance(&mut self, seq: Seq, model: &Model) {
         while let Some(run) = self.runs.front_mut() {
             if run.next == 0 && run.first_seq() < seq {
-                run.begin(model, self.whose, self.last_event_at, QUIET_NS);
+                run.begin(model, self.whose, self.last_event_at, QUIET_NS, &told(&self.pending));
             }
             if let Some(observation) = run.take(seq) {
                 let quiet = run.quiet;
@@ -286,7 +286,7 @@ impl Comparison {
         if let Some(census) = run.census(hidden) {
             self.entities(&census, model, (seq, at, run.quiet));
         }
-        self.forget_the_gone(model, at);
+        self.forget_the_gone(run, model, at);
         let oldest = self.pending.values().filter(|pending| !pending.reported).map(|pending| pending.seq).min();
         self.records.forget_until(oldest.unwrap_or(seq).min(seq));
     }
@@ -333,14 +333,14 @@ impl Comparison {
     }
 
     /// Differences of processes that neither side has any more are settled.
-    fn forget_the_gone(&mut self, model: &Model, at: BootNs) {
+    fn forget_the_gone(&mut self, run: &Run, model: &Model, at: BootNs) {
         let (counts, mut gone) = (&mut self.counts, Vec::new());
         self.pending.retain(|((whose, start), _), pending| {
             let Entity::Process(pid) = whose else { return true };
             let there = model.process_by_pid(*pid).is_some_and(|known| known.start == *start);
             let shown = pending.difference.fact == Fact::Existence && pending.difference.kernel != Value::None;
             let age = at.since(pending.since);
-            if there || shown && age <= SETTLE_NS {
+            if there || shown && (age <= SETTLE_NS || run.shows(*pid, *start)) {
                 return true;
             }
             if !pending.reported {
@@ -362,4 +362,10 @@ impl Comparison {
             }
         }
     }
+}
+
+/// Processes whose existence is a divergence.
+fn told(pending: &BTreeMap<(Whom, Fact), Pending>) -> BTreeSet<Pid> {
+    let told = pending.iter().filter(|((_, fact), pending)| pending.reported && *fact == Fact::Existence);
+    told.filter_map(|(((whose, _), _), _)| if let Entity::Process(pid) = whose { Some(*pid) } else { None }).collect()
 }

@@ -51,8 +51,9 @@ impl Run {
         self.observations.last().map(|observation| (observation.seq, observation.at)).unwrap_or_default()
     }
 
-    /// The model has got to where this run begins.
-    pub fn begin(&mut self, model: &Model, whose: Whose, last_event_at: BootNs, quiet_ns: u64) {
+    /// The model has got to where this run begins. `told`: who is there for one side alone, and that is a divergence: nothing is
+    /// under way with them.
+    pub fn begin(&mut self, model: &Model, whose: Whose, last_event_at: BootNs, quiet_ns: u64, told: &BTreeSet<Pid>) {
         let begun = self.observations.first().map_or(BootNs(0), |observation| observation.at);
         let is_expected = |process: &&Process| {
             process.knowledge == Knowledge::Seen
@@ -60,10 +61,17 @@ impl Run {
                 && (whose == Whose::Everyone || process.followed)
         };
         self.expected = model.processes().filter(is_expected).map(|process| process.key).collect();
-        let under_way =
-            compare::is_open(model) || self.shows_a_reap(model) || self.shows_a_fork(model, whose == Whose::Everyone);
+        let under_way = compare::is_open(model)
+            || self.shows_a_reap(model, told)
+            || self.shows_a_fork(model, whose == Whose::Everyone, told);
         let settled = !under_way && !model.has_open_gap();
         self.quiet = self.undisturbed && settled && begun.since(last_event_at) >= quiet_ns;
+    }
+
+    /// Whether it shows this process.
+    pub fn shows(&self, pid: Pid, start: BootNs) -> bool {
+        let mut all = self.observations.iter().map(|observation| &observation.state.id);
+        all.any(|id| id.pid == pid && id.start == start)
     }
 
     fn shown(&self) -> BTreeSet<Pid> {
@@ -72,19 +80,19 @@ impl Run {
 
     /// Whether a zombie is no more whose parent waits, or whose reap nothing tells: one that is still there can stay for long, and
     /// nothing is under way with it.
-    fn shows_a_reap(&self, model: &Model) -> bool {
+    fn shows_a_reap(&self, model: &Model, told: &BTreeSet<Pid>) -> bool {
         let shown = self.shown();
-        let gone =
-            self.expected.iter().filter(|key| !shown.contains(&key.number)).filter_map(|key| model.process(*key));
+        let gone = self.expected.iter().filter(|key| !shown.contains(&key.number) && !told.contains(&key.number));
+        let gone = gone.filter_map(|key| model.process(*key));
         gone.into_iter().any(|known| known.is_zombie() && compare::explanation_of_absence(model, known).is_some())
     }
 
     /// Whether somebody is shown whom the model does not have: who is in the process table before the record of the fork is being
     /// made (`kernel/fork.c`, `copy_process`). A virtual processor can be away for long in between.
-    fn shows_a_fork(&self, model: &Model, everyone: bool) -> bool {
+    fn shows_a_fork(&self, model: &Model, everyone: bool, told: &BTreeSet<Pid>) -> bool {
         self.observations.iter().map(|observation| &observation.state).any(|state| {
             let concerns = everyone || model.process_by_pid(state.parent.pid).is_some_and(|parent| parent.followed);
-            concerns && state.exit_state == 0 && compare::known(model, state).is_none()
+            concerns && state.exit_state == 0 && !told.contains(&state.id.pid) && compare::known(model, state).is_none()
         })
     }
 
