@@ -10,6 +10,7 @@ use tracer_model::{
     },
     ids::{BootNs, Pid, RawTty, Seq, Sid, Signal, Tid, Uid},
 };
+use tracer_user::trace_file::{Header, Scope};
 
 /// Shells that take turns.
 const SHELLS: u32 = 8;
@@ -17,6 +18,25 @@ const SHELLS: u32 = 8;
 const PID_MAX: u32 = 32_768;
 /// The numbers of those that do nothing are beyond.
 const FIRST_BYSTANDER: u32 = PID_MAX;
+
+/// What their recording says of itself: that of the tree of the first shell.
+pub fn header() -> Header {
+    Header {
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        host: b"bench".to_vec(),
+        kernel: String::new(),
+        boot_id: String::new(),
+        backend: "generated".to_owned(),
+        tier: String::new(),
+        tier_reason: String::new(),
+        pid_namespace: 0,
+        boot_ns: BootNs(5_000_000_000),
+        unix_ns: 1_795_507_200_000_000_000,
+        command: Vec::new(),
+        scope: Scope::Tree { root: Pid(300), name: b"bash".to_vec() },
+        user: None,
+    }
+}
 
 /// Yields events for ever.
 pub struct Jobs {

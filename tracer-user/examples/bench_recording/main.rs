@@ -17,11 +17,8 @@ use std::{
 use anyhow::bail;
 use clap::Parser;
 use measure::{Figures, Step, Subject};
-use tracer_model::{
-    event::Event,
-    ids::{BootNs, Pid},
-};
-use tracer_user::trace_file::{Header, Reader, Scope};
+use tracer_model::event::Event;
+use tracer_user::trace_file::Reader;
 
 /// What is measured.
 #[derive(Parser)]
@@ -51,7 +48,7 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if let Some(path) = &arguments.generate {
-        return measure::write(path, &header(), generate::Jobs::new(BYSTANDERS).take(arguments.events));
+        return measure::write(path, &generate::header(), generate::Jobs::new(BYSTANDERS).take(arguments.events));
     }
     if let Some(events) = arguments.soak {
         return soak(events, arguments.live.first().copied().unwrap_or(BYSTANDERS));
@@ -69,7 +66,8 @@ fn main() -> anyhow::Result<()> {
 fn all(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
     println!("{HEAD}");
     let events = arguments.events;
-    let generated = Subject { name: format!("{} generated events: jobs of shells", told(events)), header: header() };
+    let generated =
+        Subject { name: format!("{} generated events: jobs of shells", told(events)), header: generate::header() };
     table(&generated, &generated.measure(folder, || generate::Jobs::new(BYSTANDERS).take(events))?);
     for path in &arguments.recordings {
         let header = Reader::open(path)?.header().clone();
@@ -119,7 +117,7 @@ fn live(arguments: &Arguments) -> anyhow::Result<()> {
     );
     println!("|---:|---:|---:|---:|");
     for processes in &arguments.live {
-        let (time, model, rules) = measure::live(&header(), *processes, arguments.events.min(1_000_000))?;
+        let (time, model, rules) = measure::live(&generate::header(), *processes, arguments.events.min(1_000_000))?;
         println!("| {processes} | {time:.0} | {model:.0} | {rules:.0} |");
     }
     println!();
@@ -129,7 +127,7 @@ fn live(arguments: &Arguments) -> anyhow::Result<()> {
 /// The memory must not depend on how many events there were.
 fn long(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
     let path = folder.join("long.sesstrace");
-    measure::write(&path, &header(), generate::Jobs::new(BYSTANDERS).take(arguments.long))?;
+    measure::write(&path, &generate::header(), generate::Jobs::new(BYSTANDERS).take(arguments.long))?;
     let seek = measure::seek(&path, arguments.long as u64, 1)?;
     let (time, memory) = measure::long(&path, arguments.long as u64)?;
     println!(
@@ -149,7 +147,7 @@ fn long(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
 fn soak(events: u64, live: u32) -> anyhow::Result<()> {
     println!("| events so far | resident MiB | ns an event |\n|---:|---:|---:|");
     let mut memory = Vec::new();
-    measure::soak(&header(), live, events, |(count, mib, ns)| {
+    measure::soak(&generate::header(), live, events, |(count, mib, ns)| {
         println!("| {} | {mib:.1} | {ns} |", told(count as usize));
         memory.push((count, mib));
     })?;
@@ -176,22 +174,4 @@ fn told(count: usize) -> String {
     let digits = count.to_string();
     let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
     groups.join(",")
-}
-
-fn header() -> Header {
-    Header {
-        tool: env!("CARGO_PKG_VERSION").to_owned(),
-        host: b"bench".to_vec(),
-        kernel: String::new(),
-        boot_id: String::new(),
-        backend: "generated".to_owned(),
-        tier: String::new(),
-        tier_reason: String::new(),
-        pid_namespace: 0,
-        boot_ns: BootNs(5_000_000_000),
-        unix_ns: 1_795_507_200_000_000_000,
-        command: Vec::new(),
-        scope: Scope::Tree { root: Pid(300), name: b"bash".to_vec() },
-        user: None,
-    }
 }

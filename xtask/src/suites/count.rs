@@ -15,24 +15,30 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::Value;
+use tracer_common::record::Call;
 
 /// How many, by name.
 pub type Counts = BTreeMap<String, u64>;
 
-/// Calls that are counted whatever their arguments are.
-const CALLS: [&str; 11] = [
-    "setpgid",
-    "setsid",
-    "kill",
-    "tkill",
-    "tgkill",
-    "rt_sigqueueinfo",
-    "rt_tgsigqueueinfo",
-    "pidfd_send_signal",
-    "wait4",
-    "waitid",
-    "vhangup",
-];
+/// Calls that are counted whatever their arguments are: all that are watched, but those of which a recording has some alone.
+fn calls() -> impl Iterator<Item = &'static str> {
+    let is_counted = |call: &Call| match call {
+        Call::Ioctl | Call::Prctl | Call::Open | Call::Openat | Call::Openat2 | Call::Read | Call::Write => false,
+        Call::Setpgid
+        | Call::Setsid
+        | Call::Kill
+        | Call::Tkill
+        | Call::Tgkill
+        | Call::RtSigqueueinfo
+        | Call::RtTgsigqueueinfo
+        | Call::PidfdSendSignal
+        | Call::Wait4
+        | Call::Waitid
+        | Call::Vhangup => true,
+    };
+    Call::ALL.iter().filter(move |(call, ..)| is_counted(call)).map(|(_, name, _)| *name)
+}
+
 /// Requests of ioctl (include/uapi/asm-generic/ioctls.h).
 const REQUESTS: [(&str, u32); 3] = [("TIOCSPGRP", 0x5410), ("TIOCSCTTY", 0x540e), ("TIOCNOTTY", 0x5422)];
 const CLONE_THREAD: u64 = 0x10000;
@@ -49,7 +55,7 @@ impl Bpftrace {
             let end = if condition.is_empty() { "" } else { "}" };
             let _ = writeln!(program, "{probe} {of_suite} {{ {condition} @{name} = count(); {end} }}");
         };
-        for call in CALLS {
+        for call in calls() {
             count(&format!("tracepoint:syscalls:sys_enter_{call}"), "", call);
         }
         for (name, request) in REQUESTS {
@@ -184,7 +190,7 @@ fn name(event: &Value) -> Option<&str> {
             let call = event.get("call")?;
             let name = call.get("name")?.as_str()?;
             if name != "ioctl" {
-                return CALLS.contains(&name).then_some(name);
+                return calls().any(|it| it == name).then_some(name);
             }
             let request = call.get("request")?.as_str()?;
             REQUESTS.iter().any(|(name, _)| *name == request).then_some(request)
