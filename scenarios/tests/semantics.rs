@@ -1,14 +1,19 @@
-//! `docs/SEMANTICS.md` names nothing that does not exist: every statement has its evidence, every sequence has a history and a
-//! recording or a limit, and every predicate its scenario.
+//! `docs/SEMANTICS.md` names nothing that does not exist, and leaves out nothing that does: every statement has its evidence, every
+//! sequence has a history and a recording or a limit, every predicate its scenario; every history of the model shows a statement,
+//! every scenario one or something of a finding, and every limit is of one.
 
 #![expect(clippy::unwrap_used, reason = "this is a test, helpers and all")]
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use scenarios::{find, golden::recording};
+use scenarios::{cases::all, find, golden::recording};
 
 const DOCUMENT: &str = include_str!("../../docs/SEMANTICS.md");
 const LIMITS: &str = include_str!("../../docs/LIMITATIONS.md");
+/// What findings and reports of others are shown by.
+const OF_FINDINGS: [&str; 2] = [include_str!("../../docs/SCENARIOS.md"), include_str!("../../docs/REPORTS.md")];
+/// Files of histories of the model, each of which is of something that the kernel does.
+const HISTORIES: [&str; 8] = ["calls", "gaps", "groups", "reaps", "seeds", "sequences", "signals", "terminals"];
 /// Where tests are that the document names, as `file::test`.
 const PLACES: [&str; 4] = ["tracer-model/src", "tracer-model/src/tests", "tracer-user/tests", "scenarios/tests"];
 
@@ -41,13 +46,18 @@ fn collect(folder: &Path, tests: &mut BTreeSet<String>) {
         if path.is_dir() {
             collect(&path, tests);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let file = path.file_stem().unwrap().to_string_lossy().into_owned();
-            let text = fs::read_to_string(&path).unwrap();
-            let marked = text.split("#[test]").skip(1);
-            let name = |after: &str| Some(after.split_once("fn ")?.1.split_once('(')?.0.to_owned());
-            tests.extend(marked.filter_map(name).map(|name| format!("{file}::{name}")));
+            take(&path, tests);
         }
     }
+}
+
+/// The tests of one file.
+fn take(path: &Path, tests: &mut BTreeSet<String>) {
+    let file = path.file_stem().unwrap().to_string_lossy().into_owned();
+    let text = fs::read_to_string(path).unwrap();
+    let marked = text.split("#[test]").skip(1);
+    let name = |after: &str| Some(after.split_once("fn ")?.1.split_once('(')?.0.to_owned());
+    tests.extend(marked.filter_map(name).map(|name| format!("{file}::{name}")));
 }
 
 fn fault(evidence: &str, tests: &BTreeSet<String>) -> Option<String> {
@@ -73,6 +83,31 @@ fn every_statement_names_evidence_that_exists() {
         faults.extend(missing.map(|fault| format!("{statement}: {fault}")));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_history_and_every_scenario_shows_a_statement() {
+    let named: BTreeSet<&str> = rows(None).into_iter().flat_map(|(_, evidence)| evidence).collect();
+    let histories = HISTORIES.map(|file| format!("tracer-model/src/tests/{file}.rs"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut unnamed = BTreeSet::new();
+    for file in histories {
+        take(&root.join(file), &mut unnamed);
+    }
+    assert!(unnamed.len() > 100, "the histories are elsewhere: {unnamed:?}");
+    let of_a_finding = |name: &str| OF_FINDINGS.iter().any(|document| document.contains(&format!("`{name}`")));
+    unnamed.extend(all().map(|scenario| scenario.name.to_owned()).filter(|name| !of_a_finding(name)));
+    unnamed.retain(|it| !named.contains(it.as_str()));
+    assert!(unnamed.is_empty(), "no statement names {unnamed:#?}");
+}
+
+#[test]
+fn every_limit_is_of_a_statement() {
+    let named: BTreeSet<&str> =
+        rows(None).into_iter().flat_map(|(_, evidence)| evidence).filter_map(|it| it.strip_prefix("limit: ")).collect();
+    let limits = LIMITS.lines().filter_map(|line| line.strip_prefix("| ")).filter(|line| !line.starts_with("what | "));
+    let unnamed: Vec<&str> = limits.filter(|limit| !named.iter().any(|name| limit.starts_with(name))).collect();
+    assert!(unnamed.is_empty(), "no statement names {unnamed:#?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
     time::{Duration, Instant},
 };
 
@@ -76,6 +76,22 @@ impl Terminal {
     pub fn control(&self, steal: i32) -> nix::Result<()> {
         // SAFETY: TIOCSCTTY takes an int.
         Errno::result(unsafe { libc::ioctl(self.end.as_raw_fd(), libc::TIOCSCTTY, steal) }).map(drop)
+    }
+
+    /// Makes it the caller's controlling terminal, asked of its master.
+    pub fn control_by_master(&self) -> nix::Result<()> {
+        // SAFETY: TIOCSCTTY takes an int.
+        Errno::result(unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSCTTY, 0) }).map(drop)
+    }
+
+    /// Opens the end that is not the master, without its name.
+    pub fn open_peer(&self, flags: i32) -> nix::Result<OwnedFd> {
+        let flags = flags | libc::O_RDWR | libc::O_CLOEXEC;
+        // SAFETY: TIOCGPTPEER takes flags and gives a descriptor, which is nobody else's.
+        unsafe {
+            let fd = Errno::result(libc::ioctl(self.master.as_raw_fd(), libc::TIOCGPTPEER, flags))?;
+            Ok(OwnedFd::from_raw_fd(fd))
+        }
     }
 
     /// The caller gives it up as its controlling terminal.
@@ -160,6 +176,11 @@ impl Terminal {
     /// Writes to it, as any program of the session would.
     pub fn write(&self, text: &str) -> nix::Result<usize> {
         write(&self.end, text.as_bytes())
+    }
+
+    /// The end that a terminal emulator has.
+    pub fn master(&self) -> BorrowedFd<'_> {
+        self.master.as_fd()
     }
 
     /// The end that programs have on stdin, stdout and stderr.

@@ -4,6 +4,7 @@ use nix::unistd::getsid;
 
 use crate::kit::{
     prelude::*,
+    process,
     shell::{Programs, execute},
 };
 
@@ -31,6 +32,35 @@ fn run() -> Result<()> {
             let session = getsid(None)?;
             execute(&["after-exec", &getpgrp().to_string(), &session.to_string()], &programs)
         })?;
+        job.succeeds()
+    })
+}
+
+/// Of an exec that fails before it must succeed nothing is left (fs/exec.c, `begin_new_exec` clears `PF_FORKNOEXEC`).
+pub const FAILS: Scenario = Scenario {
+    name: "exec-fails",
+    shows: "a child whose exec failed may still be moved by its parent",
+    run: fails,
+    expect: "
+        then group job is born by parent shell
+        with job: group job, parent shell
+        never job execs
+        some job exits 0
+    ",
+    ..Scenario::DEFAULT
+};
+
+fn fails() -> Result<()> {
+    in_session("shell", || {
+        let (failed, go) = (Gate::new()?, Gate::new()?);
+        let job = spawn("job", || {
+            ensure!(process::execute(&["/"]).is_err(), "a directory was executed");
+            failed.open()?;
+            go.pass()
+        })?;
+        failed.pass()?;
+        setpgid(job.pid(), job.pid())?;
+        go.open()?;
         job.succeeds()
     })
 }

@@ -22,6 +22,7 @@ mod setpgid_order;
 pub const ALL: &[&Scenario] = &[
     &fork_inherits::CASE,
     &exec_keeps::CASE,
+    &exec_keeps::FAILS,
     &group_signal::CASE,
     &join_too_early::CASE,
     &join_too_late::CASE,

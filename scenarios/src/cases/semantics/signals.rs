@@ -2,7 +2,7 @@
 
 use nix::{
     sys::signal::{SigSet, kill, killpg},
-    unistd::{Uid, pause, setuid},
+    unistd::{Uid, gettid, pause, setuid},
 };
 
 use crate::kit::prelude::*;
@@ -79,6 +79,64 @@ fn continued() -> Result<()> {
             job.succeeds()?;
         }
         Ok(())
+    })
+}
+
+/// Who is stopped takes nothing but SIGKILL and SIGCONT (kernel/signal.c, `complete_signal`, `get_signal`).
+pub const WAITS: Scenario = Scenario {
+    name: "stopped-takes-later",
+    shows: "SIGTERM to a stopped process waits until it is continued; SIGKILL ends it at once, and continues nobody",
+    run: waits,
+    expect: "
+        some waits is stopped by SIGSTOP
+        some waits gets SIGTERM by kill of shell*
+        then waits is continued
+        then waits dies of SIGTERM
+        some killed is stopped by SIGSTOP
+        then killed dies of SIGKILL
+        never killed is continued
+    ",
+    ..Scenario::DEFAULT
+};
+
+fn waits() -> Result<()> {
+    in_session("shell", || {
+        let stops = || Ok(nix::sys::signal::raise(Signal::SIGSTOP)?);
+        let waits = spawn("waits", stops)?;
+        waits.stops(Signal::SIGSTOP)?;
+        kill(waits.pid(), Signal::SIGTERM)?;
+        ensure!(proc::has_pending(waits.pid())?, "a stopped process has taken SIGTERM");
+        kill(waits.pid(), Signal::SIGCONT)?;
+        waits.dies_of(Signal::SIGTERM)?;
+        let killed = spawn("killed", stops)?;
+        killed.stops(Signal::SIGSTOP)?;
+        kill(killed.pid(), Signal::SIGKILL)?;
+        killed.dies_of(Signal::SIGKILL)
+    })
+}
+
+/// The number of any thread stands for its process (kernel/signal.c, `kill_pid_info`: `PIDTYPE_TGID` of the task that it finds).
+pub const THREAD: Scenario = Scenario {
+    name: "kill-by-thread-number",
+    shows: "kill with the number of another thread than the leader signals the process",
+    run: thread,
+    expect: "
+        some pair gets SIGTERM by kill of shell*
+        then pair dies of SIGTERM
+        once pair dies of *
+    ",
+    ..Scenario::DEFAULT
+};
+
+fn thread() -> Result<()> {
+    in_session("shell", || {
+        let number = Gate::new()?;
+        let pair = spawn("pair", || {
+            std::thread::scope(|threads| threads.spawn(|| number.tell(gettid()).map(|()| pause())).join()).ok();
+            bail!("SIGTERM ends all of its threads")
+        })?;
+        kill(number.hear()?, Signal::SIGTERM)?;
+        pair.dies_of(Signal::SIGTERM)
     })
 }
 

@@ -5,7 +5,7 @@ use std::{
     os::{fd::AsRawFd as _, unix::fs::OpenOptionsExt as _},
 };
 
-use nix::unistd::{pause, tcgetpgrp, ttyname};
+use nix::unistd::{pause, tcgetpgrp, tcsetpgrp, ttyname};
 
 use crate::kit::{clone3::spawn_with_number, prelude::*, process::adopt, terminal::CTRL_C};
 
@@ -77,6 +77,96 @@ fn opened() -> Result<()> {
         catch(Signal::SIGHUP, Catch::Ignore)?;
         ensure!(writer.as_raw_fd() != reader.as_raw_fd());
         Ok(())
+    })
+}
+
+/// The other end of a master is opened without a name (`drivers/tty/pty.c`, `ptm_open_peer`).
+pub const PEER: Scenario = Scenario {
+    name: "terminal-of-peer",
+    shows: "a session leader opens the other end of a master: with O_NOCTTY it acquires nothing, without it does",
+    run: peer,
+    expect: "
+        then session leader is born
+        then session leader gains terminal by *
+        with leader: terminal, foreground leader
+        once session leader gains *
+    ",
+    finds: "never JC502",
+    ..Scenario::DEFAULT
+};
+
+fn peer() -> Result<()> {
+    let terminal = Terminal::open()?;
+    in_session("leader", || {
+        catch(Signal::SIGHUP, Catch::Ignore)?;
+        terminal.open_peer(libc::O_NOCTTY)?;
+        ensure!(!proc::stat(me())?.has_terminal, "O_NOCTTY was not heeded");
+        let _end = terminal.open_peer(0)?;
+        ensure!(proc::stat(me())?.has_terminal, "an open did not make it the controlling terminal");
+        Ok(())
+    })
+}
+
+/// What is asked of a master is done with the other end (`drivers/tty/tty_io.c`, `tty_ioctl`; `tty_pair_get_tty`).
+pub const MASTER: Scenario = Scenario {
+    name: "terminal-by-master",
+    shows: "TIOCSCTTY and tcsetpgrp with the master are of the terminal at its other end",
+    run: master,
+    expect: "
+        then session shell gains terminal by ioctl
+        with shell: terminal, foreground shell
+        then foreground shell -> job
+        then foreground job -> shell
+        once session shell gains *
+    ",
+    ..Scenario::DEFAULT
+};
+
+fn master() -> Result<()> {
+    let terminal = Terminal::open()?;
+    in_session("shell", || {
+        catch(Signal::SIGTTOU, Catch::Ignore)?;
+        catch(Signal::SIGHUP, Catch::Ignore)?;
+        terminal.control_by_master()?;
+        let go = Gate::new()?;
+        let job = spawn("job", || go.pass())?;
+        setpgid(job.pid(), job.pid())?;
+        tcsetpgrp(terminal.master(), job.pid())?;
+        same("the foreground group", terminal.foreground()?, job.pid())?;
+        tcsetpgrp(terminal.master(), me())?;
+        go.open()?;
+        job.succeeds()
+    })
+}
+
+/// `drivers/tty/tty_jobctrl.c`, `tiocspgrp`: a number, its session, and not who is alive in the group.
+pub const ZOMBIES: Scenario = Scenario {
+    name: "foreground-zombies",
+    shows: "tcsetpgrp to 0: ESRCH; to a negative number: EINVAL; to a group of zombies: that is in the foreground",
+    run: zombies,
+    expect: "
+        then shell is refused tcsetpgrp: ESRCH, *
+        then shell is refused tcsetpgrp: EINVAL, *
+        then zombie exits 0
+        then foreground shell -> zombie
+        then foreground zombie -> shell
+        then group zombie ends, *
+    ",
+    ..Scenario::DEFAULT
+};
+
+fn zombies() -> Result<()> {
+    let terminal = Terminal::open()?;
+    terminal.session("shell", || {
+        catch(Signal::SIGTTOU, Catch::Ignore)?;
+        refused(terminal.set_foreground(SELF), Errno::ESRCH)?;
+        refused(terminal.set_foreground(Pid::from_raw(-5)), Errno::EINVAL)?;
+        let zombie = spawn("zombie", || Ok(setpgid(SELF, SELF)?))?;
+        zombie.is_zombie()?;
+        terminal.set_foreground(zombie.pid())?;
+        same("the foreground group", terminal.foreground()?, zombie.pid())?;
+        terminal.set_foreground(me())?;
+        zombie.succeeds()
     })
 }
 

@@ -5,7 +5,7 @@ use nix::{
         signal::kill,
         wait::{WaitPidFlag, WaitStatus, waitpid},
     },
-    unistd::{getpgid, pause},
+    unistd::{getpgid, gettid, pause},
 };
 
 use crate::kit::prelude::*;
@@ -141,6 +141,34 @@ fn thread_setsid() -> Result<()> {
             let session =
                 std::thread::spawn(setsid).join().map_err(|_| anyhow::anyhow!("the thread has panicked"))??;
             same("its session", session, me())
+        })?;
+        pair.succeeds()
+    })
+}
+
+/// setpgid is of the process, whichever thread calls it, and no thread but the leader can be named (kernel/sys.c, `setpgid`).
+pub const SETPGID: Scenario = Scenario {
+    name: "thread-setpgid",
+    shows: "another thread than the leader calls setpgid: the process leads a group; the number of that thread is EINVAL",
+    run: thread_setpgid,
+    expect: "
+        then group pair is born by itself
+        then pair is refused setpgid: EINVAL, *
+        then pair exits 0
+        never session pair is born
+    ",
+    ..Scenario::DEFAULT
+};
+
+fn thread_setpgid() -> Result<()> {
+    in_session("shell", || {
+        let pair = spawn("pair", || {
+            let thread = std::thread::spawn(|| {
+                setpgid(SELF, SELF)?;
+                refused(setpgid(gettid(), SELF), Errno::EINVAL)
+            });
+            thread.join().map_err(|_| anyhow::anyhow!("the thread has panicked"))??;
+            same("its group", getpgid(None)?, me())
         })?;
         pair.succeeds()
     })
