@@ -25,7 +25,7 @@ const LESS: &[(&str, &str, &str)] = &[
     ("JC203", "is not in the caller's session", "in which it is"),
     ("JC207", "its parent shell did not take the terminal back", "that the parent waits and does not see stops"),
     ("JC208", "has no controlling terminal", "who made the session"),
-    ("JC208", "what its standard input is was not seen", "what it is"),
+    ("JC208", "it is not known what its standard input refers to", "what it is"),
     ("JC302", "sleep lives on: SIGTERM was sent to the process", "below whom it lives on"),
     ("JC303", "to itself and to agent", "the name that its child got by an exec that was lost"),
     ("JC304", "it reaped its child  at then; the number is that of stranger since then", "the name of that child"),

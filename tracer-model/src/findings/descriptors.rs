@@ -18,12 +18,12 @@ impl Now<'_> {
     /// `fd 0 is pipe:[77], which is no terminal`; `fd 0 is pts/3, the controlling terminal of session 30 of 30 bash`.
     pub(super) fn descriptor(&self, inspection: &Inspection, number: u32, process: ProcKey) -> Words {
         let Ok(descriptors) = &inspection.descriptors else {
-            return say!["what fd ", number, " is may not be seen"];
+            return say!["it is not known what fd ", number, " refers to: that may not be read"];
         };
         match inspection.descriptor(number) {
             Some(open) => say!["fd ", number, " is ", self.target(open, process)],
             None if descriptors.more > 0 || descriptors.unread.is_some() => {
-                say!["what fd ", number, " is was not seen"]
+                say!["it is not known what fd ", number, " refers to"]
             }
             None => say!["fd ", number, " is not open"],
         }

@@ -288,7 +288,7 @@ fn path_text(path: SignalPath, target: ProcKey, signal: Signal, name: &dyn Fn(Pr
             say!["from the kernel, most likely because memory ran out (OOM): the kernel log (dmesg) says so"]
         }
         SignalPath::Kernel => say!["from the kernel"],
-        SignalPath::Unknown => say!["its sender was not seen"],
+        SignalPath::Unknown => say!["sender unknown"],
     }
 }
 
@@ -327,14 +327,14 @@ pub(super) fn fault(signal: Signal) -> &'static str {
 /// Who sent a signal that was seen to end a process and not to be sent. `lost`: records were lost that could have shown it.
 pub(super) fn unsent(signal: Signal, lost: bool) -> Words {
     match signal {
-        _ if lost => say!["who sent it was not seen: records were lost"],
+        _ if lost => say!["sender unknown: records were lost"],
         Signal::ALRM | Signal::VTALRM | Signal::PROF => {
             say!["no process sent it: a timer of its own ran out (alarm, setitimer or the like)"]
         }
         Signal(4 | 5 | 7 | 8 | 11 | 13 | 24 | 25 | 31) => {
             say!["no process sent it; it comes from ", fault(signal)]
         }
-        _ => say!["who sent it was not seen: before the capture, or to its parent while that forked it"],
+        _ => say!["sender unknown: it was sent before the capture, or to its parent while that forked it"],
     }
 }
 

@@ -52,6 +52,20 @@ impl Fate {
         matches!(self, Self::Died | Self::Stopped | Self::Continued)
     }
 
+    /// What it is, where that is not its default action, as an aside.
+    pub(super) fn aside(self) -> &'static str {
+        match self {
+            Self::Handled => " (handled)",
+            Self::Ignored => " (ignored)",
+            Self::Blocked => " (blocked)",
+            Self::Pending => " (pending already)",
+            Self::Exiting => " (was ending)",
+            Self::Init => " (process 1, without a handler: nothing)",
+            Self::Refused => " (its queue was full)",
+            Self::Open | Self::Died | Self::Stopped | Self::Continued => "",
+        }
+    }
+
     /// A process that dies of the signal can have died of this one: what was handled, ignored or dropped kills nobody.
     pub(super) fn can_kill(self, signal: Signal) -> bool {
         signal == Signal::KILL || matches!(self, Self::Open | Self::Blocked)

@@ -10,7 +10,7 @@ use super::{
     intents::{Fate, Intents},
     memberships::Memberships,
     races::Races,
-    words::Words,
+    words::{Word, Words},
 };
 use crate::{
     delta::{Change, Delta, SignalPath},
@@ -166,6 +166,8 @@ pub(crate) struct Memory {
     asked: Option<Pid>,
     /// Processes that are in no followed tree and wait for what one wrote.
     strangers: VecDeque<Inspection>,
+    /// What the followed command was called when it was started.
+    command: Option<Comm>,
     /// The last event that stands for others that were lost.
     lost: Seq,
     /// How groups that exist became orphaned.
@@ -318,6 +320,9 @@ impl Memory {
             Change::Found { process, .. } => drop(self.open(process, model)),
             Change::Executed { process } => {
                 let known = self.lost;
+                if self.command.is_none() && model.followed_root() == Some(process) {
+                    self.command = model.process(process).map(|process| process.comm.clone());
+                }
                 if let Some(life) = self.open(process, model) {
                     life.executed = evidence;
                     // What a program has open is not what the one before it had.
@@ -452,6 +457,11 @@ pub(super) fn background_call(path: SignalPath, target: ProcKey, event: &Event, 
 }
 
 impl Now<'_> {
+    /// The followed command by the name that it was started by: a shell executes its last command.
+    pub(super) fn command(&self, root: ProcKey) -> Word {
+        self.memory.command.clone().map_or_else(|| self.name(root), |comm| Word::Process(root.number, comm))
+    }
+
     /// The signal that a process died of: the kernel may send more of it to one that is on its way out. One that waited blocked
     /// is not known to be it where records were lost since.
     pub(super) fn fatal<'a>(&'a self, life: &'a Life) -> Option<&'a Received> {

@@ -138,12 +138,12 @@ fn a_gap_after_the_signal_leaves_a_death_undecided() {
     check(
         killed,
         expect![[r"
-        info undecided JC309 signal-attribution @9000: 11 bash died of SIGTERM
-          why   sent by 50 tmux, to this process alone, from session 50
-          fix   ask 50 tmux why, if this was not meant
-          seen  #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
-          seen  #9 11 bash dies of SIGTERM
-    "]],
+            info undecided JC309 signal-attribution @9000: 11 bash died of SIGTERM
+              why   sent by 50 tmux, to this process alone, from session 50
+              fix   if this was not meant, look at what 50 tmux was running when it sent it
+              seen  #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
+              seen  #9 11 bash dies of SIGTERM
+        "]],
     );
 }
 

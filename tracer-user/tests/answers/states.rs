@@ -46,7 +46,7 @@ fn cases() -> Vec<Case> {
             end: "kill -KILL $!; wait",
             live: expect![[r"
                 N sleep is stopped by SIGSTOP
-                  because    who sent the signal was not seen
+                  because    sender unknown
                   group      N: N sesstrace (runs), N bash (runs), N sleep (stopped), N head (runs)
                   waits      N bash waits for any of its children, and others of them run: it does not hang yet
                   release    kill -CONT -- -N: its group is orphaned, no shell is left that could continue it
@@ -54,7 +54,7 @@ fn cases() -> Vec<Case> {
             "]],
             traced: Some(expect![[r"
                 N sleep is stopped by SIGSTOP
-                  because    who sent the signal was not seen
+                  because    sender unknown
                   group      N: N sesstrace (runs), N bash (runs), N sleep (stopped), N head (runs)
                   traced     by N tracer, which can keep it stopped
                   waits      N bash waits for any of its children, and others of them run: it does not hang yet

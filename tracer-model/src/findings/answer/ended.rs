@@ -82,37 +82,47 @@ pub(super) fn ended(now: &Now<'_>, life: &Life, question: Option<&Question>) -> 
 /// Who sent it, along which path.
 pub(super) fn sender(now: &Now<'_>, life: &Life) -> Words {
     match (life.status, now.fatal(life)) {
-        (_, Some(fatal)) => say![fatal.evidence.path(), repeated(life, fatal)],
+        (_, Some(fatal)) => cause(life, fatal),
         (Some(WaitStatus::Killed { signal, .. }), None) => unsent(signal, now.lost_of(life).is_some()),
         _ => after_handling(life).unwrap_or_else(|| say!["nobody: it ended by itself"]),
     }
 }
 
+/// A shell's status for a command that died of a signal is this and its number; many programs that end because of one say the
+/// same of themselves.
+const BY_SIGNAL: u32 = 128;
 /// A program that was asked to end has this long to put things in order: then it is killed by most who asked, ns.
 const GRACE: u64 = 10_000_000_000;
 
-/// What asked a process to end that then did so by itself: it handled the signal shortly before.
+/// What asked a process to end that then did so by itself: it handled the signal shortly before, or its status says that it
+/// ended because of it, as a shell's does.
 fn after_handling(life: &Life) -> Option<Words> {
     let exited = life.exited.as_ref()?;
+    let status = |signal: Signal| i32::try_from(BY_SIGNAL.saturating_add(signal.0)).ok().map(WaitStatus::Exited);
+    let says = |it: &Received| life.status == status(it.signal.signal);
     let ends = |signal| matches!(signal, Signal::HUP | Signal::INT | Signal::QUIT | Signal::TERM);
-    let handled = |it: &&Received| ends(it.signal.signal) && it.fate == Fate::Handled && it.evidence.seq < exited.seq;
-    let last = life.received.iter().rev().find(handled)?;
+    let asked = |it: &&Received| {
+        ends(it.signal.signal) && (it.fate == Fate::Handled || says(it)) && it.evidence.seq < exited.seq
+    };
+    let last = life.received.iter().rev().find(asked)?;
     let after = exited.at.since(last.evidence.at);
-    let path = last.evidence.path();
-    (after <= GRACE).then(|| say!["itself, ", Span(after), " after it handled ", last.signal.signal, ", ", path])
+    let (signal, path) = (last.signal.signal, last.evidence.path());
+    let handled = if last.fate == Fate::Handled { "it handled " } else { "" };
+    (after <= GRACE).then(|| say!["itself, ", Span(after), " after ", handled, signal, ", ", path])
 }
 
-/// What a program that ends itself by a signal had handled before: it repeats it, so that its parent sees what it died of.
-pub(in crate::findings) fn repeated(life: &Life, fatal: &Received) -> Option<Words> {
-    if fatal.path.sender() != Some(life.key) {
-        return None;
-    }
+/// Along which path the signal came that ended a process. A program may handle it and then end itself with the same, so that
+/// its parent sees what it died of: then the path of the first.
+pub(in crate::findings) fn cause(life: &Life, fatal: &Received) -> Words {
     let handled = |it: &&Received| {
         it.signal.signal == fatal.signal.signal
             && it.signal.disposition == Disposition::Handler
             && it.evidence.seq < fatal.evidence.seq
             && it.path.sender() != Some(life.key)
     };
-    let first = life.received.iter().rev().find(handled)?;
-    Some(say![", which had handled the same before: ", first.evidence.path()])
+    let by_itself = fatal.path.sender() == Some(life.key);
+    match life.received.iter().rev().find(handled).filter(|_| by_itself) {
+        Some(first) => say![first.evidence.path(), "; it handled that, and then sent itself the same"],
+        None => fatal.evidence.path(),
+    }
 }

@@ -84,14 +84,14 @@ impl Findings {
         let left = model.processes().filter(|it| it.followed && it.phase == Phase::Alive && Some(it.key) != root);
         let mut left: Vec<Left> = left.filter_map(|it| one(&now, it.key, &place)).collect();
         left.sort_by_key(|left| (left.class, left.process));
-        let by = root.map(|root| say![" by ", now.name(root)]);
+        let by = root.map(|root| say![" by ", now.command(root)]);
         let fact = match left.len() {
             0 => say!["nothing is left behind", by],
             1 => say!["1 process is left behind", by],
             many => say![count(many, "process", "processes"), " are left behind", by],
         };
         let state = if left.is_empty() { "none" } else { "left" };
-        let mut answer = Answer::of(state, root.map(|root| now.name(root)), fact);
+        let mut answer = Answer::of(state, root.map(|root| now.command(root)), fact);
         for left in &left {
             answer = answer.row(left.class.name(), say![left.name.clone(), ": ", left.about.clone()]);
         }

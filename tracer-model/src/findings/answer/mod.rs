@@ -11,20 +11,20 @@ mod reached;
 mod tests;
 mod why;
 
-pub(super) use ended::repeated;
+pub(super) use ended::cause;
 pub(super) use left::class;
 pub use left::{Class, Left, Place};
 pub use look::{Doing, Look};
 pub use reached::{Asked, Question};
 
 use super::{
-    Evidence, Now,
+    Evidence, Fate, Now,
     evidence::ending,
     memory::{Life, Received},
     words::{Span, Word, Words, say},
 };
 use crate::{
-    event::{Disposition, SignalOutcome, WaitStatus},
+    event::{Disposition, WaitStatus},
     ids::{BootNs, Signal},
 };
 
@@ -77,15 +77,9 @@ fn past(status: WaitStatus) -> String {
 
 /// What a signal met, where that is not its default action.
 fn fate(received: &Received) -> &'static str {
-    match (received.signal.outcome, received.signal.disposition) {
-        _ if received.signal.blocked => " (blocked)",
-        (SignalOutcome::AlreadyPending, _) => " (pending already)",
-        // It continues before it is dropped for want of a handler.
-        (_, Disposition::Default) if received.signal.signal == Signal::CONT => "",
-        (SignalOutcome::Ignored, _) | (_, Disposition::Ignored) => " (ignored)",
-        (_, Disposition::Handler) => " (handled)",
-        (_, Disposition::Default) => "",
-    }
+    // It continues before it is dropped for want of a handler.
+    let continues = received.signal.signal == Signal::CONT && received.signal.disposition == Disposition::Default;
+    if continues && received.fate == Fate::Ignored { "" } else { received.fate.aside() }
 }
 
 /// Signals that a process got, before an instant or up to now.

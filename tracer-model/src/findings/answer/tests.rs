@@ -152,20 +152,20 @@ fn what_was_handled_killed_nobody_and_the_sender_may_be_lost() {
         11,
         &lost,
         expect![[r"
-        11 bash is exiting
-          because: SIGTERM 3000 ns ago did not end it: it has a handler for it, and goes on
-          waits: nobody: its parent 10 bash is in no wait for it
-          terminal: in the foreground of pts/0; its group is orphaned: Ctrl-Z is discarded, for nobody could continue it
-          signals: SIGTERM (handled) 3000 ns earlier, sent by 50 tmux, to this process alone
-          seen #5 10 bash forks 11
-          seen #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
-        --
-        11 bash died of SIGTERM at @10000
-          by: who sent it was not seen: records were lost
-          lives on: 10 bash of the same group did not get it
-          before: SIGTERM (handled) 3000 ns earlier, sent by 50 tmux, to this process alone
-          seen #10 11 bash dies of SIGTERM
-    "]],
+            11 bash is exiting
+              because: SIGTERM 3000 ns ago did not end it: it has a handler for it, and goes on
+              waits: nobody: its parent 10 bash is in no wait for it
+              terminal: in the foreground of pts/0; its group is orphaned: Ctrl-Z is discarded, for nobody could continue it
+              signals: SIGTERM (handled) 3000 ns earlier, sent by 50 tmux, to this process alone
+              seen #5 10 bash forks 11
+              seen #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
+            --
+            11 bash died of SIGTERM at @10000
+              by: sender unknown: records were lost
+              lives on: 10 bash of the same group did not get it
+              before: SIGTERM (handled) 3000 ns earlier, sent by 50 tmux, to this process alone
+              seen #10 11 bash dies of SIGTERM
+        "]],
     );
     signals(
         Asked::Process(Pid(11)),
@@ -230,20 +230,20 @@ fn who_waited_blocked_is_not_sure_to_have_killed_when_records_were_lost() {
         11,
         &format!("{blocked}gap 3 sequence 7500 7900\n11: exit SIGTERM\n"),
         expect![[r"
-        11 bash is exiting
-          because: SIGTERM 2000 ns ago did not end it: it blocks that signal, which waits until it does not
-          waits: nobody: its parent 10 bash is in no wait for it
-          terminal: in the foreground of pts/0; its group is orphaned: Ctrl-Z is discarded, for nobody could continue it
-          signals: SIGTERM (blocked) 2000 ns earlier, sent by 50 tmux, to this process alone
-          seen #5 10 bash forks 11
-          seen #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
-        --
-        11 bash died of SIGTERM at @9000
-          by: who sent it was not seen: records were lost
-          lives on: 10 bash of the same group did not get it
-          before: SIGTERM (blocked) 2000 ns earlier, sent by 50 tmux, to this process alone
-          seen #9 11 bash dies of SIGTERM
-    "]],
+            11 bash is exiting
+              because: SIGTERM 2000 ns ago did not end it: it blocks that signal, which waits until it does not
+              waits: nobody: its parent 10 bash is in no wait for it
+              terminal: in the foreground of pts/0; its group is orphaned: Ctrl-Z is discarded, for nobody could continue it
+              signals: SIGTERM (blocked) 2000 ns earlier, sent by 50 tmux, to this process alone
+              seen #5 10 bash forks 11
+              seen #7 SIGTERM to 11 bash: sent by 50 tmux, to this process alone
+            --
+            11 bash died of SIGTERM at @9000
+              by: sender unknown: records were lost
+              lives on: 10 bash of the same group did not get it
+              before: SIGTERM (blocked) 2000 ns earlier, sent by 50 tmux, to this process alone
+              seen #9 11 bash dies of SIGTERM
+        "]],
     );
 }
 

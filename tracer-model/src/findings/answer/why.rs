@@ -149,7 +149,7 @@ impl State<'_> {
             (None, _) if self.look.live && signal == Signal(0) => {
                 say!["by which signal the kernel no longer shows: its parent has been told"]
             }
-            (None, _) => say!["who sent the signal was not seen"],
+            (None, _) => say!["sender unknown"],
         }
     }
 

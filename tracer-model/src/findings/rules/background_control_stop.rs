@@ -92,7 +92,7 @@ mod tests {
             expect![[r"
                 info JC309 signal-attribution @100012000: 11 bash was stopped by SIGTTOU
                   why   from the kernel, because it used its terminal from the background
-                  fix   kill -CONT continues it
+                  fix   fg in its shell; kill -CONT alone lets it stop again at the next change of the terminal
                   seen  #10 SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
                   seen  #12 11 bash is stopped by SIGTTOU
                 error JC202 background-control-stop @2000010000: 11 bash was stopped by SIGTTOU

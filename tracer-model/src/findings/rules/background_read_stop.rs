@@ -90,7 +90,7 @@ mod tests {
             expect![[r"
                 info JC309 signal-attribution @100015000: 12 sed, 11 cat were stopped by SIGTTIN
                   why   from the kernel, because 11 cat of its group used their terminal from the background
-                  fix   kill -CONT continues it
+                  fix   fg in its shell; kill -CONT alone lets it stop again at the next read
                   seen  #13 SIGTTIN to 12 sed: from the kernel, because 11 cat of its group used their terminal from the background
                   seen  #14 SIGTTIN to 11 cat: from the kernel, because it used its terminal from the background
                   seen  #15 11 cat is stopped by SIGTTIN
@@ -117,14 +117,14 @@ mod tests {
               seen  #17 11 cat is continued
             info JC309 signal-attribution @17000: 12 sed, 11 cat were stopped by SIGTTIN
               why   from the kernel, because 11 cat of its group used their terminal from the background
-              fix   kill -CONT continues it
+              fix   fg in its shell; kill -CONT alone lets it stop again at the next read
               seen  #13 SIGTTIN to 12 sed: from the kernel, because 11 cat of its group used their terminal from the background
               seen  #14 SIGTTIN to 11 cat: from the kernel, because it used its terminal from the background
               seen  #15 11 cat is stopped by SIGTTIN
               seen  #16 12 sed is stopped by SIGTTIN
             info JC309 signal-attribution @17000: 11 cat was continued by SIGCONT
               why   sent by 10 bash with a call that was not seen
-              fix   none needed
+              fix   nothing: it goes on
               seen  #17 SIGCONT to 11 cat: sent by 10 bash with a call that was not seen
         "]]);
     }

@@ -37,9 +37,9 @@ fn draft(now: &Now<'_>, inspected: Inspected<'_>) -> Option<Draft> {
     let directory = inspected.inspection.directory.as_ref().ok();
     let pins_mount = directory.is_some_and(|directory| directory.other_mount);
     let severity = if pins_mount { Severity::Warning } else { Severity::Info };
-    let fact = say![now.name(inspected.process), " keeps ", Words::list(kept)];
+    let fact = say![now.name(inspected.process), " keeps ", Words::list(kept.iter().cloned())];
     let why = match inspected.origin {
-        Some(origin) => say!["it is as ", now.name(origin.process), " had it when it was started"],
+        Some(origin) => say!["as ", now.name(origin.process), " had ", if kept.len() == 1 { "it" } else { "them" }, " when it was started"],
         None => say!["how it was started was not seen: what is compared with its launcher's is left out"],
     };
     Some(
@@ -116,7 +116,7 @@ mod tests {
             &format!("{DAEMON}inspected 12 settled fds= umask=23 blocked=0x8000000 ignored=0x801 cwd=/tmp@1:2 marks=LISTEN_FDS,TERM"),
             expect![[r#"
                 info JC506 context-not-reset @1000001000: 12 redis keeps (a) the working directory /tmp, (b) the umask 027, (c) SIGWINCH blocked, (d) SIGUSR2 ignored, (e) TERM in the environment
-                  why   it is as 11 redis had it when it was started
+                  why   as 11 redis had them when it was started
                   fix   chdir("/"), umask, default signal actions and an empty signal mask, a clean environment
                   seen  #14 /proc of 12 redis is read
                 info too-early JC502 still-session-leader @1000001000: 12 redis runs detached and leads its session 12

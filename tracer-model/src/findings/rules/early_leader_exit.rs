@@ -71,12 +71,12 @@ fn draft(now: &Now<'_>, group: PgrpKey, joined: Joined, left: Option<u64>) -> Dr
     let before = after_exit.map(|ns| say![" ", Span(ns), " before"]);
     let left = left.map_or_else(
         || say!["and was not reaped for a second, which keeps the group"],
-        |ns| say!["and was reaped ", Span(ns), " after: later than that, the join would have failed"],
+        |ns| say!["and was reaped ", Span(ns), " after the join, which from then on would have failed"],
     );
     let fact = say![now.name(process), " joined group ", group, " after its leader ", now.name(leader), " had exited"];
     Draft::of(now, process, Severity::Info, fact)
-        .why(say!["the leader exited", before, " ", left])
-        .fix(say!["nothing, if the parent never waits before all members have joined"])
+        .why(say!["the leader had exited", before, ", ", left])
+        .fix(say!["the parent must not wait for the leader before all members have joined; nothing, where it never does"])
         .seen(evidence)
 }
 
@@ -92,8 +92,8 @@ mod tests {
             "10: fork 11\n11: setpgid(0,0) = 0\n11: exit 0\n11: dead\n10: fork 12\n12: setpgid(0,11) = 0\n10: wait4(-1,0) = 11 got 11 exited:0\n",
             expect![[r"
                 info JC105 early-leader-exit @14000: 12 bash joined group 11 after its leader 11 bash had exited
-                  why   the leader exited 4000 ns before and was reaped 2000 ns after: later than that, the join would have failed
-                  fix   nothing, if the parent never waits before all members have joined
+                  why   the leader had exited 4000 ns before, and was reaped 2000 ns after the join, which from then on would have failed
+                  fix   the parent must not wait for the leader before all members have joined; nothing, where it never does
                   seen  #8 11 bash exits 0
                   seen  #12 12 bash: setpgid, joins group 11
                   seen  #14 10 bash reaps 11 bash

@@ -126,13 +126,13 @@ mod tests {
         check(
             &format!("{CONTAINER}11: > kill(-7,SIGTERM)\n11: SIGTERM -> 12\n11: < kill(-7,SIGTERM) = 0\n{ENDS}"),
             expect![[r"
-                info JC605 pidns-id-mismatch @6000: 11 tini is process 1 of its pid namespace, and its process group has no number there
-                  why   group 10 (10 bash) is led from outside: getpgrp answers 0 inside, and kill(0) reaches processes outside
+                info JC605 pidns-id-mismatch @6000: 11 tini, process 1 of its pid namespace, is in process group 10 of the outer namespace, which is 0 inside
+                  why   10 bash leads that group from outside: getpgrp answers 0 inside, and kill(0) reaches processes outside
                   fix   call setsid or setpgid in the first process of the container
                   seen  #6 11 tini executes a program
                 info JC309 signal-attribution @100020000: 12 tini died of SIGTERM
                   why   sent by 11 tini, to group 12
-                  fix   ask 11 tini why, if this was not meant
+                  fix   if this was not meant, look at what 11 tini was running when it sent it
                   seen  #18 SIGTERM to 12 tini: sent by 11 tini, to group 12
                   seen  #20 12 tini dies of SIGTERM
                 warning JC603 forwarding-misses-session @100021000: 11 tini passed SIGTERM on to 12 tini; 13 worker got SIGKILL without it

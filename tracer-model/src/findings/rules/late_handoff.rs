@@ -139,12 +139,12 @@ mod tests {
               seen  #13 11 less is continued
             info JC309 signal-attribution @13000: 11 less was stopped by SIGTTIN
               why   from the kernel, because it used its terminal from the background
-              fix   kill -CONT continues it
+              fix   fg in its shell; kill -CONT alone lets it stop again at the next read
               seen  #9 SIGTTIN to 11 less: from the kernel, because it used its terminal from the background
               seen  #10 11 less is stopped by SIGTTIN
             info JC309 signal-attribution @13000: 11 less was continued by SIGCONT
               why   sent by 10 bash with a call that was not seen
-              fix   none needed
+              fix   nothing: it goes on
               seen  #13 SIGCONT to 11 less: sent by 10 bash with a call that was not seen
         "]]);
     }
@@ -162,7 +162,7 @@ mod tests {
         check(&format!("{JOB}{later}"), expect![[r"
             info JC309 signal-attribution @100010000: 11 less was stopped by SIGTTIN
               why   from the kernel, because it used its terminal from the background
-              fix   kill -CONT continues it
+              fix   fg in its shell; kill -CONT alone lets it stop again at the next read
               seen  #9 SIGTTIN to 11 less: from the kernel, because it used its terminal from the background
               seen  #10 11 less is stopped by SIGTTIN
             info JC201 background-read-stop @500002000: 11 less was stopped by SIGTTIN, and was continued 499993000 ns later
@@ -173,7 +173,7 @@ mod tests {
               seen  #13 11 less is continued
             info JC309 signal-attribution @500002000: 11 less was continued by SIGCONT
               why   sent by 10 bash with a call that was not seen
-              fix   none needed
+              fix   nothing: it goes on
               seen  #13 SIGCONT to 11 less: sent by 10 bash with a call that was not seen
         "]]);
     }

@@ -86,7 +86,7 @@ fn are_daemons(now: &Now<'_>, left: &[ProcKey], place: &Place) -> bool {
 
 fn draft(now: &Now<'_>, process: ProcKey, root: Root, left: &[ProcKey]) -> Draft {
     let severity = if are_daemons(now, left, &root.place) { Severity::Info } else { Severity::Warning };
-    let fact = say![count(left.len(), "process", "processes"), " left behind by ", root.exited.as_ref().map(|it| now.name_at(it, process))];
+    let fact = say![count(left.len(), "process", "processes"), " left behind by ", now.command(process)];
     let each = Words::list(left.iter().map(|key| say![now.name(*key), " (", told(now, *key, &root.place), signals(now, *key), ")"]));
     Draft::of(now, process, severity, fact)
         .why(say!["the command ended at ", root.exited.as_ref().map(|it| it.at), "; alive: ", each])
@@ -222,7 +222,7 @@ mod tests {
             "10: fork 11\n11: exec make\n11: fork 12\n12: fork 13\n13: setsid() = 13 {tty=-}\n13: fork 15\n15: fork 14\n15: exit 0\n15: dead\n13: wait4(-1,0) = 15 got 15 exited:0\n11: exit 0\n11: dead\n@3000000000 50: takes SIGWINCH 0 handler\n",
             expect![[r"
                 info JC501 no-new-session @1000014000: 14 make was left running by 15 make in session 13
-                  why   its parent forked it and ended, as for a daemon, but it never called setsid: it is in the session and ends with whatever ends that
+                  why   its parent forked it and ended, as for a daemon, but it never called setsid: it is in the session still
                   fix   call setsid after the fork
                   seen  #12 15 make forks 14
                   seen  #13 15 make exits 0

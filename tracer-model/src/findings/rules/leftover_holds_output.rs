@@ -53,7 +53,7 @@ fn draft(now: &Now<'_>, holder: ProcKey, inspection: &Inspection) -> Option<Draf
     let severity = if reader.is_some() { Severity::Error } else { Severity::Warning };
     let stream = if output.number == 1 { "standard output" } else { "standard error" };
     let fact = say![
-        now.name(holder), " holds the ", stream, " of ", now.name(root), ", which has ended: fd ", held.number, " ",
+        now.name(holder), " holds the ", stream, " of ", now.command(root), ", which has ended: fd ", held.number, " ",
         Word::Bytes(held.path.clone()),
     ];
     let waits = match reader {

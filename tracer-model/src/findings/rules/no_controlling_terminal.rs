@@ -100,7 +100,7 @@ fn draft(now: &Now<'_>, process: ProcKey, refused: Refused, look: Option<&Inspec
     };
     let input = match look {
         Some(look) => say!["; ", now.descriptor(look, 0, process)],
-        None => say!["; what its standard input is was not seen: it had ended, or may not be looked at"],
+        None => say!["; it is not known what its standard input refers to: it had ended, or may not be looked at"],
     };
     let fix = match look.and_then(|look| look.descriptor(0)).map(|input| input.target) {
         Some(Target::Terminal(tty)) if now.model.terminals().any(|it| same(it.key.tty, tty) && it.session.is_some()) => {
@@ -138,7 +138,7 @@ mod tests {
             "10: fork 11\n11: setsid() = 11 {tty=-}\n11: exec bash -ic true\n11: ioctl(2,TIOCGPGRP,0,0) = -25\n11: ioctl(2,TIOCGPGRP,0,0) = -25\n",
             expect![[r"
                 warning JC208 no-controlling-terminal @12000: 11 bash is interactive and has no job control
-                  why   11 bash made session 11 with setsid, and nobody in it acquired a terminal (TIOCSCTTY); what its standard input is was not seen: it had ended, or may not be looked at
+                  why   11 bash made session 11 with setsid, and nobody in it acquired a terminal (TIOCSCTTY); it is not known what its standard input refers to: it had ended, or may not be looked at
                   fix   start it on a terminal: docker run -it, ssh -t, script, setsid -c, su without -c; or leave out -i
                   seen  #7 11 bash: setsid, leads new session and group 11
                   seen  #10 11 bash: TtyIoctl { fd: 2, request: GetForeground, arg: 0, value: 0 } = errno 25
@@ -173,7 +173,7 @@ mod tests {
         "]]);
         check(&format!("{SHELL}inspected 11 refused fds=!13"), expect![[r"
             warning JC208 no-controlling-terminal @11000: 11 bash is interactive and has no job control
-              why   11 bash made session 11 with setsid, and nobody in it acquired a terminal (TIOCSCTTY); what fd 0 is may not be seen
+              why   11 bash made session 11 with setsid, and nobody in it acquired a terminal (TIOCSCTTY); it is not known what fd 0 refers to: that may not be read
               fix   start it on a terminal: docker run -it, ssh -t, script, setsid -c, su without -c; or leave out -i
               seen  #7 11 bash: setsid, leads new session and group 11
               seen  #10 11 bash: TtyIoctl { fd: 2, request: GetForeground, arg: 0, value: 0 } = errno 25

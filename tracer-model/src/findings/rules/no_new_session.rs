@@ -58,7 +58,7 @@ fn draft(now: &Now<'_>, settled: Settled) -> Option<Draft> {
     };
     let terminal = match state.tty {
         Some(tty) => say!["with ", tty, ": Ctrl-C there can reach it, and it can end with the session"],
-        None => say!["and ends with whatever ends that"],
+        None => say!["still"],
     };
     let fact = say![now.name(process), " was left running by ", now.name(launcher), " in session ", session];
     let draft = Draft::of(now, process, severity, fact)

@@ -70,9 +70,9 @@ impl IdMismatch {
         if !self.told.insert(inside.inum) {
             return None;
         }
-        let fact = say![now.name(process), " is process ", inside.pid.0, " of its pid namespace, and its process group has no number there"];
+        let fact = say![now.name(process), ", process ", inside.pid.0, " of its pid namespace, is in process group ", group, " of the outer namespace, which is 0 inside"];
         let draft = Draft::of(now, process, Severity::Info, fact)
-            .why(say!["group ", group, " (", now.group_name(group.number), ") is led from outside: getpgrp answers 0 inside, and kill(0) reaches processes outside"])
+            .why(say![now.group_name(group.number), " leads that group from outside: getpgrp answers 0 inside, and kill(0) reaches processes outside"])
             .fix(say!["call setsid or setpgid in the first process of the container"]);
         Some(draft)
     }
@@ -123,8 +123,8 @@ mod tests {
         check(
             &format!("{CONTAINER}11: ioctl(0,TIOCGPGRP,0,0) = 0\n11: ioctl(0,TIOCGPGRP,0,0) = 0\n11: kill(50,SIGTERM) = -3\n"),
             expect![[r"
-                info JC605 pidns-id-mismatch @6000: 11 sh is process 1 of its pid namespace, and its process group has no number there
-                  why   group 10 (10 bash) is led from outside: getpgrp answers 0 inside, and kill(0) reaches processes outside
+                info JC605 pidns-id-mismatch @6000: 11 sh, process 1 of its pid namespace, is in process group 10 of the outer namespace, which is 0 inside
+                  why   10 bash leads that group from outside: getpgrp answers 0 inside, and kill(0) reaches processes outside
                   fix   call setsid or setpgid in the first process of the container
                   seen  #6 11 sh executes a program
                 warning JC605 pidns-id-mismatch @8000: 11 sh asked who is in the foreground of pts/0 and was told 0

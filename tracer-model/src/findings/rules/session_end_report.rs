@@ -180,8 +180,8 @@ fn holds(now: &Now<'_>, member: ProcKey, tty: TtyKey) -> Words {
     }
     match now.held(member, tty) {
         Some(held) if held.is_empty() => say![],
-        Some(held) => say!["; it holds ", tty, " (", held, ")"],
-        None => say!["; whether it holds ", tty, " was not seen"],
+        Some(held) => say!["; it holds ", tty, " open (", held, ")"],
+        None => say!["; it is not known whether it holds ", tty, " open"],
     }
 }
 
@@ -238,7 +238,7 @@ mod tests {
                   seen  #16 SIGHUP to 11 vi: from the kernel, because session leader 10 bash exited
                   seen  #18 11 vi dies of SIGHUP
                 info too-early JC406 session-end-report @18000: session 10 on pts/0 ended: its leader 10 bash exited and left 2 others
-                  why   11 vi got SIGHUP from the kernel and died of it, 12 make was not told and lives on; whether it holds pts/0 was not seen
+                  why   11 vi got SIGHUP from the kernel and died of it, 12 make was not told and lives on; it is not known whether it holds pts/0 open
                   fix   to outlive a terminal: nohup, setsid, or a multiplexer
                   seen  #15 10 bash exits 0
                   seen  #16 SIGHUP to 11 vi: from the kernel, because session leader 10 bash exited
@@ -258,7 +258,7 @@ mod tests {
               seen  #5 10 bash forks 12
               seen  #11 /proc of 12 make is read
             warning JC406 session-end-report @2100009000: session 10 on pts/0 ended: its leader 10 bash exited and left 1 other
-              why   12 make was not told and lives on; it holds pts/0 (fd 1, fd 2)
+              why   12 make was not told and lives on; it holds pts/0 open (fd 1, fd 2)
               fix   start what is to live on with </dev/null >LOG 2>&1: a login over ssh ends when nobody holds its terminal
               seen  #9 10 bash exits 0
         "]]);
@@ -270,7 +270,7 @@ mod tests {
         "]]);
         check(&format!("{left}{later}"), expect![[r"
             info JC406 session-end-report @2100009000: session 10 on pts/0 ended: its leader 10 bash exited and left 1 other
-              why   12 make was not told and lives on; whether it holds pts/0 was not seen
+              why   12 make was not told and lives on; it is not known whether it holds pts/0 open
               fix   to outlive a terminal: nohup, setsid, or a multiplexer
               seen  #9 10 bash exits 0
         "]]);
@@ -282,7 +282,7 @@ mod tests {
         // When it ends, it has outlived its session for longer than its descriptors are waited for.
         check(&format!("{left}@4000000000 12: exit 0\n12: dead\n"), expect![[r"
             info JC406 session-end-report @2100009000: session 10 on pts/0 ended: its leader 10 bash exited and left 1 other
-              why   12 make was not told and lives on; whether it holds pts/0 was not seen
+              why   12 make was not told and lives on; it is not known whether it holds pts/0 open
               fix   to outlive a terminal: nohup, setsid, or a multiplexer
               seen  #9 10 bash exits 0
         "]]);

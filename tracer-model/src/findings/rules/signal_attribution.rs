@@ -4,7 +4,7 @@
 //! group), or from the kernel: a hangup, the end of a session leader, the orphan rule, a parent's death, the end of a pid
 //! namespace, a timer, a fault. One call or one key is one finding, with all whom it reached.
 //!
-//! **Fix.** None is needed for what was intended; the sender is the one to ask.
+//! **Fix.** None is needed for what was intended. Of what was not, the sender is named: look at what that was running then.
 //!
 //! **Not a problem** by itself: this is the record of every death, stop and continuation by a signal.
 //!
@@ -82,7 +82,7 @@ fn draft(now: &Now<'_>, intent: &Intent) -> Option<Draft> {
     let others = if others.is_empty() { others } else { say!["; also to ", others] };
     let shown = |of: fn(&Delivery) -> Option<&Evidence>| hit.iter().filter_map(move |it| of(it)).take(4).cloned();
     let draft = Draft::on(subject, Severity::Info, say![names, did])
-        .why(say![first.sent.path(), credentials(now, intent, first), repeated(now, first), others])
+        .why(say![cause(now, first), credentials(now, intent, first), others])
         .fix(fix(now, intent, first))
         .about(hit.iter().map(|it| it.target))
         .since(intent.seq)
@@ -91,23 +91,18 @@ fn draft(now: &Now<'_>, intent: &Intent) -> Option<Draft> {
     Some(draft)
 }
 
-/// What a program that ended itself with this had handled before.
-fn repeated(now: &Now<'_>, first: &Delivery) -> Option<Words> {
-    let life = now.memory.life(first.target).filter(|_| first.fate == Fate::Died)?;
-    answer::repeated(life, life.received.iter().find(|it| it.evidence.seq == first.sent.seq)?)
+/// Along which path it came; of a program that ended itself with what it had handled before, along which that came.
+fn cause(now: &Now<'_>, first: &Delivery) -> Words {
+    let life = now.memory.life(first.target).filter(|_| first.fate == Fate::Died);
+    let received = life.and_then(|life| Some((life, life.received.iter().find(|it| it.evidence.seq == first.sent.seq)?)));
+    received.map_or_else(|| first.sent.path(), |(life, received)| answer::cause(life, received))
 }
 
 /// What the signal was for one whom it did nothing to.
 fn fate(fate: Fate) -> &'static str {
-    match fate {
-        Fate::Handled => " (handled)",
-        Fate::Ignored => " (ignored)",
-        Fate::Blocked => " (blocked)",
-        Fate::Pending => " (pending already)",
-        Fate::Exiting => " (was ending)",
-        Fate::Init => " (process 1, without a handler: nothing)",
-        Fate::Refused => " (its queue was full)",
-        Fate::Open | Fate::Died | Fate::Stopped | Fate::Continued => " (no effect yet)",
+    match fate.aside() {
+        "" => " (no effect yet)",
+        aside => aside,
     }
 }
 
@@ -131,16 +126,26 @@ fn credentials(now: &Now<'_>, intent: &Intent, first: &Delivery) -> Words {
 fn fix(now: &Now<'_>, intent: &Intent, first: &Delivery) -> Words {
     match (first.fate, intent.path) {
         (Fate::Stopped, SignalPath::TerminalCharacter { .. }) => say!["fg or bg in the shell continues it"],
-        (Fate::Stopped, _) => say!["kill -CONT continues it"],
-        (Fate::Continued, _) => say!["none needed"],
-        (_, SignalPath::KillProcess { sender, .. } | SignalPath::KillGroup { sender, .. }) if sender != first.target => {
-            say!["ask ", now.name_at(&first.sent, sender), " why, if this was not meant"]
+        (Fate::Stopped, SignalPath::BackgroundAccess { .. }) => {
+            let again = if intent.signal == Signal::TTIN { "read" } else { "change of the terminal" };
+            say!["fg in its shell; kill -CONT alone lets it stop again at the next ", again]
         }
+        (Fate::Stopped, _) => say!["kill -CONT continues it"],
+        (Fate::Continued, _) => say!["nothing: it goes on"],
         (_, SignalPath::Hangup { .. }) => say!["to outlive its terminal: nohup, setsid, or a terminal multiplexer"],
         (_, SignalPath::OrphanRule { .. }) => say!["do not leave stopped jobs behind when a shell ends"],
         (_, SignalPath::NamespaceEnd { .. }) => say!["let the first process of a container end last: it should wait for the others"],
         (_, SignalPath::Kernel) if intent.signal == Signal::KILL => say!["look at the memory limit of its cgroup, and at dmesg"],
-        _ => say!["none needed, if this was meant"],
+        (_, SignalPath::TerminalCharacter { .. }) => {
+            say!["nothing, if the key was meant; what must survive it needs a handler, or a group in the background"]
+        }
+        (_, SignalPath::ParentDeath { .. }) => say!["nothing, if it was to end with its parent; else see `sesstrace explain JC308`"],
+        (_, path) => match path.sender().filter(|sender| *sender != first.target) {
+            Some(sender) => {
+                say!["if this was not meant, look at what ", now.name_at(&first.sent, sender), " was running when it sent it"]
+            }
+            None => say!["nothing, if this was meant"],
+        },
     }
 }
 
@@ -149,7 +154,7 @@ fn by_itself(now: &Now<'_>, process: ProcKey, signal: Signal, change: &Change) -
     let fix = match signal.0 {
         13 => say!["nothing, in a pipeline whose reader has enough (head); else look why the reader ended"],
         4 | 7 | 8 | 11 => say!["look for the fault in the program: a core file or a debugger shows the place"],
-        _ => say!["none needed, if this was meant"],
+        _ => say!["nothing, if this was meant"],
     };
     let lost = now.memory.life(process).and_then(|life| now.lost_of(life));
     let draft = Draft::of(now, process, Severity::Info, say![now.name(process), " died of ", signal])
@@ -189,7 +194,7 @@ mod tests {
             expect![[r"
                 info JC309 signal-attribution @18000: 13 sleep, 11 sleep died of SIGINT
                   why   Ctrl-C typed at pts/0, to its foreground group; also to 12 cat (handled)
-                  fix   none needed, if this was meant
+                  fix   nothing, if the key was meant; what must survive it needs a handler, or a group in the background
                   seen  #14 SIGINT to 13 sleep: Ctrl-C typed at pts/0, to its foreground group
                   seen  #16 SIGINT to 11 sleep: Ctrl-C typed at pts/0, to its foreground group
                   seen  #17 11 sleep dies of SIGINT
@@ -221,7 +226,7 @@ mod tests {
                   seen  #11 11 bash is stopped by SIGTSTP
                 info JC309 signal-attribution @1000004000: 11 bash was continued by SIGCONT
                   why   sent by 10 bash, to group 11
-                  fix   none needed
+                  fix   nothing: it goes on
                   seen  #17 SIGCONT to 11 bash: sent by 10 bash, to group 11
             "]],
         );
@@ -249,15 +254,15 @@ mod tests {
                   seen  #10 12 bash dies of SIGSEGV
                 info JC309 signal-attribution @12000: 13 bash died of SIGALRM
                   why   no process sent it: a timer of its own ran out (alarm, setitimer or the like)
-                  fix   none needed, if this was meant
+                  fix   nothing, if this was meant
                   seen  #12 13 bash dies of SIGALRM
                 info JC309 signal-attribution @14000: 14 bash died of SIGHUP
-                  why   who sent it was not seen: before the capture, or to its parent while that forked it
-                  fix   none needed, if this was meant
+                  why   sender unknown: it was sent before the capture, or to its parent while that forked it
+                  fix   nothing, if this was meant
                   seen  #14 14 bash dies of SIGHUP
                 info JC309 signal-attribution @14000: 11 bash died of SIGKILL
                   why   sent by 50 tmux, to this process alone, from session 50
-                  fix   ask 50 tmux why, if this was not meant
+                  fix   if this was not meant, look at what 50 tmux was running when it sent it
                   seen  #7 SIGKILL to 11 bash: sent by 50 tmux, to this process alone
                   seen  #8 11 bash dies of SIGKILL
             "]],
@@ -275,14 +280,14 @@ mod tests {
         ";
         check(&format!("{handled}gap 3 sequence 8500 8900\n11: exit SIGTERM\n"), expect![[r"
             info undecided JC309 signal-attribution @10000: 11 bash died of SIGTERM
-              why   who sent it was not seen: records were lost
-              fix   none needed, if this was meant
+              why   sender unknown: records were lost
+              fix   nothing, if this was meant
               seen  #10 11 bash dies of SIGTERM
         "]]);
         check(&format!("{handled}11: exit SIGTERM\n"), expect![[r"
             info JC309 signal-attribution @9000: 11 bash died of SIGTERM
-              why   who sent it was not seen: before the capture, or to its parent while that forked it
-              fix   none needed, if this was meant
+              why   sender unknown: it was sent before the capture, or to its parent while that forked it
+              fix   nothing, if this was meant
               seen  #9 11 bash dies of SIGTERM
         "]]);
     }

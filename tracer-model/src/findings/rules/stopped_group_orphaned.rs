@@ -63,7 +63,7 @@ fn draft(now: &Now<'_>, group: PgrpKey, orphan: Orphan, live: &'static str) -> D
     let Orphan { by, members, stopped, evidence } = orphan;
     let names = |list: &[ProcKey]| Words::list(list.iter().map(|key| say![now.name(*key)]));
     let (died, living): (Vec<ProcKey>, Vec<ProcKey>) = members.iter().partition(|member| now.has_ended(**member));
-    let died = if died.is_empty() { say!["nobody died of it"] } else { say![names(&died), " died of it"] };
+    let died = if died.is_empty() { say!["nobody died of SIGHUP"] } else { say![names(&died), " died of SIGHUP"] };
     let live = if living.is_empty() { say![] } else { say!["; ", names(&living), live] };
     let are = count(stopped, "member was", "members were");
     Draft::on(Subject::Group(group), Severity::Warning, say!["group ", group, " was orphaned while it was stopped: the kernel sent it SIGHUP and SIGCONT"])
@@ -118,10 +118,10 @@ mod tests {
                   seen  #16 21 bash dies of SIGHUP
                 info JC309 signal-attribution @16000: 21 bash was continued by SIGCONT
                   why   from the kernel, because the exit of 20 bash orphaned its group while a member was stopped
-                  fix   none needed
+                  fix   nothing: it goes on
                   seen  #14 SIGCONT to 21 bash: from the kernel, because the exit of 20 bash orphaned its group while a member was stopped
                 warning JC401 stopped-group-orphaned @16000: group 21 was orphaned while it was stopped: the kernel sent it SIGHUP and SIGCONT
-                  why   20 bash exited and left nobody who could continue it (1 member was stopped); 21 bash died of it
+                  why   20 bash exited and left nobody who could continue it (1 member was stopped); 21 bash died of SIGHUP
                   fix   continue or end stopped jobs before the shell ends; nohup for what must live on
                   seen  #12 20 bash exits 0
                   seen  #13 the exit of 20 bash orphans group 21 (1 stopped member)

@@ -7,8 +7,8 @@
 //! **Fix.** Give the terminal to a group while it lives, before its members are waited for; take it back before the process
 //! that watches over the job ends.
 //!
-//! **Not a problem** when a process without a controlling terminal asks at start, or a shell one whose descriptor leads
-//! elsewhere (a script with `set -m` and its errors in a file): information only.
+//! **Not a problem** when a process without a controlling terminal asks at start, as under cron, in CI or in docker without
+//! -t, or a shell one whose descriptor leads elsewhere (a script with `set -m` and its errors in a file): information only.
 //!
 //! Source: POSIX.1-2024 tcsetpgrp; `drivers/tty/tty_jobctrl.c`, `tiocspgrp`, `__tty_check_change`.
 
@@ -50,6 +50,9 @@ impl Watch for TcsetpgrpFailed {
         let caller = now.model.process(refused.caller);
         let fact = say![now.name(refused.caller), ": ", refused.call, " failed: ", Errno(refused.errno)];
         if refused.reason == Refusal::NotControllingTty {
+            let inside = caller.and_then(|caller| caller.namespace.zip(caller.group));
+            let inside = inside.filter(|(inside, group)| inside.pgid.0 == value.unsigned_abs() && inside.pgid.0 != group.number.0);
+            let fact = say![fact, inside.map(|(inside, group)| say![" (group ", group, ", which is ", inside.pgid.0, " inside)"])];
             let elsewhere = Elsewhere::of(now, (refused.caller, fd), fact, refused.evidence);
             let before = now.memory.life(refused.caller).and_then(|life| life.inspected(Moment::Refused));
             // One that is not in it may have been opened since: it is looked at again.
@@ -134,7 +137,7 @@ impl TcsetpgrpFailed {
 impl Elsewhere {
     fn of(now: &Now<'_>, (caller, descriptor): (ProcKey, i32), fact: Words, evidence: Evidence) -> Self {
         let (severity, why, fix) = if now.model.process(caller).is_some_and(|caller| caller.tty.is_none()) {
-            (Severity::Info, say!["the caller has no controlling terminal"], Fix::NoTerminal)
+            (Severity::Info, say!["the caller has no controlling terminal, as under cron, in CI or in docker without -t"], Fix::NoTerminal)
         } else {
             // A shell that runs a script with `set -m` tries the descriptor of its errors, wherever that leads.
             let severity = if now.is_shell(caller) { Severity::Info } else { Severity::Warning };
@@ -148,7 +151,7 @@ impl Elsewhere {
         let Self { caller, descriptor, severity, fact, why, fix, evidence } = self;
         let number = u32::try_from(descriptor).ok();
         let what = number.zip(look).map(|(number, look)| say!["; ", now.descriptor(look, number, caller)]);
-        let what = what.unwrap_or_else(|| say!["; what the descriptor is was not seen"]);
+        let what = what.unwrap_or_else(|| say!["; it is not known what fd ", descriptor, " refers to"]);
         let just_read = now.event.is_some_and(|event| matches!(event.kind, EventKind::Inspected(_)));
         let read = just_read.then(|| now.read(caller));
         Draft::of(now, caller, severity, fact).why(say![why, what]).fix(fix.words()).seen([evidence]).seen(read)
@@ -232,7 +235,7 @@ mod tests {
         "]]);
         check(&format!("{call}10: exit 0\n"), expect![[r"
             info JC203 tcsetpgrp-failed @7000: 10 bash: TtyIoctl { fd: 7, request: SetForeground, arg: 0, value: 10 } failed: errno 25
-              why   that descriptor is not the caller's controlling terminal; what the descriptor is was not seen
+              why   that descriptor is not the caller's controlling terminal; it is not known what fd 7 refers to
               fix   call it on /dev/tty
               seen  #6 10 bash: TtyIoctl { fd: 7, request: SetForeground, arg: 0, value: 10 } = errno 25
         "]]);
@@ -248,7 +251,7 @@ mod tests {
               seen  #6 10 bash: TtyIoctl { fd: 7, request: SetForeground, arg: 0, value: 10 } = errno 25
               seen  #7 /proc of 10 bash is read
             warning JC203 tcsetpgrp-failed @10000: 10 cat: TtyIoctl { fd: 7, request: SetForeground, arg: 0, value: 10 } failed: errno 25
-              why   that descriptor is not the caller's controlling terminal; what the descriptor is was not seen
+              why   that descriptor is not the caller's controlling terminal; it is not known what fd 7 refers to
               fix   call it on /dev/tty
               seen  #10 10 cat: TtyIoctl { fd: 7, request: SetForeground, arg: 0, value: 10 } = errno 25
         "]]);
@@ -259,7 +262,7 @@ mod tests {
               seen  #6 10 bash: TtyIoctl { fd: 7, request: SetForeground, arg: 0, value: 10 } = errno 25
               seen  #7 /proc of 10 bash is read
             info JC203 tcsetpgrp-failed @10000: 10 bash: TtyIoctl { fd: 8, request: SetForeground, arg: 0, value: 10 } failed: errno 25
-              why   that descriptor is not the caller's controlling terminal; what the descriptor is was not seen
+              why   that descriptor is not the caller's controlling terminal; it is not known what fd 8 refers to
               fix   call it on /dev/tty
               seen  #9 10 bash: TtyIoctl { fd: 8, request: SetForeground, arg: 0, value: 10 } = errno 25
         "]]);
@@ -269,7 +272,7 @@ mod tests {
     fn who_has_no_terminal_and_asks_is_information_and_success_is_nothing() {
         check("50: ioctl(0,TIOCSPGRP,0,50) = -25\n10: ioctl(0,TIOCSPGRP,0,10) = 0\n", expect![[r"
             info JC203 tcsetpgrp-failed @8000: 50 tmux: TtyIoctl { fd: 0, request: SetForeground, arg: 0, value: 50 } failed: errno 25
-              why   the caller has no controlling terminal; what the descriptor is was not seen
+              why   the caller has no controlling terminal, as under cron, in CI or in docker without -t; it is not known what fd 0 refers to
               fix   nothing, unless job control is wanted: then run it on a terminal (script, docker -t, setsid -c)
               seen  #6 50 tmux: TtyIoctl { fd: 0, request: SetForeground, arg: 0, value: 50 } = errno 25
         "]]);

@@ -123,7 +123,7 @@ mod tests {
             expect![[r"
                 info JC309 signal-attribution @100012000: 11 sh died of SIGTERM
                   why   sent by 10 bash, to this process alone
-                  fix   ask 10 bash why, if this was not meant
+                  fix   if this was not meant, look at what 10 bash was running when it sent it
                   seen  #10 SIGTERM to 11 sh: sent by 10 bash, to this process alone
                   seen  #12 11 sh dies of SIGTERM
                 warning JC302 wrapper-kill-survivors @1000012000: 10 bash killed 11 sh alone: 12 program lives on, now below 1 init
@@ -150,7 +150,7 @@ mod tests {
             expect![[r"
                 info JC309 signal-attribution @100013000: 11 sh died of SIGTERM
                   why   sent by 50 tmux, to this process alone, from session 50
-                  fix   ask 50 tmux why, if this was not meant
+                  fix   if this was not meant, look at what 50 tmux was running when it sent it
                   seen  #10 SIGTERM to 11 sh: sent by 50 tmux, to this process alone
                   seen  #13 11 sh dies of SIGTERM
                 warning JC302 wrapper-kill-survivors @1000013000: 50 tmux killed 11 sh alone: 12 program lives on, now below 1 init
@@ -177,7 +177,7 @@ mod tests {
             expect![[r"
                 info JC309 signal-attribution @100016000: 11 sh died of SIGTERM
                   why   sent by 10 bash, to this process alone
-                  fix   ask 10 bash why, if this was not meant
+                  fix   if this was not meant, look at what 10 bash was running when it sent it
                   seen  #14 SIGTERM to 11 sh: sent by 10 bash, to this process alone
                   seen  #16 11 sh dies of SIGTERM
                 warning JC302 wrapper-kill-survivors @1000016000: 10 bash killed 11 sh alone: 12 program lives on, now below 11 sh
@@ -204,7 +204,7 @@ mod tests {
             expect![[r"
                 info JC309 signal-attribution @100013000: 12 program, 11 sh died of SIGTERM
                   why   sent by 10 bash, to group 10
-                  fix   ask 10 bash why, if this was not meant
+                  fix   if this was not meant, look at what 10 bash was running when it sent it
                   seen  #10 SIGTERM to 12 program: sent by 10 bash, to group 10
                   seen  #11 SIGTERM to 11 sh: sent by 10 bash, to group 10
                   seen  #13 11 sh dies of SIGTERM

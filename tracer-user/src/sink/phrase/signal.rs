@@ -90,7 +90,7 @@ fn origin(scene: &Scene<'_>, target: ProcKey, signal: Signal, path: SignalPath) 
         SignalPath::Timer => (Who::Process(target), format!("{signal} of a timer of its own: to "), none),
         SignalPath::Fault => (Who::Process(target), format!("{signal} for what it did: to "), none),
         SignalPath::Kernel => (Who::Process(target), format!("{signal} from the kernel: to "), none),
-        SignalPath::Unknown => (actor, format!("{signal} to "), "its sender was not seen".to_owned()),
+        SignalPath::Unknown => (actor, format!("{signal} to "), "sender unknown".to_owned()),
     })
 }
 

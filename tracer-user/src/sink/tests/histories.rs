@@ -30,7 +30,7 @@ fn a_pipeline_in_an_interactive_shell() {
         @305950000 10: wait4(-1,2) = 12 got 12 exited:0
         @306004000 10: ioctl(255,TIOCSPGRP,0,10) = 0 {fg=10}
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process      group  what happened
               0.002   10 bash     10     session 10, terminal pts/3, in the foreground
               3.902   10 bash     10     forks 11
@@ -53,7 +53,7 @@ fn a_pipeline_in_an_interactive_shell() {
             races        child first  1 time  closest 17 µs
             findings     none
             25 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -72,7 +72,7 @@ fn parent_first_and_parent_too_late() {
         13: exec /bin/sleep 1
         10: setpgid(13,13) = -13
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process       group  what happened
               0.002   10 bash      10     session 10, terminal pts/3, in the foreground
               0.004   10 bash      10     forks 11
@@ -102,7 +102,7 @@ fn parent_first_and_parent_too_late() {
               seen   0.103 ms  13 sleep executes a program
                      0.105 ms  10 bash: setpgid(13, 13) = EACCES
             18 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -142,7 +142,7 @@ fn control_c_goes_to_the_foreground_group_and_to_nobody_else() {
         10: wait4(-1,2) = 12 got 12 killed:SIGINT
         10: ioctl(255,TIOCSPGRP,0,10) = 0 {fg=10}
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process        group  what happened
               0.002   10 bash       10     session 10, terminal pts/3, in the foreground
               0.004   10 bash       10     forks 20
@@ -171,7 +171,7 @@ fn control_c_goes_to_the_foreground_group_and_to_nobody_else() {
             races        none
             findings     none  1 for information
             29 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -208,7 +208,7 @@ fn a_background_reader_is_stopped_killed_and_continued() {
         10: wait4(-1,3) = 12 got 12 killed:SIGTERM
         10: wait4(-1,3) = 11 got 11 killed:SIGTERM
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process     group  what happened
               0.002   10 bash    10     session 10, terminal pts/3, in the foreground
               0.004   10 bash    10     forks 11
@@ -235,7 +235,7 @@ fn a_background_reader_is_stopped_killed_and_continued() {
             races        none
             findings     none  4 for information
             37 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -259,7 +259,7 @@ fn a_daemon_of_the_old_school() {
         1: wait4(-1,0) = 12 got 12 exited:0
         13: exec redis-server {pp=1}
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process              group  session  what happened
               0.002   10 bash             10     10       session 10, terminal pts/3, in the foreground
               0.004   10 bash             10     10       forks 11
@@ -290,7 +290,7 @@ fn a_daemon_of_the_old_school() {
             races        none
             findings     none
             24 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -316,7 +316,7 @@ fn one_child_is_killed_or_the_whole_group() {
         10: wait4(-1,2) = 11 got 11 exited:0
         @500000000 1: wait4(-1,0) = 12 got 12 exited:0
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process       group  what happened
               0.002   10 bash      10     session 10, terminal pts/3, in the foreground
               0.004   10 bash      10     forks 11
@@ -337,7 +337,7 @@ fn one_child_is_killed_or_the_whole_group() {
             races        none
             findings     none
             23 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -365,7 +365,7 @@ fn the_shell_dies_and_leaves_a_stopped_job() {
         11: dead
         1: wait4(-1,0) = 11 got 11 killed:SIGHUP
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process       group  what happened
               0.002   10 bash      10     session 10, terminal pts/3, in the foreground
               0.004   10 bash      10     forks 11
@@ -398,7 +398,7 @@ fn the_shell_dies_and_leaves_a_stopped_job() {
             races        none
             findings     2 warnings  6 for information
             warning JC401 stopped-group-orphaned  group 11 was orphaned while it was stopped: the kernel sent it SIGHUP and SIGCONT
-              why    10 bash exited and left nobody who could continue it (1 member was stopped); 11 vi died of it
+              why    10 bash exited and left nobody who could continue it (1 member was stopped); 11 vi died of SIGHUP
               fix    continue or end stopped jobs before the shell ends; nohup for what must live on
               seen   3.000 ms  10 bash dies of SIGKILL
                      3.002 ms  the exit of 10 bash orphans group 11 (1 stopped member)
@@ -408,7 +408,7 @@ fn the_shell_dies_and_leaves_a_stopped_job() {
               seen   0.008 ms  10 bash forks 12
                      3.000 ms  10 bash dies of SIGKILL
             27 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -429,7 +429,7 @@ fn a_hangup_of_the_terminal() {
         11: exit SIGHUP
         11: dead
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process     group  what happened
               0.002   10 bash    10     session 10, terminal pts/3, in the foreground
               0.004   10 bash    10     forks 11
@@ -455,7 +455,7 @@ fn a_hangup_of_the_terminal() {
             races        none
             findings     none  2 for information
             17 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -472,7 +472,7 @@ fn what_a_zombie_holds_and_who_reaps_it_by_itself() {
         12: exit 0
         12: dead released
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process     group  what happened
               0.002   10 bash    10     session 10, terminal pts/3, in the foreground
               0.004   10 bash    10     forks 11
@@ -489,7 +489,7 @@ fn what_a_zombie_holds_and_who_reaps_it_by_itself() {
             races        none
             findings     none
             13 events, none lost
-        "#]],
+        "]],
     );
 }
 
@@ -503,7 +503,7 @@ fn losses_stand_where_they_happened_and_in_the_last_line() {
         #13 gap 1 late 5000000 6000000
         20: fork 21 {fresh}
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process   group  what happened
               0.002   10 bash  10     session 10, terminal pts/3, in the foreground
               0.004   10 bash  10     forks 11
@@ -519,7 +519,7 @@ fn losses_stand_where_they_happened_and_in_the_last_line() {
             races        none
             findings     none
             8 events, 4 records lost between 2.000 and 6.000 ms (the buffer was full 3, too late to be put in order 1)
-        "#]],
+        "]],
     );
 }
 
@@ -549,7 +549,7 @@ fn a_background_process_that_takes_the_terminal_and_an_orphan_that_cannot_be_sto
         12: SIGCONT -> 13 noinfo
         12: < ioctl(3,TIOCNOTTY,0,0) = 0 {tty=-}
         ",
-        expect![[r#"
+        expect![[r"
                  ms  process       group  session  what happened
               0.002   10 bash      10     10       session 10, terminal pts/3, in the foreground
               0.004   10 bash      10     10       forks 11
@@ -593,6 +593,6 @@ fn a_background_process_that_takes_the_terminal_and_an_orphan_that_cannot_be_sto
               seen   0.008 ms  SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
                      0.011 ms  11 bash is stopped by SIGTTOU
             31 events, none lost
-        "#]],
+        "]],
     );
 }

@@ -22,12 +22,12 @@ fn a_key_that_was_typed_before_kills_what_is_executed() {
     check(
         typed,
         expect![[r"
-        info JC309 signal-attribution @13000: 11 sleep died of SIGINT
-          why   Ctrl-C typed at pts/0, to its foreground group
-          fix   none needed, if this was meant
-          seen  #10 SIGINT to 11 bash: Ctrl-C typed at pts/0, to its foreground group
-          seen  #13 11 sleep dies of SIGINT
-    "]],
+            info JC309 signal-attribution @13000: 11 sleep died of SIGINT
+              why   Ctrl-C typed at pts/0, to its foreground group
+              fix   nothing, if the key was meant; what must survive it needs a handler, or a group in the background
+              seen  #10 SIGINT to 11 bash: Ctrl-C typed at pts/0, to its foreground group
+              seen  #13 11 sleep dies of SIGINT
+        "]],
     );
     ask(
         11,
@@ -66,20 +66,20 @@ fn what_was_taken_before_did_not() {
     check(
         &format!("{TYPED}11: takes SIGINT handler\n11: exec sleep\n11: exit SIGINT\n"),
         expect![[r"
-        info JC309 signal-attribution @13000: 11 sleep died of SIGINT
-          why   who sent it was not seen: before the capture, or to its parent while that forked it
-          fix   none needed, if this was meant
-          seen  #13 11 sleep dies of SIGINT
-    "]],
+            info JC309 signal-attribution @13000: 11 sleep died of SIGINT
+              why   sender unknown: it was sent before the capture, or to its parent while that forked it
+              fix   nothing, if this was meant
+              seen  #13 11 sleep dies of SIGINT
+        "]],
     );
     // It may have been, in what was lost.
     check(
         &format!("{TYPED}gap 3 sequence 10500 10900\n11: exec sleep\n11: exit SIGINT\n"),
         expect![[r"
-        info undecided JC309 signal-attribution @13000: 11 sleep died of SIGINT
-          why   who sent it was not seen: records were lost
-          fix   none needed, if this was meant
-          seen  #13 11 sleep dies of SIGINT
-    "]],
+            info undecided JC309 signal-attribution @13000: 11 sleep died of SIGINT
+              why   sender unknown: records were lost
+              fix   nothing, if this was meant
+              seen  #13 11 sleep dies of SIGINT
+        "]],
     );
 }
