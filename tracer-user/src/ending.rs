@@ -1,5 +1,6 @@
-//! Ends processes that a command left behind: asks them (SIGTERM, and SIGCONT for those that are stopped, which would not take
-//! it otherwise), waits, and kills those that do not end.
+//! Ends processes that a command left behind: asks them (SIGTERM, and SIGCONT, without which those that are stopped would not
+//! take it: kernel/signal.c, `wants_signal`), waits, and kills those that do not end. SIGCONT goes to all, for one may stop
+//! meanwhile; whoever runs goes on running.
 //!
 //! Each process is named by a pidfd that was opened before its start time was compared, so that a number which was given to
 //! somebody else is never signalled. Groups whose every member was left behind are looked through again before each signal: a

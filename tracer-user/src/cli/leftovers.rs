@@ -44,7 +44,7 @@ pub struct LeftoversArgs {
     /// Exit with 1 when something is left behind that is no daemon; otherwise with the status of the command
     #[arg(long)]
     fail: bool,
-    /// End what is left behind: SIGTERM, SIGCONT to what is stopped, and SIGKILL after the grace
+    /// End what is left behind: SIGTERM, with SIGCONT so that what is stopped takes it, and SIGKILL after the grace
     #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "accidents")]
     kill: Option<Kill>,
     /// How long --kill lets each process end by itself: 500ms, 5s

@@ -10,6 +10,7 @@
 )]
 
 mod decided;
+mod fail;
 mod outlive;
 mod states;
 
