@@ -43,6 +43,23 @@ fn every_path_of_a_signal_is_told() {
     says(PATHS.iter().map(|(_, scenario, says)| ("JC309", *scenario, *says)));
 }
 
+/// By the words that the finding has.
+#[test]
+fn who_killed_knows_every_path_along_which_a_signal_kills() {
+    let mut faults = Vec::new();
+    for (path, scenario, says) in
+        PATHS.iter().filter(|(_, _, says)| !says.contains("stopped by") && !says.contains("continued by"))
+    {
+        let (who, how) = says.split_once(": ").unwrap();
+        let wanted = format!("{who} at then: {}", how.split("; also to").next().unwrap());
+        let told = finds::killers(&golden(scenario));
+        if !told.iter().any(|told| fits(&wanted, told)) {
+            faults.push(format!("{path}: in {scenario} nothing fits `{wanted}`:\n  {}", told.join("\n  ")));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 #[test]
 fn causes_that_only_a_look_shows_are_told() {
     says(CAUSES.iter().copied());

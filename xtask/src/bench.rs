@@ -6,6 +6,7 @@
 mod churn;
 mod idle;
 mod jobs;
+mod latency;
 mod recording;
 mod soak;
 mod ways;
@@ -47,6 +48,15 @@ enum What {
     },
     /// An hour of daemons that come and go, in minutes, under `audit --watch`: its memory and processor time.
     Churn(churn::Churn),
+    /// How long it takes from an event to the finding that is printed for it, with either backend.
+    Latency {
+        /// Be what is traced.
+        #[arg(long, hide = true)]
+        act: bool,
+        /// The program; built when it is not given.
+        #[arg(long)]
+        program: Option<String>,
+    },
     /// Whether time and memory grow with the history: 10^8 events through model, rules and lifetimes.
     Soak(soak::Soak),
     /// The jobs that are traced: a fork, a group, an exit, a wait, so many times.
@@ -76,6 +86,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         What::Attributes { program } => attributes(program.as_deref(), arguments.repetitions),
         What::Recording(recording) => recording::run(recording),
         What::Churn(churn) => churn::run(churn),
+        What::Latency { act: true, .. } => {
+            latency::act();
+            Ok(())
+        }
+        What::Latency { act: false, program } => latency::run(program.clone()),
         What::Soak(soak) => soak::run(soak),
         What::Ptrace => ptrace(arguments.repetitions),
         What::Start => start(arguments.repetitions.max(20)),

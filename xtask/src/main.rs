@@ -4,6 +4,7 @@ mod bench;
 mod build_ebpf;
 mod fuzz;
 mod golden;
+mod noise;
 mod suites;
 mod test;
 mod tidy;
@@ -22,6 +23,7 @@ enum Verb {
     Bench(bench::Arguments),
     BuildEbpf(build_ebpf::Arguments),
     Fuzz(fuzz::Fuzz),
+    Noise(noise::Arguments),
     Record(golden::Record),
     Replay(golden::Replay),
     Suites(suites::Arguments),
@@ -38,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::BuildEbpf(arguments) => build_ebpf::run(&arguments),
         Verb::Fuzz(fuzz) => fuzz::run(&fuzz),
+        Verb::Noise(arguments) => noise::run(&arguments),
         Verb::Record(arguments) => golden::record(&arguments),
         Verb::Replay(arguments) => golden::replay(&arguments),
         Verb::Suites(arguments) => suites::run(&arguments),

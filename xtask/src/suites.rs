@@ -16,7 +16,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use list::{SUITES, Suite};
+pub use list::{SUITES, Suite};
 use place::Place;
 use table::Row;
 
@@ -67,9 +67,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Fetches, builds and runs one suite.
 fn one(suite: &'static Suite, sesstrace: &str, arguments: &Arguments) -> anyhow::Result<Row> {
-    let folder = folder(suite)?;
-    fetch::fetch(suite, &folder)?;
-    let place = Place::new(suite, folder)?;
+    let place = Place::new(suite, prepare(suite)?)?;
     let mut untraced = vec![place.run("untraced")?];
     let mut row = Row::new(suite.name);
     // A line that only one traced run shows is shown again, or it is chance: what a suite finds out in a race of its own, on a
@@ -94,9 +92,11 @@ fn one(suite: &'static Suite, sesstrace: &str, arguments: &Arguments) -> anyhow:
     Ok(row)
 }
 
-fn folder(suite: &Suite) -> anyhow::Result<PathBuf> {
+/// Fetches and builds a suite. Returns its folder.
+pub fn prepare(suite: &Suite) -> anyhow::Result<PathBuf> {
     let folder = crate::root()?.join("target/suites").join(suite.name);
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    fetch::fetch(suite, &folder)?;
     Ok(folder)
 }
 

@@ -9,10 +9,14 @@
 //! Every error and every warning of a recording must be said here; what is for information need not be. A process group is
 //! `group NAME`, a session `session NAME`, a terminal `terminal`. Must not look at what sesstrace prints.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, bail};
 use tracer_model::{
     event::Comm,
-    findings::{Finding, Findings, Rule, Severity, Subject, Words, words::Word},
+    findings::{Answer, Finding, Findings, Rule, Severity, Subject, Words, words::Word},
+    ids::Pid,
+    state::Model,
 };
 
 use super::{Recorded, names::Names};
@@ -47,6 +51,11 @@ fn parse_line(line: &str) -> Result<Line<'_>> {
 /// Everything that is found.
 #[must_use]
 pub fn find(recorded: &Recorded) -> Vec<Finding> {
+    replayed(recorded).1.take()
+}
+
+/// The state at the end, and what the rules know by then.
+fn replayed(recorded: &Recorded) -> (Model, Findings) {
     let (mut model, mut rules) = (recorded.model(), Findings::new());
     for event in &recorded.events {
         rules.reach(event, &model);
@@ -54,7 +63,20 @@ pub fn find(recorded: &Recorded) -> Vec<Finding> {
         rules.observe(event, &delta, &model);
     }
     rules.end(&model);
-    rules.take()
+    (model, rules)
+}
+
+/// What `who-killed` answers of each process that died: fact and sender, with names instead of numbers.
+#[must_use]
+pub fn killers(recorded: &Recorded) -> Vec<String> {
+    let (model, rules) = replayed(recorded);
+    let died: BTreeSet<Pid> = recorded.events.iter().filter_map(|event| Some(event.subject.as_ref()?.id.pid)).collect();
+    let answers = died.into_iter().filter_map(|pid| rules.who_killed(&model, pid));
+    let by = |answer: Answer| {
+        let (_, by) = answer.rows.iter().find(|(label, _)| *label == "by")?;
+        Some(format!("{}: {}", named(&answer.fact), named(by)))
+    };
+    answers.filter_map(by).collect()
 }
 
 /// Everything that is found, as expectations write it.
