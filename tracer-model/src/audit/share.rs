@@ -10,7 +10,7 @@ use crate::{
     delta::Bounds,
     event::{
         Attribute,
-        inspection::{Descriptor, Inspection, Status},
+        inspection::{Descriptor, Inspection, RESERVED, Status, signals},
     },
     ids::{BootNs, ProcKey, Signal},
 };
@@ -139,10 +139,10 @@ fn statuses(own: &Status, there: &Status, comparison: &mut Comparison) {
     let octal = |mask: u32| format!("{mask:03o}").into_bytes();
     comparison.take(Aspect::Umask, "umask", &octal(there.umask), &octal(own.umask));
     for (word, own, there) in [("blocked", own.blocked, there.blocked), ("ignored", own.ignored, there.ignored)] {
-        for signal in (1..=64).filter(|signal| there >> (signal - 1) & 1 != 0) {
-            let of = if word == "blocked" { Aspect::Blocked(Signal(signal)) } else { Aspect::Ignored(Signal(signal)) };
-            let is = if own >> (signal - 1) & 1 == 0 { "" } else { word };
-            comparison.take(of, Signal(signal).to_string(), word.as_bytes(), is.as_bytes());
+        for signal in signals(there & !RESERVED) {
+            let of = if word == "blocked" { Aspect::Blocked(signal) } else { Aspect::Ignored(signal) };
+            let is = if own >> (signal.0 - 1) & 1 == 0 { "" } else { word };
+            comparison.take(of, signal.to_string(), word.as_bytes(), is.as_bytes());
         }
     }
 }

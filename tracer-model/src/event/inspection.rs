@@ -300,6 +300,9 @@ impl Descriptor {
     }
 }
 
+/// 32 and 33: the C library keeps these two to itself, so that no program can reset them (nptl(7)).
+pub const RESERVED: u64 = 1 << 31 | 1 << 32;
+
 /// The signals of a mask, in order.
 pub fn signals(mask: u64) -> impl Iterator<Item = Signal> {
     (1..=64).filter(move |number| mask >> (number - 1) & 1 != 0).map(Signal)

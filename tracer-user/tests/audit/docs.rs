@@ -1,12 +1,17 @@
 //! What docs/AUDIT.md shows of a recording is what its commands print. `UPDATE_EXPECT=1` writes what they print now.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{BufRead as _, BufReader},
-    os::{fd::OwnedFd, unix::fs::symlink},
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::fs::{OpenOptionsExt as _, symlink},
+    },
     path::Path,
     process::{Command, Stdio},
 };
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::{
     actor::{Actor, terminal},
@@ -96,6 +101,58 @@ fn what_watching_is_shown_to_say_it_says() {
     for line in lost.into_iter().chain([&format!("{judged} processes; {news} events, none lost"), &told]) {
         assert!(shapes.contains(&shape(line)), "docs/AUDIT.md shows nothing like {line}");
     }
+}
+
+/// What `command` prints on a terminal of its own, until a line that counts verdicts.
+fn on_a_terminal(command: &mut Command) -> String {
+    let (master, name) = terminal();
+    let slave = File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(name).unwrap();
+    let copy = || slave.try_clone().unwrap();
+    let mut child = command.stdin(copy()).stdout(copy()).stderr(copy()).spawn().unwrap();
+    let (mut text, mut bytes) = (String::new(), [0; 4096]);
+    let is_last = |line: &str| line.split(' ').next().is_some_and(|many| many.parse::<u32>().is_ok());
+    while !text.lines().any(is_last) {
+        let mut ready = [PollFd::new(master.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut ready, PollTimeout::from(60_000_u16)), Ok(1), "it says no more than {text}");
+        let read = nix::unistd::read(&master, &mut bytes).unwrap();
+        text += &String::from_utf8_lossy(bytes.get(..read).unwrap());
+    }
+    child.wait().unwrap();
+    text
+}
+
+#[test]
+fn what_a_terminal_is_shown_to_be_told_it_is_told() {
+    let place = Place::new();
+    let audit = place.path("sesstrace");
+    // As an interactive shell has it: nothing is ignored, and the umask is everybody's.
+    let script = r#"umask 022; exec setsid --wait --ctty "$0" audit -- setsid -f sleep 60"#;
+    let mut command = Command::new("env");
+    command.args(["--default-signal", "sh", "-c", script]).arg(audit).current_dir(place.path(""));
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    let told = on_a_terminal(&mut command);
+    let told = told.replace(&*place.0.path().to_string_lossy(), "/srv");
+    let sleeps = told.lines().find_map(|line| line.split_once("partial  ")?.1.split(' ').next()?.parse().ok());
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(sleeps.unwrap()), nix::sys::signal::Signal::SIGKILL).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = fs::read_to_string(root.join("docs/AUDIT.md")).unwrap();
+    // Whether its parent had ended before it took a step is chance: a line has the same words in any order.
+    let words = |line: &str| {
+        let line = shape(line).replace(',', "");
+        let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        words.sort();
+        words
+    };
+    let shown: Vec<_> = text.lines().filter(|line| line.starts_with("    ")).map(words).collect();
+    let mut plain = told.clone();
+    for colour in ["\x1b[0m", "\x1b[1m", "\x1b[31m"] {
+        plain = plain.replace(colour, "");
+    }
+    for line in plain.lines().filter(|line| !line.trim().is_empty()) {
+        assert!(shown.contains(&words(line)), "docs/AUDIT.md shows nothing like {line:?}");
+    }
+    let verdict = told.lines().find(|line| line.contains("partial  ")).unwrap();
+    assert!(verdict.contains("\x1b[31m"), "it is red: {verdict:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use serde_json::Value;
 
-use crate::place::{Place, Sleeper, rows};
+use crate::place::{Place, Sleeper, field, rows};
 
 /// From before there were inspections.
 const OLD: &str = "compatibility/1.1/not-inspected.jsonl";
@@ -43,6 +43,34 @@ fn who_is_attached_is_a_result_beside_the_findings() {
     let junit = of_recording(&place, "junit", LEFT);
     assert!(junit.contains("tests=\"1\" failures=\"1\" errors=\"0\""), "{junit}");
     assert!(junit.contains("<property name=\"verdict\" value=\"attached\"/>"), "{junit}");
+}
+
+#[test]
+fn every_format_has_the_cause_and_the_fix_of_what_was_found() {
+    let place = Place::new();
+    let json = of_recording(&place, "json", LEFT);
+    let lines = json.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let found: Vec<Value> = lines.filter(|line| field(line, "kind") == "finding").collect();
+    assert_eq!(found.len(), 5);
+    for format in ["text", "md", "sarif", "junit"] {
+        let text = of_recording(&place, format, LEFT);
+        // As none of them writes quotes and angle brackets.
+        let text = text
+            .replace("\\\"", "\"")
+            .replace("&quot;", "\"")
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&amp;", "&");
+        for (finding, part) in
+            found.iter().flat_map(|finding| [(finding, "fact"), (finding, "cause"), (finding, "fix")])
+        {
+            assert!(
+                text.contains(field(finding, part)),
+                "{format}: {}: {part} is missing: {text}",
+                field(finding, "rule")
+            );
+        }
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@
 //! Source: daemon(7), System V daemons, steps 2, 3, 4, 10 and 11.
 
 use super::{super::detachment::Inspected, prelude::*};
-use crate::event::inspection::{Status, signals};
+use crate::event::inspection::{RESERVED, Status, signals};
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::new(Surroundings)
@@ -84,8 +84,7 @@ fn masks(own: Status, there: Status) -> Vec<Words> {
     for (letter, what, mask) in
         [("(c) ", " blocked", own.blocked & there.blocked), ("(d) ", " ignored", own.ignored & there.ignored)]
     {
-        // The C library keeps these two to itself, so that nobody can reset them.
-        let mask = mask & !(1 << 31 | 1 << 32);
+        let mask = mask & !RESERVED;
         if mask != 0 {
             kept.push(say![letter, Words::list(signals(mask).map(|signal| say![signal])), what]);
         }

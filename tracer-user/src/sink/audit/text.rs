@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use tracer_model::{
     audit::{Comparison, Step, Thing, Verdict},
-    findings::{Finding, Severity},
+    findings::Severity,
     ids::BootNs,
 };
 use unicode_width::UnicodeWidthStr as _;
@@ -91,7 +91,8 @@ pub(super) fn details(row: &Row, base: BootNs, style: Style, out: &mut dyn Write
         let head = format!("  {} {:<7}", finding.rule.id, finding.severity.name());
         let head =
             style.paint(if finding.severity > Severity::Info { Tone::Trouble } else { Tone::Plain }, &head).to_string();
-        writeln!(out, "{head} {}: {}", fact(finding, base, style), sentence(&finding.fix, base, style))?;
+        let [fact, why, fix] = [&finding.fact, &finding.cause, &finding.fix].map(|words| sentence(words, base, style));
+        writeln!(out, "{head} {fact}\n    why  {why}\n    fix  {fix}")?;
     }
     for (what, errno) in &row.judgement.unseen {
         writeln!(out, "  unseen {what}: {}", crate::sink::phrase::errno_name(*errno))?;
@@ -147,10 +148,6 @@ fn compared(comparison: &Comparison, base: BootNs, style: Style, out: &mut dyn W
         ),
         _ => Ok(()),
     }
-}
-
-fn fact(finding: &Finding, base: BootNs, style: Style) -> String {
-    sentence(&finding.fact, base, style)
 }
 
 /// In which tone a verdict is told.

@@ -150,7 +150,8 @@ fn markdown(rows: &[Row], missing: Missing, base: BootNs, out: &mut dyn Write) -
         for finding in &row.findings {
             let say = |words| findings::code(&sentence(words, base, Style::PLAIN));
             let severity = finding.severity.name();
-            writeln!(out, "\n{severity} {}: {}\n: {}", finding.rule.id, say(&finding.fact), say(&finding.fix))?;
+            let (fact, why, fix) = (say(&finding.fact), say(&finding.cause), say(&finding.fix));
+            writeln!(out, "\n{severity} {}: {fact}\n\n- why: {why}\n- fix: {fix}", finding.rule.id)?;
         }
     }
     Ok(())
