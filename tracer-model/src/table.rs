@@ -140,10 +140,16 @@ impl<K: Key, V> Table<K, V> {
         Some(slot as usize)
     }
 
+    /// Where the entry of a key is nearly always, once it was found: whose entry is there has to be looked at.
+    #[inline]
+    pub fn guess(&self, key: &K) -> usize {
+        self.latest.get(key.word())
+    }
+
     /// Where the entry of a key is, until something is put or removed.
     #[inline]
-    pub fn slot(&self, key: &K) -> Option<usize> {
-        let latest = self.latest.get(key.word());
+    fn slot(&self, key: &K) -> Option<usize> {
+        let latest = self.guess(key);
         match self.slots.get(latest) {
             Some(Some((found, _))) if found == key => Some(latest),
             _ => self.search(*key),
@@ -165,7 +171,7 @@ impl<K: Key, V> Table<K, V> {
     /// The entry of a key.
     #[inline]
     pub fn get(&self, key: &K) -> Option<&V> {
-        match self.slots.get(self.latest.get(key.word())) {
+        match self.slots.get(self.guess(key)) {
             Some(Some((found, value))) if found == key => Some(value),
             _ => self.at(self.search(*key)?),
         }
@@ -189,8 +195,8 @@ impl<K: Key, V> Table<K, V> {
         self.get(key).is_some()
     }
 
-    /// Puts an entry, in place of one of the same key.
-    pub fn insert(&mut self, key: K, value: V) {
+    /// Puts an entry, in place of one of the same key. Gives its slot.
+    pub fn insert(&mut self, key: K, value: V) -> usize {
         if 2 * (self.len() + 1) > self.index.len() {
             self.grow();
         }
@@ -202,7 +208,7 @@ impl<K: Key, V> Table<K, V> {
                 && *found == key
             {
                 *old = value;
-                return;
+                return place as usize - 1;
             }
             at = (at + 1) & mask;
         }
@@ -216,6 +222,7 @@ impl<K: Key, V> Table<K, V> {
             Some(free) => *free = entry,
             None => self.slots.push(entry),
         }
+        slot as usize
     }
 
     /// Says where a key is that was nowhere.
@@ -242,10 +249,8 @@ impl<K: Key, V> Table<K, V> {
 
     /// The entry of a key, made when there is none.
     pub fn or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> Option<&mut V> {
-        if !self.contains_key(&key) {
-            self.insert(key, make());
-        }
-        self.get_mut(&key)
+        let slot = self.slot(&key).unwrap_or_else(|| self.insert(key, make()));
+        self.at_mut(slot)
     }
 
     /// Takes an entry.

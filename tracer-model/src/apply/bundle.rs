@@ -8,7 +8,7 @@ use crate::{
     delta::{Change, OrphanCause, ReapEvidence},
     event::{CLONE_THREAD, EXIT_DEAD, EXIT_ZOMBIE, EventKind, PF_KTHREAD, SIGNAL_GROUP_EXIT, State, WaitStatus},
     ids::{ProcKey, Signal},
-    state::{Knowledge, Model, Phase, Process, Stop, book::ParentJob},
+    state::{Knowledge, Model, Phase, Process, Stamp, Stop, book::ParentJob},
 };
 
 /// The parts of a bundle, in the order in which they are taken: what one explains can follow from those before it.
@@ -34,13 +34,14 @@ impl Model {
     }
 
     fn absorb_parts(&mut self, cx: &mut Cx, key: ProcKey, state: &State) -> Option<ProcKey> {
-        let found = self.processes.get(&key)?.knowledge == Knowledge::Referenced;
-        if found && matches!(cx.event.kind, EventKind::NewTask { flags } if flags & CLONE_THREAD == 0) {
-            self.announce_fork(cx, key, state);
-        } else if found {
-            cx.push(Change::Found { process: key, by_snapshot: cx.is_snapshot() });
-        }
-        let wants_no_zombies_now = self.absorb_facts(cx, key, state);
+        let process = self.processes.get_mut(&key)?;
+        let found = process.knowledge == Knowledge::Referenced;
+        let wants_no_zombies_now = if found {
+            self.announce(cx, key, state);
+            self.processes.get_mut(&key)?.take_facts(cx.stamp(), state)
+        } else {
+            process.take_facts(cx.stamp(), state)
+        };
         if state.facts.unreadable {
             return Some(key);
         }
@@ -93,30 +94,13 @@ impl Model {
         }
     }
 
-    /// What explains nothing and is just so. Says whether it wants no zombies from now on.
-    fn absorb_facts(&mut self, cx: &Cx, key: ProcKey, state: &State) -> bool {
-        let Some(process) = self.processes.get_mut(&key) else { return false };
-        process.knowledge = Knowledge::Seen;
-        process.seen = cx.stamp();
-        if state.facts.unreadable {
-            return false;
+    /// A process is seen for the first time.
+    fn announce(&mut self, cx: &mut Cx, key: ProcKey, state: &State) {
+        if matches!(cx.event.kind, EventKind::NewTask { flags } if flags & CLONE_THREAD == 0) {
+            self.announce_fork(cx, key, state);
+        } else {
+            cx.push(Change::Found { process: key, by_snapshot: cx.is_snapshot() });
         }
-        let wants_no_zombies_now = state.facts.auto_reaps_children && !process.wants_no_zombies();
-        process.facts = state.facts;
-        // Threads have names of their own, and every new one has the flag: the leader thread's count.
-        if state.id.tid.0 == state.id.pid.0 || process.comm.0.is_empty() {
-            if process.comm != state.comm {
-                process.comm.clone_from(&state.comm);
-            }
-            process.not_yet_execed = state.not_yet_execed();
-        }
-        process.kernel_thread = state.task_flags & PF_KTHREAD != 0;
-        process.uid = Some(state.uid);
-        process.cgroup = state.cgroup;
-        if state.namespace.is_some() || state.exit_state != EXIT_DEAD {
-            process.namespace = state.namespace;
-        }
-        wants_no_zombies_now
     }
 
     /// A parent shows that it wants no zombies. Those of its children that were released at their exit, and that no wait of its
@@ -247,6 +231,33 @@ impl Model {
             cx.push(Change::Exited { process: key, status });
         }
         self.become_zombie(cx, key, status, found);
+    }
+}
+
+impl Process {
+    /// What explains nothing and is just so. Says whether it wants no zombies from now on.
+    fn take_facts(&mut self, seen: Stamp, state: &State) -> bool {
+        self.knowledge = Knowledge::Seen;
+        self.seen = seen;
+        if state.facts.unreadable {
+            return false;
+        }
+        let wants_no_zombies_now = state.facts.auto_reaps_children && !self.wants_no_zombies();
+        self.facts = state.facts;
+        // Threads have names of their own, and every new one has the flag: the leader thread's count.
+        if state.id.tid.0 == state.id.pid.0 || self.comm.0.is_empty() {
+            if self.comm != state.comm {
+                self.comm.clone_from(&state.comm);
+            }
+            self.not_yet_execed = state.not_yet_execed();
+        }
+        self.kernel_thread = state.task_flags & PF_KTHREAD != 0;
+        self.uid = Some(state.uid);
+        self.cgroup = state.cgroup;
+        if state.namespace.is_some() || state.exit_state != EXIT_DEAD {
+            self.namespace = state.namespace;
+        }
+        wants_no_zombies_now
     }
 }
 

@@ -41,13 +41,24 @@ impl Model {
     /// that, with the foreground group.
     #[inline]
     pub(super) fn has_tty(&self, process: &Process, session: Option<&Session>, state: &State) -> bool {
-        let (Some(known), Some(tty)) = (process.tty, &state.tty) else {
-            return process.tty.is_none() && state.tty.is_none();
+        let (known, tty) = match (process.tty, &state.tty) {
+            (Some(known), Some(tty)) if known.tty == tty.tty => (known, tty),
+            (known, shown) => return known.is_none() && shown.is_none(),
         };
         let of_session = session.is_none_or(|it| it.key.number != tty.session || it.tty == Some(known));
-        let terminal =
-            self.terminals.get(&known).filter(|it| known.tty == tty.tty && it.foreground_id == tty.foreground);
-        of_session && terminal.is_some_and(|terminal| terminal.foreground == self.foreground_shown(tty))
+        of_session && self.terminals.get(&known).is_some_and(|terminal| self.has_foreground(terminal, tty))
+    }
+
+    /// Whether the foreground group that a bundle shows is the one that is known.
+    #[inline]
+    fn has_foreground(&self, terminal: &Terminal, tty: &TtyState) -> bool {
+        terminal.foreground_id == tty.foreground
+            && match terminal.foreground {
+                None => tty.foreground.number == 0,
+                // Nobody is in it, and nothing of it can have changed.
+                Some(known) if known.empty && tty.foreground_empty => known.number == tty.foreground.pgid(),
+                known => known == self.foreground_shown(tty),
+            }
     }
 
     /// The foreground group that a bundle shows.
@@ -264,11 +275,10 @@ impl Model {
 
     /// The foreground group as a process of that terminal shows it.
     fn absorb_foreground(&mut self, cx: &mut Cx, key: ProcKey, tty: TtyKey, state: &TtyState) {
-        let to = self.foreground_shown(state);
-        let Some(terminal) = self.terminals.get(&tty) else { return };
-        if terminal.foreground == to && terminal.foreground_id == state.foreground {
+        if self.terminals.get(&tty).is_none_or(|terminal| self.has_foreground(terminal, state)) {
             return;
         }
+        let to = self.foreground_shown(state);
         let by = self.caller_of_tcsetpgrp(cx, tty, state.foreground);
         let session = self.terminals.get(&tty).and_then(|terminal| terminal.session);
         let leader = session.and_then(|session| self.sessions.get(&session)?.leader);

@@ -44,33 +44,34 @@ impl<E: Entity> Entities<E> {
     /// The one of this key; one that the last event ended, too.
     #[inline]
     pub fn get(&self, key: &E::Key) -> Option<&E> {
-        match self.living.get(&E::number(*key)) {
+        match self.living.at(self.living.guess(&E::number(*key))) {
             Some(living) if living.key() == *key => Some(living),
-            _ => self.ended(*key),
+            _ => self.search(*key),
         }
     }
 
-    /// The last that ended is what is asked for, and a snapshot can end everybody.
-    #[cold]
+    /// One that was not found at once. The last that ended is what is asked for, and a snapshot can end everybody.
     #[inline(never)]
-    fn ended(&self, key: E::Key) -> Option<&E> {
-        self.departed.iter().rev().find(|it| it.key() == key)
+    fn search(&self, key: E::Key) -> Option<&E> {
+        let living = self.living.get(&E::number(key)).filter(|living| living.key() == key);
+        living.or_else(|| self.departed.iter().rev().find(|it| it.key() == key))
     }
 
     /// The same, to be changed.
     #[inline]
     pub fn get_mut(&mut self, key: &E::Key) -> Option<&mut E> {
-        let is_it = |slot: &usize| self.living.at(*slot).is_some_and(|living| living.key() == *key);
-        match self.living.slot(&E::number(*key)).filter(is_it) {
-            Some(slot) => self.living.at_mut(slot),
-            None => self.ended_mut(*key),
+        let slot = self.living.guess(&E::number(*key));
+        if self.living.at(slot).is_some_and(|living| living.key() == *key) {
+            self.living.at_mut(slot)
+        } else {
+            self.search_mut(*key)
         }
     }
 
-    #[cold]
     #[inline(never)]
-    fn ended_mut(&mut self, key: E::Key) -> Option<&mut E> {
-        self.departed.iter_mut().rev().find(|it| it.key() == key)
+    fn search_mut(&mut self, key: E::Key) -> Option<&mut E> {
+        let living = self.living.get_mut(&E::number(key)).filter(|living| living.key() == key);
+        living.or_else(|| self.departed.iter_mut().rev().find(|it| it.key() == key))
     }
 
     /// The one that has this number now.
