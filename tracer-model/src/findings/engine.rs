@@ -99,7 +99,7 @@ impl Findings {
             before = self.next;
             let due = self.watches.iter().enumerate().filter(|(_, watching)| watching.next <= self.at);
             let due = due.fold(0, |all, (bit, _)| all | 1 << bit);
-            self.run(due, None, &Delta::default(), model, Step::Due);
+            self.run(due, None, &Delta::default(), model, |watch, now, drafts| watch.due(now, drafts));
             self.next = self.watches.iter().map(|watching| watching.next).min().unwrap_or(NEVER);
         }
         self.sort_since(first);
@@ -153,13 +153,13 @@ impl Findings {
         let kinds = delta.changes.iter().map(Kind::of).chain(own);
         let hear = kinds.filter_map(|kind| self.hearers.get(kind as usize)).fold(0, |all, it| all | it);
         if hear != 0 {
-            self.run(hear, Some(event), delta, model, Step::Event);
+            self.run(hear, Some(event), delta, model, |watch, now, drafts| watch.event(now, drafts));
         }
     }
 
     /// Says that the capture has ended.
     pub fn end(&mut self, model: &Model) {
-        self.run(ALL, None, &Delta::default(), model, Step::End);
+        self.run(ALL, None, &Delta::default(), model, |watch, now, drafts| watch.end(now, drafts));
     }
 
     /// What the rules see when nothing happens.
@@ -199,27 +199,26 @@ impl Findings {
         std::mem::take(&mut self.decided)
     }
 
-    fn run(&mut self, rules: Several, event: Option<&Event>, delta: &Delta, model: &Model, step: Step) {
+    /// Asks rules, each in the same way.
+    fn run(
+        &mut self,
+        rules: Several,
+        event: Option<&Event>,
+        delta: &Delta,
+        model: &Model,
+        ask: impl Fn(&mut dyn Watch, &Now<'_>, &mut Vec<Draft>),
+    ) {
         let (memory, shown, gaps) = (&self.memory, &self.shown, &self.gaps);
         let now = Now { event, delta, model, memory, shown, gaps, at: self.at, seq: self.seq };
         let first = self.decided.len();
         let mut left = rules;
         while let Some(Watching { rule, watch, next }) = self.watches.get_mut(left.trailing_zeros() as usize) {
             left &= left - 1;
-            match step {
-                Step::Event => watch.event(&now, &mut self.drafts),
-                Step::Due => watch.due(&now, &mut self.drafts),
-                Step::End => watch.end(&now, &mut self.drafts),
-            }
+            ask(watch.as_mut(), &now, &mut self.drafts);
             *next = watch.next();
             self.next = self.next.min(*next);
-            if self.drafts.is_empty() {
-                continue;
-            }
-            for draft in self.drafts.drain(..).filter(|draft| concerns(draft, &now)) {
-                let lost = undecided(&draft, model, &self.gaps).map(Undecided::Lost);
-                let undecided = lost.or_else(|| too_early(&draft, now.at).map(Undecided::Ended));
-                self.decided.push(finding(rule, draft, &now, undecided));
+            if !self.drafts.is_empty() {
+                decide(rule, &mut self.drafts, &now, &mut self.decided);
             }
         }
         self.sort_since(first);
@@ -233,12 +232,14 @@ impl Findings {
     }
 }
 
-/// What the rules are asked for.
-#[derive(Clone, Copy)]
-enum Step {
-    Event,
-    Due,
-    End,
+/// Makes findings of what a rule has drafted.
+#[inline(never)]
+fn decide(rule: &'static Rule, drafts: &mut Vec<Draft>, now: &Now<'_>, decided: &mut Vec<Finding>) {
+    for draft in drafts.drain(..).filter(|draft| concerns(draft, now)) {
+        let lost = undecided(&draft, now.model, now.gaps).map(Undecided::Lost);
+        let undecided = lost.or_else(|| too_early(&draft, now.at).map(Undecided::Ended));
+        decided.push(finding(rule, draft, now, undecided));
+    }
 }
 
 fn finding(rule: &'static Rule, draft: Draft, now: &Now<'_>, undecided: Option<Undecided>) -> Finding {

@@ -4,7 +4,7 @@
 //! shared by all who remember it.
 //! Must not: judge. A line says what one event showed and no more.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use super::{
     Now,
@@ -16,9 +16,13 @@ use crate::{
     ids::{BootNs, ProcKey, Seq, Signal},
 };
 
-/// One event that a finding rests on.
+/// One event that a finding rests on, shared by all who remember it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evidence {
+pub struct Evidence(Arc<Shown>);
+
+/// What an event showed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Shown {
     /// Its number.
     pub seq: Seq,
     /// When.
@@ -26,18 +30,32 @@ pub struct Evidence {
     said: Said,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Said {
-    Words(Arc<Words>),
-    Change(Arc<Told>),
+    Words(Words),
+    Change(Told),
 }
 
-impl Evidence {
-    /// What it showed.
+impl Deref for Evidence {
+    type Target = Shown;
+
+    fn deref(&self) -> &Shown {
+        &self.0
+    }
+}
+
+impl From<Shown> for Evidence {
+    fn from(shown: Shown) -> Self {
+        Self(Arc::new(shown))
+    }
+}
+
+impl Shown {
+    /// It in words.
     #[must_use]
     pub fn text(&self) -> Words {
         match &self.said {
-            Said::Words(words) => Words::clone(words),
+            Said::Words(words) => words.clone(),
             Said::Change(told) => told.text().unwrap_or_default(),
         }
     }
@@ -64,7 +82,7 @@ impl Evidence {
 impl Now<'_> {
     /// The event at hand as evidence of something.
     pub(super) fn evidence(&self, text: Words) -> Evidence {
-        Evidence { seq: self.seq, at: self.at, said: Said::Words(Arc::new(text)) }
+        Evidence::from(Shown { seq: self.seq, at: self.at, said: Said::Words(text) })
     }
 
     /// The inspection that the event at hand is, as evidence.
@@ -83,6 +101,11 @@ impl Now<'_> {
 
     /// The same, for a change that is not shown yet.
     pub(super) fn new_evidence_of(&self, change: &Change) -> Option<Evidence> {
+        self.note(change).map(Evidence::from)
+    }
+
+    /// The same, for one alone to keep, in whose hands it seldom becomes evidence.
+    pub(super) fn note(&self, change: &Change) -> Option<Shown> {
         let by = self.delta.by;
         // A tracer sees a signal later than the call that sent it, and its sender may be another program by then.
         let sent = if let Change::SignalSent { path, .. } = *change { path.sender().zip(path.intent()) } else { None };
@@ -91,8 +114,7 @@ impl Now<'_> {
             _ => self.comm(key),
         };
         let names = named(change, by)?.map(|key| key.map(|key| (key, comm(key))));
-        let told = Arc::new(Told { change: *change, by, names });
-        Some(Evidence { seq: self.seq, at: self.at, said: Said::Change(told) })
+        Some(Shown { seq: self.seq, at: self.at, said: Said::Change(Told { change: *change, by, names }) })
     }
 
     /// The return of a call as evidence.
@@ -146,7 +168,7 @@ fn named(change: &Change, by: Option<ProcKey>) -> Option<[Option<ProcKey>; 2]> {
 }
 
 /// A change, and what the processes in it were called then.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 struct Told {
     change: Change,
     by: Option<ProcKey>,

@@ -35,7 +35,7 @@ use std::collections::VecDeque;
 pub use self::{
     answer::{Answer, Asked, Class, Doing, Left, Look, Place, Question},
     engine::Findings,
-    evidence::Evidence,
+    evidence::{Evidence, Shown},
     intents::{Delivery, Fate, Intent, Sender},
     races::{Closest, Margins, Outcomes, RACES, Race, RaceKind, Races},
     rules::RULES,
@@ -333,6 +333,11 @@ impl Now<'_> {
     fn living(&self, group: PgrpKey) -> impl Iterator<Item = ProcKey> {
         let members = self.model.group(group).into_iter().flat_map(|group| group.members.iter().copied());
         members.filter(|member| self.is_alive(*member))
+    }
+
+    /// Whether there is one.
+    fn has_living(&self, group: PgrpKey) -> bool {
+        self.model.group(group).is_some_and(|group| group.members.iter().any(|member| self.is_alive(*member)))
     }
 
     /// It has not begun to exit.

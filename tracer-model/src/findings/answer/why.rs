@@ -212,7 +212,7 @@ impl State<'_> {
         );
         let stuck = parent.and_then(|parent| now.model.process(parent)?.stopped.map(|stop| (parent, stop)));
         let stuck = stuck.map(|(parent, stop)| say![": ", now.name(parent), " is stopped", by(stop.signal)]);
-        let alone = process.group.filter(|group| now.living(*group).next().is_none());
+        let alone = process.group.filter(|group| !now.has_living(*group));
         let holds = alone.map(|group| say!["process group ", group, ", of which no member lives"]);
         let release =
             parent.map_or_else(|| say!["whoever adopted it waits"], |parent| say![now.name(parent), " waits, or ends"]);

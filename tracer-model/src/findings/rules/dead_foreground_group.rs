@@ -40,7 +40,7 @@ impl Watch for DeadForeground {
                 self.givers.remove(&tty);
             } else if let Change::Foreground { tty, from, to, by } = *change {
                 self.empty.take(tty);
-                if let Some(by) = by {
+                if let Some(by) = by.filter(|by| self.givers.get(&tty) != Some(by)) {
                     self.givers.insert(tty, by);
                 }
                 if let Some(to) = to.filter(|to| to.empty) {

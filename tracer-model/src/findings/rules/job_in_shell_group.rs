@@ -13,9 +13,8 @@
 //!
 //! Source: POSIX.1-2024 XBD 3.152 (job control), XSH 2.4.3; `kernel/signal.c`, `get_signal`.
 
-use std::collections::BTreeSet;
-
 use super::prelude::*;
+use crate::few::Few;
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::<JobInShellGroup>::default()
@@ -26,9 +25,9 @@ struct JobInShellGroup {
     /// Children that executed a program in the group of a session leader.
     jobs: Waiting<ProcKey, Evidence>,
     /// Processes that made a group for a child, or were reported.
-    settled: BTreeSet<ProcKey>,
+    settled: Few<ProcKey>,
     /// Session leaders that asked for the foreground group of their terminal.
-    asked: BTreeSet<ProcKey>,
+    asked: Few<ProcKey>,
 }
 
 impl Watch for JobInShellGroup {
@@ -36,7 +35,9 @@ impl Watch for JobInShellGroup {
         for change in now.changes() {
             match *change {
                 Change::GroupBorn { leader: Some(process), .. } | Change::Joined { process, .. } => {
-                    self.settled.extend(now.memory.life(process).and_then(|life| life.launcher));
+                    if let Some(launcher) = now.memory.life(process).and_then(|life| life.launcher) {
+                        self.settled.insert(launcher);
+                    }
                     self.jobs.take(process);
                 }
                 Change::Executed { process } if shell_of(now, process).is_some() => {
@@ -80,9 +81,10 @@ impl JobInShellGroup {
     fn decide(&mut self, now: &Now<'_>, job: ProcKey, executed: Evidence) -> Option<Draft> {
         let shell = shell_of(now, job)?;
         let waits = waiter(now.model, job).is_some_and(|waiter| waiter.process == shell);
-        if !waits || !now.is_alive(job) || !self.is_interactive(now, shell) || !self.settled.insert(shell) {
+        if !waits || !now.is_alive(job) || !self.is_interactive(now, shell) || self.settled.contains(&shell) {
             return None;
         }
+        self.settled.insert(shell);
         let group = now.group_of(shell)?;
         let fact = say![now.name(job), " runs in the process group of its shell, ", now.name(shell)];
         let draft = Draft::of(now, shell, Severity::Warning, fact)

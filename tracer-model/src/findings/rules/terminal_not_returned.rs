@@ -11,8 +11,7 @@
 //! Source: POSIX.1-2024 tcsetpgrp (rationale); XBD 11.1.4.
 
 use super::prelude::*;
-use crate::table::Table;
-use crate::delta::ForegroundGroup;
+use crate::{delta::ForegroundGroup, findings::Shown, table::Table};
 
 pub(in crate::findings) fn watch() -> Box<dyn Watch> {
     Box::<NotReturned>::default()
@@ -26,7 +25,7 @@ struct Given {
     by: ProcKey,
     from: PgrpKey,
     to: Pgid,
-    evidence: Evidence,
+    giving: Shown,
 }
 
 impl Watch for NotReturned {
@@ -64,11 +63,12 @@ impl NotReturned {
         if from.map(|from| from.number) == to.map(|to| to.number) {
             return;
         }
-        self.0.remove(&tty);
         if let (Some(by), Some(from), Some(to)) = (by, from, to)
-            && let (Some(from), Some(evidence)) = (from.group, now.evidence_of(change))
+            && let (Some(from), Some(giving)) = (from.group, now.note(change))
         {
-            self.0.insert(tty, Given { by, from, to: to.number, evidence });
+            self.0.insert(tty, Given { by, from, to: to.number, giving });
+        } else {
+            self.0.remove(&tty);
         }
     }
 
@@ -87,16 +87,17 @@ impl NotReturned {
             return None;
         }
         let given = self.0.remove(&tty)?;
-        let stopped = foreground.group.is_some_and(|group| now.living(group).next().is_some());
+        let giving = Evidence::from(given.giving);
+        let stopped = foreground.group.is_some_and(|group| now.has_living(group));
         let key = foreground.group.or_else(|| now.memory.with_number(Pid(given.to.0)).next_back()?.groups.back().copied());
         let last = key.filter(|_| !stopped).and_then(|group| now.last_of(group));
         let became = if stopped { " is stopped" } else { " has ended" };
-        let who = if given.by == by { say!["it"] } else { say![now.name_at(&given.evidence, given.by)] };
+        let who = if given.by == by { say!["it"] } else { say![now.name_at(&giving, given.by)] };
         let fact = say![now.name(by), " ", how, tty, ": nobody had taken the terminal back"];
         let draft = Draft::of(now, by, Severity::Error, fact)
-            .why(say![who, " gave ", tty, " to group ", given.to.0, " at ", given.evidence.at, "; that group", became, ", and nobody called tcsetpgrp since"])
+            .why(say![who, " gave ", tty, " to group ", given.to.0, " at ", giving.at, "; that group", became, ", and nobody called tcsetpgrp since"])
             .fix(say!["take the terminal back (tcsetpgrp, with SIGTTOU ignored or blocked) whenever the foreground job ends or stops"])
-            .seen([given.evidence])
+            .seen([giving])
             .seen(last.into_iter().flat_map(|life| life.exited.iter().chain(&life.reaped)).cloned())
             .seen(used);
         Some(draft)
@@ -107,7 +108,7 @@ impl NotReturned {
 fn to_strangers(now: &Now<'_>, tty: TtyKey, to: Option<ForegroundGroup>, by: Option<ProcKey>) -> Option<Draft> {
     let (to, by) = (to?, by?);
     let known = to.group?;
-    if now.living(known).next().is_some() {
+    if now.has_living(known) {
         return None;
     }
     let mut once = now.memory.once_in(known).peekable();
