@@ -362,27 +362,53 @@ fn no_event(field: u32, wire: Wire, mut value: Fields) -> Result<Option<Decoded>
 }
 
 impl Decoder {
-    /// Sets what happened, by the number of the field and its value. `false`: a number in it is newer than this release.
+    /// Sets what happened, by the number of the field and its value. `false`: a number in it is newer than this release. What is
+    /// frequent is made in its place.
     #[inline]
     fn kind(&mut self, field: u32, wire: Wire, mut value: Fields) -> Result<bool, Malformed> {
         let Event { seq, at, .. } = self.event;
-        self.event.kind = match field {
+        match field {
             12 => {
                 let enter = leaf::enter(value.bytes(wire))?;
                 let call = numbers::to_call(enter.call.unwrap_or_default());
                 self.tables.told(self.actor)?.entered = Some((seq, at, call));
                 let Some(call) = call else { return Ok(false) };
-                EventKind::Enter { call, target_unknown: enter.target_unknown }
+                self.event.kind = EventKind::Enter { call, target_unknown: enter.target_unknown };
             }
             13 => {
                 let Some(leave) = self.leave(&leaf::leave(value.bytes(wire))?)? else { return Ok(false) };
-                EventKind::Leave(leave)
+                self.event.kind = EventKind::Leave(leave);
             }
             14 => {
                 let Some(signal) = generated(&leaf::signal_generated(value.bytes(wire))?) else { return Ok(false) };
-                EventKind::SignalGenerated(signal)
+                self.event.kind = EventKind::SignalGenerated(signal);
             }
-            19 => EventKind::NewTask { flags: leaf::new_task(value.bytes(wire))?.flags },
+            19 => self.event.kind = EventKind::NewTask { flags: leaf::new_task(value.bytes(wire))?.flags },
+            21 => self.event.kind = EventKind::Exit { group_dead: value.flag(wire) },
+            22 => self.event.kind = EventKind::Dead,
+            23 => self.event.kind = EventKind::Stopped { signal: Signal(value.word(wire)) },
+            24 => self.event.kind = EventKind::Freed { task: self.tables.task(value.word(wire))? },
+            25 => {
+                let signal = leaf::signal_delivered(value.bytes(wire))?;
+                let Some(disposition) = numbers::to_disposition(signal.disposition) else { return Ok(false) };
+                self.event.kind =
+                    EventKind::SignalDelivered { signal: Signal(signal.signal), code: signal.code, disposition };
+            }
+            31 => self.event.kind = EventKind::Continued,
+            _ => {
+                let Some(kind) = self.rare(field, wire, &mut value)? else { return Ok(false) };
+                self.event.kind = kind;
+            }
+        }
+        value.sound()?;
+        Ok(true)
+    }
+
+    /// The other kinds.
+    #[inline(never)]
+    fn rare(&self, field: u32, wire: Wire, value: &mut Fields) -> Result<Option<EventKind>, Malformed> {
+        let Event { seq, at, .. } = self.event;
+        Ok(Some(match field {
             20 => {
                 let exec = record::Exec::decode(value.bytes(wire))?;
                 EventKind::Exec {
@@ -391,28 +417,19 @@ impl Decoder {
                     truncated: exec.truncated,
                 }
             }
-            21 => EventKind::Exit { group_dead: value.flag(wire) },
-            22 => EventKind::Dead,
-            23 => EventKind::Stopped { signal: Signal(value.word(wire)) },
-            24 => EventKind::Freed { task: self.tables.task(value.word(wire))? },
-            25 => {
-                let signal = leaf::signal_delivered(value.bytes(wire))?;
-                let Some(disposition) = numbers::to_disposition(signal.disposition) else { return Ok(false) };
-                EventKind::SignalDelivered { signal: Signal(signal.signal), code: signal.code, disposition }
-            }
             26 => {
                 let snapshot = record::Snapshot::decode(value.bytes(wire))?;
                 EventKind::Snapshot { args: self.tables.strings(&snapshot.args)? }
             }
             27 => {
                 let end = record::SnapshotEnd::decode(value.bytes(wire))?;
-                let Some(coverage) = numbers::to_coverage(end.coverage) else { return Ok(false) };
+                let Some(coverage) = numbers::to_coverage(end.coverage) else { return Ok(None) };
                 EventKind::SnapshotEnd { from: Seq(plus(seq.0, end.from)), coverage }
             }
             28 => EventKind::ClockAnchor { unix_ns: value.signed(wire) },
             29 => {
                 let gap = record::Gap::decode(value.bytes(wire))?;
-                let Some(cause) = numbers::to_cause(gap.cause) else { return Ok(false) };
+                let Some(cause) = numbers::to_cause(gap.cause) else { return Ok(None) };
                 EventKind::Gap(Gap {
                     from: BootNs(plus(at.0, gap.from)),
                     until: BootNs(plus(at.0, gap.until)),
@@ -421,19 +438,16 @@ impl Decoder {
                     probes: gap.probes.into_iter().map(|probe| (probe.name, probe.lost)).collect(),
                 })
             }
-            31 => EventKind::Continued,
             32 => {
-                let Some(inspection) = FileInspection::from_json(value.bytes(wire)) else { return Ok(false) };
+                let Some(inspection) = FileInspection::from_json(value.bytes(wire)) else { return Ok(None) };
                 EventKind::Inspected(Box::new(inspection))
             }
             33 => {
-                let Some(attribute) = FileAttribute::from_json(value.bytes(wire)) else { return Ok(false) };
+                let Some(attribute) = FileAttribute::from_json(value.bytes(wire)) else { return Ok(None) };
                 EventKind::Attribute(attribute)
             }
             _ => return Err(Broken.into()),
-        };
-        value.sound()?;
-        Ok(true)
+        }))
     }
 
     fn leave(&mut self, leave: &record::Leave) -> Result<Option<Leave>, Malformed> {

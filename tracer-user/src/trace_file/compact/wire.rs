@@ -155,15 +155,11 @@ impl<'a> Fields<'a> {
 #[inline(never)]
 fn long_varint(bytes: &[u8], at: usize) -> (u64, usize) {
     let rest = bytes.get(at..).unwrap_or_default();
-    // As differences of times have.
-    if let [a, b, c @ ..0x80, ..] = rest {
-        return (u64::from(a & 0x7f) | u64::from(b & 0x7f) << 7 | u64::from(*c) << 14, at + 3);
-    }
-    let mut number = 0;
-    for (index, byte) in rest.iter().take(10).enumerate() {
-        number |= u64::from(byte & 0x7f) << (7 * index);
+    let (mut number, mut shift, mut end) = (0, 0, at);
+    for byte in rest.get(..10).unwrap_or(rest) {
+        (number, shift, end) = (number | u64::from(byte & 0x7f) << shift, shift + 7, end + 1);
         if *byte < 0x80 {
-            return (number, at + index + 1);
+            return (number, end);
         }
     }
     (0, BROKEN)
