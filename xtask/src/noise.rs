@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use nix::{sys::stat::Mode, unistd};
+use nix::{errno::Errno, sys::stat::Mode, unistd};
 use serde_json::Value;
 
 use crate::suites::{self, SUITES, Suite};
@@ -67,6 +67,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let sesstrace = fs::canonicalize(&sesstrace).with_context(|| sesstrace.clone())?;
     let here = crate::root()?.join("target/noise");
     fs::create_dir_all(&here).with_context(|| here.display().to_string())?;
+    // What whoever calls this has open is no concern of what is recorded, which would inherit it.
+    // SAFETY: no memory is passed, and nothing is closed here.
+    Errno::result(unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) })
+        .context("close_range")?;
     for (name, text) in FILES {
         fs::write(here.join(name), text)?;
     }
