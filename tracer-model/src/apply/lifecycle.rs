@@ -180,7 +180,9 @@ impl Model {
         let init = self.processes.get(&key).filter(|it| it.namespace.is_some_and(|namespace| namespace.pid == Pid(1)));
         let Some(init) = init else { return };
         let (exited, until) = (init.exited_at, cx.event.at);
-        let ended = |child: &&Process| matches!(child.phase, Phase::Zombie | Phase::Released);
+        let shown = cx.shown;
+        let ended =
+            |child: &&Process| matches!(child.phase, Phase::Zombie | Phase::Released) && shown != Some(child.key);
         let children = init.children.iter().filter_map(|child| self.processes.get(child)).filter(ended);
         let ended: Vec<_> = children.map(|child| (child.key, child.book.zombie_by().or(child.exited_at))).collect();
         for (child, zombie) in ended {
