@@ -123,6 +123,11 @@ fn wait_for_adopted_zombies() {
 
 /// Starts `verify` and waits until it traces: then the recording has its header.
 fn start(sesstrace: &str, every: &str, recording: &Path) -> anyhow::Result<Child> {
+    // A recording has another name until it is complete.
+    let mut unfinished = recording.as_os_str().to_owned();
+    unfinished.push(".part");
+    // One of a run that was killed.
+    let _ = fs::remove_file(&unfinished);
     let mut verify = Command::new(sesstrace)
         .args(["verify", "--all", "--every", every, "--rest", REST, "--ring-bytes", RING, "-w"])
         .arg(recording)
@@ -131,9 +136,6 @@ fn start(sesstrace: &str, every: &str, recording: &Path) -> anyhow::Result<Child
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot run {sesstrace}"))?;
-    // A recording has another name until it is complete.
-    let mut unfinished = recording.as_os_str().to_owned();
-    unfinished.push(".part");
     let begun = Instant::now();
     while fs::metadata(&unfinished).map_or(0, |it| it.len()) == 0 {
         if let Some(status) = verify.try_wait()? {
