@@ -35,11 +35,10 @@ impl Launchers {
     pub fn observe(&mut self, change: &Change) {
         match *change {
             Change::Forked { child, parent } => drop(self.of.insert(child, parent)),
-            Change::Exited { process, .. } => {
-                self.looked.remove(&process);
-                self.ending.remove(&process);
-            }
+            Change::Exited { process, .. } => self.forget_looks(process),
             Change::Reaped { process, .. } => {
+                // Of who is found to be gone no end is told.
+                self.forget_looks(process);
                 self.reaped.push_back(process);
                 if self.reaped.len() > REAPED
                     && let Some(oldest) = self.reaped.pop_front()
@@ -49,6 +48,11 @@ impl Launchers {
             }
             _ => {}
         }
+    }
+
+    fn forget_looks(&mut self, process: ProcKey) {
+        self.looked.remove(&process);
+        self.ending.remove(&process);
     }
 
     /// The nearest launcher of a process that lives and adopts nobody, if it was not inspected lately: it is now.

@@ -29,7 +29,7 @@ const SHOWN: usize = 12;
 const KEPT: usize = 64;
 
 /// Whose difference: of a process with its start.
-type Whom = (Entity, BootNs);
+pub(super) type Whom = (Entity, BootNs);
 
 /// A difference that may go away.
 #[derive(Clone, Copy, Debug)]
@@ -364,8 +364,8 @@ impl Comparison {
     }
 }
 
-/// Processes whose existence is a divergence.
-fn told(pending: &BTreeMap<(Whom, Fact), Pending>) -> BTreeSet<Pid> {
+/// Whose existence is a divergence.
+fn told(pending: &BTreeMap<(Whom, Fact), Pending>) -> BTreeSet<Whom> {
     let told = pending.iter().filter(|((_, fact), pending)| pending.reported && *fact == Fact::Existence);
-    told.filter_map(|(((whose, _), _), _)| if let Entity::Process(pid) = whose { Some(*pid) } else { None }).collect()
+    told.map(|((whom, _), _)| *whom).collect()
 }

@@ -5,12 +5,12 @@
 use std::collections::BTreeSet;
 
 use tracer_model::{
-    compare::{self, Census},
+    compare::{self, Census, Entity},
     ids::{BootNs, Pid, ProcKey, Seq},
     state::{Knowledge, Model, Phase, Process},
 };
 
-use super::Whose;
+use super::{Whose, comparison::Whom};
 use crate::capture::{Observation, procfs};
 
 /// One observation of everything.
@@ -53,7 +53,7 @@ impl Run {
 
     /// The model has got to where this run begins. `told`: who is there for one side alone, and that is a divergence: nothing is
     /// under way with them.
-    pub fn begin(&mut self, model: &Model, whose: Whose, last_event_at: BootNs, quiet_ns: u64, told: &BTreeSet<Pid>) {
+    pub fn begin(&mut self, model: &Model, whose: Whose, last_event_at: BootNs, quiet_ns: u64, told: &BTreeSet<Whom>) {
         let begun = self.observations.first().map_or(BootNs(0), |observation| observation.at);
         let is_expected = |process: &&Process| {
             process.knowledge == Knowledge::Seen
@@ -80,19 +80,21 @@ impl Run {
 
     /// Whether a zombie is no more whose parent waits, or whose reap nothing tells: one that is still there can stay for long, and
     /// nothing is under way with it.
-    fn shows_a_reap(&self, model: &Model, told: &BTreeSet<Pid>) -> bool {
+    fn shows_a_reap(&self, model: &Model, told: &BTreeSet<Whom>) -> bool {
         let shown = self.shown();
-        let gone = self.expected.iter().filter(|key| !shown.contains(&key.number) && !told.contains(&key.number));
+        let gone = self.expected.iter().filter(|key| !shown.contains(&key.number));
         let gone = gone.filter_map(|key| model.process(*key));
+        let gone = gone.filter(|known| !told.contains(&(Entity::Process(known.key.number), known.start)));
         gone.into_iter().any(|known| known.is_zombie() && compare::explanation_of_absence(model, known).is_some())
     }
 
     /// Whether somebody is shown whom the model does not have: who is in the process table before the record of the fork is being
     /// made (`kernel/fork.c`, `copy_process`). A virtual processor can be away for long in between.
-    fn shows_a_fork(&self, model: &Model, everyone: bool, told: &BTreeSet<Pid>) -> bool {
+    fn shows_a_fork(&self, model: &Model, everyone: bool, told: &BTreeSet<Whom>) -> bool {
         self.observations.iter().map(|observation| &observation.state).any(|state| {
             let concerns = everyone || model.process_by_pid(state.parent.pid).is_some_and(|parent| parent.followed);
-            concerns && state.exit_state == 0 && !told.contains(&state.id.pid) && compare::known(model, state).is_none()
+            let whom = (Entity::Process(state.id.pid), state.id.start);
+            concerns && state.exit_state == 0 && !told.contains(&whom) && compare::known(model, state).is_none()
         })
     }
 

@@ -58,6 +58,9 @@ pub fn run(churn: &Churn) -> anyhow::Result<()> {
         Some(program) => program.clone(),
         None => build()?.into(),
     };
+    if !churn.forks.is_multiple_of(churn.pace) {
+        bail!("--forks is no multiple of --pace, {}: each daemon comes with as many", churn.pace);
+    }
     let folder = crate::root()?.join("target/bench");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let baseline = folder.join(format!("baseline.{}", std::process::id()));
@@ -230,7 +233,8 @@ fn resident_kib(pid: u32) -> anyhow::Result<u64> {
 fn processor_time(pid: u32) -> anyhow::Result<Duration> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).context("sesstrace has ended")?;
     let fields = text.rsplit_once(") ").context("stat")?.1;
-    let ticks: u64 = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse().unwrap_or(0)).sum();
+    let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
+    let ticks = ticks.sum::<Result<u64, _>>().context("stat")?;
     let a_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().context("ticks a second")?;
     Ok(Duration::from_secs_f64(ticks as f64 / a_second as f64))
 }

@@ -189,6 +189,8 @@ impl Keeper {
         }
         self.kept = Instant::now();
         let before = baseline.finish();
+        // What could not be written is to be written still.
+        self.pending |= before.is_err();
         if !last {
             // At the end it is written once more, which may go better.
             before?;
