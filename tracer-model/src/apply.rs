@@ -11,7 +11,7 @@ mod identity;
 mod inspected;
 mod lifecycle;
 mod reap;
-mod signals;
+pub(crate) mod signals;
 pub(crate) mod taken;
 mod tty;
 

@@ -7,7 +7,7 @@ mod rows;
 use std::{
     fs,
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context as _, bail};
@@ -135,24 +135,29 @@ fn record(row: &Row, sesstrace: &Path, here: &Path, recording: &Path) -> anyhow:
     let mut command = Command::new("sh");
     command.args(["-c", &format!(". ./noise.sh\n{}", row.run)]).current_dir(here).env("HERE", here).env("DIR", &folder);
     command.env("SESSTRACE", sesstrace).env("RECORDING", recording).env("PORT", PORT);
-    finish(&mut command, &folder.join("log"), recording)
+    let log = folder.join("log");
+    let status = finish(&mut command, &log, recording)?;
+    if !status.success() {
+        bail!("it did not come to its end ({status}): {}", log.display());
+    }
+    Ok(None)
 }
 
-/// Fetches and runs a suite.
+/// Fetches and runs a suite, whose own results are no matter here.
 fn record_suite(suite: &Suite, sesstrace: &Path, here: &Path, recording: &Path) -> anyhow::Result<Option<String>> {
     let folder = suites::prepare(suite)?;
     let mut command = Command::new("setsid");
     command.arg("-w").arg(sesstrace).args(["record", "-o"]).arg(recording).args(["--", "sh", "-c", suite.run]);
-    finish(command.current_dir(folder), &here.join(format!("{}.log", suite.name)), recording)
+    finish(command.current_dir(folder), &here.join(format!("{}.log", suite.name)), recording).map(|_| None)
 }
 
-fn finish(command: &mut Command, log: &Path, recording: &Path) -> anyhow::Result<Option<String>> {
+fn finish(command: &mut Command, log: &Path, recording: &Path) -> anyhow::Result<ExitStatus> {
     let out = fs::File::create(log)?;
     let status = command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).status()?;
     if !recording.exists() {
         bail!("nothing was recorded ({status}): {}", log.display());
     }
-    Ok(None)
+    Ok(status)
 }
 
 /// What a report says.
@@ -177,6 +182,9 @@ impl Counts {
 fn count(sesstrace: &Path, recording: &Path) -> anyhow::Result<Counts> {
     let report = |arguments: &[&str]| -> anyhow::Result<String> {
         let output = Command::new(sesstrace).arg("report").args(arguments).arg(recording).output()?;
+        if !output.status.success() {
+            bail!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+        }
         String::from_utf8(output.stdout).context("a report that is no text")
     };
     let mut counts = counted(&report(&["--format", "json"])?)?;

@@ -21,7 +21,7 @@ const CHILD_STOPPED: i32 = 5;
 /// `CLD_EXITED` to `CLD_CONTINUED` (siginfo.h).
 const CHILD_CODES: std::ops::RangeInclusive<i32> = 1..=6;
 /// `SI_QUEUE`.
-const SI_QUEUE: i32 = -1;
+pub(crate) const SI_QUEUE: i32 = -1;
 /// `SI_TIMER`.
 pub(super) const SI_TIMER: i32 = -2;
 /// `SI_TKILL`.

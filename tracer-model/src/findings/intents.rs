@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Evidence, Now, memory::bit};
+use super::{Evidence, Now, memory::take_bit};
 use crate::{
     delta::{Change, Delta, Dropped, SignalPath},
     event::{Disposition, SignalGenerated, SignalOutcome, WaitStatus},
@@ -199,11 +199,13 @@ impl Intents {
     }
 
     /// A process executes a program: what waits of these signals has no handler any more (see `Life`).
-    pub fn reset_handlers(&mut self, process: ProcKey, waiting: u64, known: Seq) {
-        let sent = self.0.iter_mut().filter(|intent| waiting & bit(intent.signal) != 0);
-        for delivery in sent.flat_map(|intent| &mut intent.deliveries) {
-            if delivery.target == process && delivery.fate == Fate::Handled && delivery.sent.seq > known {
-                delivery.fate = Fate::Open;
+    pub fn reset_handlers(&mut self, process: ProcKey, mut waiting: u64, known: Seq) {
+        for intent in self.0.iter_mut().rev() {
+            let signal = intent.signal;
+            for delivery in intent.deliveries.iter_mut().filter(|it| it.target == process && it.sent.seq > known) {
+                if delivery.fate == Fate::Handled && take_bit(&mut waiting, signal) {
+                    delivery.fate = Fate::Open;
+                }
             }
         }
     }

@@ -13,6 +13,7 @@ use super::{
     words::{Word, Words},
 };
 use crate::{
+    apply::signals::SI_QUEUE,
     delta::{Change, Delta, SignalPath},
     event::{
         Call, Comm, Disposition, Event, EventKind, Inspection, SignalGenerated, SignalOrigin, WaitStatus,
@@ -25,8 +26,6 @@ use crate::{
 
 /// How many reaped processes are remembered.
 const REAPED: usize = 4096;
-/// `si_code` of tkill and tgkill (siginfo.h).
-const SI_TKILL: i32 = -6;
 /// How many signals of a process are remembered, and how many of the groups that it was in.
 const FEW: usize = 8;
 
@@ -138,8 +137,9 @@ impl Life {
     /// Those signals. `known`: since when nothing was lost that could have shown that it took one.
     fn reset_handlers(&mut self, known: Seq) -> u64 {
         let waiting = std::mem::take(&mut self.waiting);
-        for received in self.received.iter_mut().filter(|it| it.evidence.seq > known) {
-            if received.fate == Fate::Handled && waiting & bit(received.signal.signal) != 0 {
+        let mut left = waiting;
+        for received in self.received.iter_mut().rev().filter(|it| it.evidence.seq > known) {
+            if received.fate == Fate::Handled && take_bit(&mut left, received.signal.signal) {
                 received.signal.disposition = Disposition::Default;
                 received.fate = Fate::Open;
             }
@@ -148,8 +148,16 @@ impl Life {
     }
 }
 
+/// Whether a signal is in a set, from which it is taken: it waits once at most, and is the last that was sent. An earlier one was
+/// taken.
+pub(super) fn take_bit(set: &mut u64, signal: Signal) -> bool {
+    let was = *set & bit(signal) != 0;
+    *set &= !bit(signal);
+    was
+}
+
 /// The bit of a signal in a set.
-pub(super) fn bit(signal: Signal) -> u64 {
+fn bit(signal: Signal) -> u64 {
     signal.0.checked_sub(1).and_then(|bit| 1_u64.checked_shl(bit)).unwrap_or(0)
 }
 
@@ -443,9 +451,10 @@ impl Memory {
     }
 }
 
-/// Whether its target is seen to take it later. Of what a thread is sent with tkill that is not shown.
+/// Whether its target is seen to take it later. Of what comes with a code of its sender's (tkill, rt_sigqueueinfo) it is not, but for
+/// that of sigqueue.
 fn is_shown_when_taken(sent: &SignalGenerated) -> bool {
-    !sent.at_delivery && sent.origin != SignalOrigin::Info(SI_TKILL)
+    !sent.at_delivery && !matches!(sent.origin, SignalOrigin::Info(code) if code < 0 && code != SI_QUEUE)
 }
 
 /// The call of whoever used the terminal from the background. A tracer is not told which member it was: the first that is

@@ -23,6 +23,8 @@ ssh_server() {
     mkdir -p /run/sshd
     printf '%s\n' "HostKey $DIR/key" "AuthorizedKeysFile $DIR/authorized" "ListenAddress 127.0.0.1" "Port $PORT" \
         "PidFile $DIR/pid" "StrictModes no" "PermitRootLogin yes" "UsePAM no" >"$DIR/conf"
+    # However it ends, the server does not go on.
+    trap 'kill "$(cat "$DIR/pid")"; wait' EXIT
     record "$(command -v sshd)" -D -e -f "$DIR/conf" &
     client="ssh -F /dev/null -i $DIR/key -p $PORT -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1"
     tries=0
@@ -32,7 +34,5 @@ ssh_server() {
         sleep 0.1
     done
     expect "$HERE/session.exp" posix $client -t bash --norc -i || return
-    [ "$($client 'echo one | cat')" = one ] || return
-    kill "$(cat "$DIR/pid")"
-    wait
+    [ "$($client 'echo one | cat')" = one ]
 }

@@ -83,3 +83,26 @@ fn what_was_taken_before_did_not() {
         "]],
     );
 }
+
+/// A second one waits; the first was taken by the handler.
+#[test]
+fn what_waits_is_the_last_that_was_sent() {
+    signals(
+        Asked::Process(Pid(11)),
+        Signal::INT,
+        &format!(
+            "{TYPED}11: takes SIGINT handler\n77(kworker): SIGINT -> 11 kernel handler\n11: exec sleep\n11: exit SIGINT\n"
+        ),
+        expect![[r"
+            SIGINT to 11 bash at @12000: it died of it after 2000 ns
+              by: Ctrl-C typed at pts/0, to its foreground group
+              seen #12 SIGINT to 11 bash: Ctrl-C typed at pts/0, to its foreground group
+              seen #14 11 sleep dies of SIGINT
+            --
+            SIGINT to 11 bash at @10000: it handled it, and died of SIGINT after 4000 ns
+              by: Ctrl-C typed at pts/0, to its foreground group
+              seen #10 SIGINT to 11 bash: Ctrl-C typed at pts/0, to its foreground group
+              seen #14 11 sleep dies of SIGINT
+        "]],
+    );
+}
