@@ -29,10 +29,13 @@ impl Model {
         // parent wants none (kernel/exit.c, `wait_task_zombie`).
         let of_another = process.parent.filter(|parent| !process.parent_exited && *parent != waiter);
         if !reaps || of_another.is_some() {
-            // The parent is told before the last thread is switched away from (kernel/signal.c, `do_signal_stop`). Of a tracer that
-            // is the parent SIGCHLD tells whether it is such a stop.
+            // The parent is told before the last thread is switched away from (kernel/signal.c, `do_signal_stop`). A tracer that is
+            // the parent is told the same of each thread (`ptrace_stop`): it is of the process where there is one.
             let told = process.book.last_stop.as_deref().copied().filter(|stop| {
-                stop.told && waited.status == WaitStatus::Stopped(stop.signal) && process.phase == Phase::Alive
+                stop.told
+                    && process.facts.single_thread
+                    && waited.status == WaitStatus::Stopped(stop.signal)
+                    && process.phase == Phase::Alive
             });
             if let Some(stop) = told.filter(|_| process.stopped.is_none()) {
                 process.book.last_stop = None;

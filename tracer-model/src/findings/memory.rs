@@ -451,8 +451,8 @@ impl Memory {
     }
 }
 
-/// Whether its target is seen to take it later. Of what comes with a code of its sender's (tkill, rt_sigqueueinfo) it is not, but for
-/// that of sigqueue.
+/// Whether its target is seen to take it later. Of what comes with a code of its sender's (tkill, `rt_sigqueueinfo`) it is not,
+/// but for that of sigqueue.
 fn is_shown_when_taken(sent: &SignalGenerated) -> bool {
     !sent.at_delivery && !matches!(sent.origin, SignalOrigin::Info(code) if code < 0 && code != SI_QUEUE)
 }
