@@ -64,6 +64,16 @@ pub(super) fn terminal_use(signal: Signal, call: Option<Call>, tty: Option<TtyKe
     }
 }
 
+/// What of the terminal stops it again, in the background: `write`. `call`: where it was seen.
+pub(super) fn used_again(signal: Signal, call: Option<Call>) -> &'static str {
+    match call {
+        _ if signal == Signal::TTIN => "read",
+        Some(Call::Write { .. }) => "write",
+        Some(_) => "change of the terminal",
+        None => "change of the terminal, or write to it",
+    }
+}
+
 impl Now<'_> {
     /// Who has the terminal that a process is signalled for using from the background.
     pub(super) fn foreground_of(&self, change: &Change) -> Option<Words> {

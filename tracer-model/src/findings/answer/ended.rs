@@ -74,6 +74,7 @@ pub(super) fn ended(now: &Now<'_>, life: &Life, question: Option<&Question>) -> 
         .row("left", Words::list(left))
         .each("before", told(now, life, until))
         .row("reaped by", say![life.reaper.zip(life.reaped.as_ref()).map(|(by, reaped)| now.name_at(reaped, by))])
+        .seen(fatal.and_then(|fatal| handled_first(life, fatal)).map(|first| first.evidence.clone()))
         .seen(fatal.map(|fatal| fatal.evidence.clone()))
         .seen(life.exited.clone())
         .seen(life.reaped.clone())
@@ -82,7 +83,7 @@ pub(super) fn ended(now: &Now<'_>, life: &Life, question: Option<&Question>) -> 
 /// Who sent it, along which path.
 pub(super) fn sender(now: &Now<'_>, life: &Life) -> Words {
     match (life.status, now.fatal(life)) {
-        (_, Some(fatal)) => cause(life, fatal),
+        (_, Some(fatal)) => handled_first(life, fatal).map_or_else(|| fatal.evidence.path(), ended_itself),
         (Some(WaitStatus::Killed { signal, .. }), None) => unsent(signal, now.lost_of(life).is_some()),
         _ => after_handling(life).unwrap_or_else(|| say!["nobody: it ended by itself"]),
     }
@@ -101,9 +102,9 @@ fn after_handling(life: &Life) -> Option<Words> {
     let status = |signal: Signal| i32::try_from(BY_SIGNAL.saturating_add(signal.0)).ok().map(WaitStatus::Exited);
     let says = |it: &Received| life.status == status(it.signal.signal);
     let ends = |signal| matches!(signal, Signal::HUP | Signal::INT | Signal::QUIT | Signal::TERM);
-    let asked = |it: &&Received| {
-        ends(it.signal.signal) && (it.fate == Fate::Handled || says(it)) && it.evidence.seq < exited.seq
-    };
+    // What it ignored, or was not given, asked nothing of it. What it had blocked, or no handler for, it may have waited for.
+    let took = |it: &Received| it.fate == Fate::Handled || matches!(it.fate, Fate::Open | Fate::Blocked) && says(it);
+    let asked = |it: &&Received| ends(it.signal.signal) && took(it) && it.evidence.seq < exited.seq;
     let last = life.received.iter().rev().find(asked)?;
     let after = exited.at.since(last.evidence.at);
     let (signal, path) = (last.signal.signal, last.evidence.path());
@@ -111,9 +112,9 @@ fn after_handling(life: &Life) -> Option<Words> {
     (after <= GRACE).then(|| say!["itself, ", Span(after), " after ", handled, signal, ", ", path])
 }
 
-/// Along which path the signal came that ended a process. A program may handle it and then end itself with the same, so that
-/// its parent sees what it died of: then the path of the first.
-pub(in crate::findings) fn cause(life: &Life, fatal: &Received) -> Words {
+/// What a process had handled when it ended itself with the same, so that its parent sees what it died of. `fatal`: what it
+/// died of.
+pub(in crate::findings) fn handled_first<'a>(life: &'a Life, fatal: &Received) -> Option<&'a Received> {
     let handled = |it: &&Received| {
         it.signal.signal == fatal.signal.signal
             && it.signal.disposition == Disposition::Handler
@@ -121,8 +122,11 @@ pub(in crate::findings) fn cause(life: &Life, fatal: &Received) -> Words {
             && it.path.sender() != Some(life.key)
     };
     let by_itself = fatal.path.sender() == Some(life.key);
-    match life.received.iter().rev().find(handled).filter(|_| by_itself) {
-        Some(first) => say![first.evidence.path(), "; it handled that, and then sent itself the same"],
-        None => fatal.evidence.path(),
-    }
+    let last = life.received.iter().rev().find(handled).filter(|_| by_itself)?;
+    (fatal.evidence.at.since(last.evidence.at) <= GRACE).then_some(last)
+}
+
+/// Along which path it came that a process handled first.
+pub(in crate::findings) fn ended_itself(first: &Received) -> Words {
+    say![first.evidence.path(), "; it handled that, and then sent itself the same"]
 }

@@ -11,7 +11,7 @@ mod reached;
 mod tests;
 mod why;
 
-pub(super) use ended::cause;
+pub(super) use ended::{ended_itself, handled_first};
 pub(super) use left::class;
 pub use left::{Class, Left, Place};
 pub use look::{Doing, Look};

@@ -1,6 +1,7 @@
 //! Tests of the answers.
 
 mod executed;
+mod itself;
 mod names;
 mod untraced;
 

@@ -105,6 +105,32 @@ mod tests {
     }
 
     #[test]
+    fn what_stops_it_again_is_what_stopped_it() {
+        check(
+            "
+            10: fork 11 {tty=pts/0}
+            11: setpgid(0,0) = 0
+            11: > write(1)
+            11: SIGTTOU -> 11 kernel
+            11: < write(1) = -512
+            11: stops SIGTTOU
+            ",
+            expect![[r"
+                info too-early JC202 background-control-stop @11000: 11 bash was stopped by SIGTTOU
+                  why   it wrote to pts/0 (fd 1) under `stty tostop` from background group 11; in the foreground was 10 bash
+                  fix   ignore or block SIGTTOU around the call, give the job the terminal first, or run it in its own session (setsid)
+                  seen  #9 SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
+                  seen  #11 11 bash is stopped by SIGTTOU
+                info JC309 signal-attribution @11000: 11 bash was stopped by SIGTTOU
+                  why   from the kernel, because it used its terminal from the background
+                  fix   fg in its shell; kill -CONT alone lets it stop again at the next write
+                  seen  #9 SIGTTOU to 11 bash: from the kernel, because it used its terminal from the background
+                  seen  #11 11 bash is stopped by SIGTTOU
+            "]],
+        );
+    }
+
+    #[test]
     fn who_ignores_sigttou_is_not_stopped() {
         check(
             "

@@ -126,8 +126,8 @@ mod tests {
         check(
             &format!("{CONTAINER}11: > kill(-7,SIGTERM)\n11: SIGTERM -> 12\n11: < kill(-7,SIGTERM) = 0\n{ENDS}"),
             expect![[r"
-                info JC605 pidns-id-mismatch @6000: 11 tini, process 1 of its pid namespace, is in process group 10 of the outer namespace, which is 0 inside
-                  why   10 bash leads that group from outside: getpgrp answers 0 inside, and kill(0) reaches processes outside
+                info JC605 pidns-id-mismatch @6000: 11 tini, process 1 of its pid namespace, is in process group 10 of the outer namespace
+                  why   that group (of 10 bash) was made outside: inside, getpgrp answers 0, and kill(0) reaches processes outside
                   fix   call setsid or setpgid in the first process of the container
                   seen  #6 11 tini executes a program
                 info JC309 signal-attribution @100020000: 12 tini died of SIGTERM

@@ -70,9 +70,11 @@ impl IdMismatch {
         if !self.told.insert(inside.inum) {
             return None;
         }
-        let fact = say![now.name(process), ", process ", inside.pid.0, " of its pid namespace, is in process group ", group, " of the outer namespace, which is 0 inside"];
+        let fact = say![now.name(process), ", process ", inside.pid.0, " of its pid namespace, is in process group ", group, " of the outer namespace"];
+        let of = now.model.process_by_pid(Pid(group.number.0)).filter(|it| it.group == Some(group) && now.is_alive(it.key));
+        let of = of.map(|leader| say![" (of ", now.name(leader.key), ")"]);
         let draft = Draft::of(now, process, Severity::Info, fact)
-            .why(say![now.group_name(group.number), " leads that group from outside: getpgrp answers 0 inside, and kill(0) reaches processes outside"])
+            .why(say!["that group", of, " was made outside: inside, getpgrp answers 0, and kill(0) reaches processes outside"])
             .fix(say!["call setsid or setpgid in the first process of the container"]);
         Some(draft)
     }
@@ -123,8 +125,8 @@ mod tests {
         check(
             &format!("{CONTAINER}11: ioctl(0,TIOCGPGRP,0,0) = 0\n11: ioctl(0,TIOCGPGRP,0,0) = 0\n11: kill(50,SIGTERM) = -3\n"),
             expect![[r"
-                info JC605 pidns-id-mismatch @6000: 11 sh, process 1 of its pid namespace, is in process group 10 of the outer namespace, which is 0 inside
-                  why   10 bash leads that group from outside: getpgrp answers 0 inside, and kill(0) reaches processes outside
+                info JC605 pidns-id-mismatch @6000: 11 sh, process 1 of its pid namespace, is in process group 10 of the outer namespace
+                  why   that group (of 10 bash) was made outside: inside, getpgrp answers 0, and kill(0) reaches processes outside
                   fix   call setsid or setpgid in the first process of the container
                   seen  #6 11 sh executes a program
                 warning JC605 pidns-id-mismatch @8000: 11 sh asked who is in the foreground of pts/0 and was told 0
@@ -135,6 +137,19 @@ mod tests {
                   why   outside, 50 is 50 tmux
                   fix   use numbers of the namespace that the call is made in (NSpid in /proc/PID/status)
                   seen  #12 11 sh: Kill { target: 50, signal: 15 } = errno 3
+            "]],
+        );
+    }
+
+    #[test]
+    fn a_leader_that_has_ended_leads_nothing() {
+        check(
+            "10: fork 11\n11: setpgid(0,0) = 11\n11: fork 12 {ns=4026532000/1/1/0/0}\n11: exit 0\n12: exec sh\n",
+            expect![[r"
+                info JC605 pidns-id-mismatch @10000: 12 sh, process 1 of its pid namespace, is in process group 11 of the outer namespace
+                  why   that group was made outside: inside, getpgrp answers 0, and kill(0) reaches processes outside
+                  fix   call setsid or setpgid in the first process of the container
+                  seen  #10 12 sh executes a program
             "]],
         );
     }

@@ -13,8 +13,10 @@
 use super::{
     super::{
         answer,
+        background::used_again,
         evidence::unsent,
         intents::{Delivery, Fate, Intent},
+        memory::Received,
     },
     prelude::*,
 };
@@ -80,22 +82,21 @@ fn draft(now: &Now<'_>, intent: &Intent) -> Option<Draft> {
     };
     let others = Words::list(rest.iter().map(|it| say![now.name_at(&it.sent, it.target), fate(it.fate)]));
     let others = if others.is_empty() { others } else { say!["; also to ", others] };
+    let life = now.memory.life(first.target);
+    let received = life.and_then(|life| life.received.iter().find(|it| it.evidence.seq == first.sent.seq));
+    let fatal = life.zip(received).filter(|_| first.fate == Fate::Died);
+    let handled = fatal.and_then(|(life, fatal)| answer::handled_first(life, fatal));
+    let cause = handled.map_or_else(|| first.sent.path(), answer::ended_itself);
     let shown = |of: fn(&Delivery) -> Option<&Evidence>| hit.iter().filter_map(move |it| of(it)).take(4).cloned();
     let draft = Draft::on(subject, Severity::Info, say![names, did])
-        .why(say![cause(now, first), credentials(now, intent, first), others])
-        .fix(fix(now, intent, first))
+        .why(say![cause, credentials(now, intent, first), others])
+        .fix(fix(now, intent, first, received, handled))
         .about(hit.iter().map(|it| it.target))
         .since(intent.seq)
+        .seen(handled.map(|handled| handled.evidence.clone()))
         .seen(shown(|it| Some(&it.sent)))
         .seen(shown(|it| it.seen.as_ref()));
     Some(draft)
-}
-
-/// Along which path it came; of a program that ended itself with what it had handled before, along which that came.
-fn cause(now: &Now<'_>, first: &Delivery) -> Words {
-    let life = now.memory.life(first.target).filter(|_| first.fate == Fate::Died);
-    let received = life.and_then(|life| Some((life, life.received.iter().find(|it| it.evidence.seq == first.sent.seq)?)));
-    received.map_or_else(|| first.sent.path(), |(life, received)| answer::cause(life, received))
 }
 
 /// What the signal was for one whom it did nothing to.
@@ -123,11 +124,12 @@ fn credentials(now: &Now<'_>, intent: &Intent, first: &Delivery) -> Words {
     if parts.is_empty() { parts } else { say![", ", parts] }
 }
 
-fn fix(now: &Now<'_>, intent: &Intent, first: &Delivery) -> Words {
-    match (first.fate, intent.path) {
+fn fix(now: &Now<'_>, intent: &Intent, first: &Delivery, received: Option<&Received>, handled: Option<&Received>) -> Words {
+    let (path, sent) = handled.map_or((intent.path, &first.sent), |handled| (handled.path, &handled.evidence));
+    match (first.fate, path) {
         (Fate::Stopped, SignalPath::TerminalCharacter { .. }) => say!["fg or bg in the shell continues it"],
         (Fate::Stopped, SignalPath::BackgroundAccess { .. }) => {
-            let again = if intent.signal == Signal::TTIN { "read" } else { "change of the terminal" };
+            let again = used_again(intent.signal, received.and_then(|it| it.call));
             say!["fg in its shell; kill -CONT alone lets it stop again at the next ", again]
         }
         (Fate::Stopped, _) => say!["kill -CONT continues it"],
@@ -137,12 +139,13 @@ fn fix(now: &Now<'_>, intent: &Intent, first: &Delivery) -> Words {
         (_, SignalPath::NamespaceEnd { .. }) => say!["let the first process of a container end last: it should wait for the others"],
         (_, SignalPath::Kernel) if intent.signal == Signal::KILL => say!["look at the memory limit of its cgroup, and at dmesg"],
         (_, SignalPath::TerminalCharacter { .. }) => {
-            say!["nothing, if the key was meant; what must survive it needs a handler, or a group in the background"]
+            let handler = if handled.is_some() { "" } else { "a handler, or " };
+            say!["nothing, if the key was meant; what must survive it needs ", handler, "a group in the background"]
         }
         (_, SignalPath::ParentDeath { .. }) => say!["nothing, if it was to end with its parent; else see `sesstrace explain JC308`"],
         (_, path) => match path.sender().filter(|sender| *sender != first.target) {
             Some(sender) => {
-                say!["if this was not meant, look at what ", now.name_at(&first.sent, sender), " was running when it sent it"]
+                say!["if this was not meant, look at what ", now.name_at(sent, sender), " was running when it sent it"]
             }
             None => say!["nothing, if this was meant"],
         },
@@ -290,10 +293,5 @@ mod tests {
               fix   nothing, if this was meant
               seen  #9 11 bash dies of SIGTERM
         "]]);
-    }
-
-    #[test]
-    fn who_exits_by_itself_is_nothing() {
-        check("10: fork 11\n11: exit 143\n", expect![[""]]);
     }
 }

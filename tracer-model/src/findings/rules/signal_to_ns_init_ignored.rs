@@ -50,8 +50,8 @@ mod tests {
     #[test]
     fn sigterm_to_process_1_does_nothing() {
         check(&format!("{CONTAINER}50: > kill(11,SIGTERM)\n50: SIGTERM -> 11 ignored\n"), expect![[r"
-            info JC605 pidns-id-mismatch @6000: 11 node, process 1 of its pid namespace, is in process group 10 of the outer namespace, which is 0 inside
-              why   10 bash leads that group from outside: getpgrp answers 0 inside, and kill(0) reaches processes outside
+            info JC605 pidns-id-mismatch @6000: 11 node, process 1 of its pid namespace, is in process group 10 of the outer namespace
+              why   that group (of 10 bash) was made outside: inside, getpgrp answers 0, and kill(0) reaches processes outside
               fix   call setsid or setpgid in the first process of the container
               seen  #6 11 node executes a program
             warning JC602 signal-to-ns-init-ignored @8000: SIGTERM to 11 node did nothing
@@ -64,8 +64,8 @@ mod tests {
     #[test]
     fn a_handler_gets_it() {
         check(&format!("{CONTAINER}50: > kill(11,SIGTERM)\n50: SIGTERM -> 11 handler\n"), expect![[r"
-            info JC605 pidns-id-mismatch @6000: 11 node, process 1 of its pid namespace, is in process group 10 of the outer namespace, which is 0 inside
-              why   10 bash leads that group from outside: getpgrp answers 0 inside, and kill(0) reaches processes outside
+            info JC605 pidns-id-mismatch @6000: 11 node, process 1 of its pid namespace, is in process group 10 of the outer namespace
+              why   that group (of 10 bash) was made outside: inside, getpgrp answers 0, and kill(0) reaches processes outside
               fix   call setsid or setpgid in the first process of the container
               seen  #6 11 node executes a program
         "]]);

@@ -62,12 +62,18 @@ impl Watch for StoppedOrphaned {
 fn draft(now: &Now<'_>, group: PgrpKey, orphan: Orphan, live: &'static str) -> Draft {
     let Orphan { by, members, stopped, evidence } = orphan;
     let names = |list: &[ProcKey]| Words::list(list.iter().map(|key| say![now.name(*key)]));
-    let (died, living): (Vec<ProcKey>, Vec<ProcKey>) = members.iter().partition(|member| now.has_ended(**member));
+    let (ended, living): (Vec<ProcKey>, Vec<ProcKey>) = members.iter().partition(|member| now.has_ended(**member));
+    let of_hangup = |key: &ProcKey| {
+        let status = now.memory.life(*key).and_then(|life| life.status);
+        matches!(status, Some(WaitStatus::Killed { signal: Signal::HUP, .. }))
+    };
+    let (died, ended): (Vec<ProcKey>, Vec<ProcKey>) = ended.into_iter().partition(of_hangup);
     let died = if died.is_empty() { say!["nobody died of SIGHUP"] } else { say![names(&died), " died of SIGHUP"] };
+    let ended = if ended.is_empty() { say![] } else { say!["; ", names(&ended), " ended"] };
     let live = if living.is_empty() { say![] } else { say!["; ", names(&living), live] };
     let are = count(stopped, "member was", "members were");
     Draft::on(Subject::Group(group), Severity::Warning, say!["group ", group, " was orphaned while it was stopped: the kernel sent it SIGHUP and SIGCONT"])
-        .why(say![now.name(by), " exited and left nobody who could continue it (", are, " stopped); ", died, live])
+        .why(say![now.name(by), " exited and left nobody who could continue it (", are, " stopped); ", died, ended, live])
         .fix(say!["continue or end stopped jobs before the shell ends; nohup for what must live on"])
         .about(members)
         .about([by])
@@ -125,6 +131,40 @@ mod tests {
                   fix   continue or end stopped jobs before the shell ends; nohup for what must live on
                   seen  #12 20 bash exits 0
                   seen  #13 the exit of 20 bash orphans group 21 (1 stopped member)
+            "]],
+        );
+    }
+
+    #[test]
+    fn who_ended_otherwise_did_not_die_of_it() {
+        check(
+            &format!("{JOB}
+                21: fork 22
+                21: stops SIGSTOP
+                20: exit 0
+                20: SIGHUP -> 22 kernel
+                20: SIGHUP -> 21 kernel handler {{pp=1 +init_parent}}
+                20: SIGCONT -> 22 kernel
+                20: SIGCONT -> 21 kernel
+                20: dead
+                22: exit SIGHUP
+                21: exit 0
+            "),
+            expect![[r"
+                info JC309 signal-attribution @20000: 22 bash died of SIGHUP
+                  why   from the kernel, because the exit of 20 bash orphaned its group while a member was stopped; also to 21 bash (handled)
+                  fix   do not leave stopped jobs behind when a shell ends
+                  seen  #14 SIGHUP to 22 bash: from the kernel, because the exit of 20 bash orphaned its group while a member was stopped
+                  seen  #19 22 bash dies of SIGHUP
+                info JC309 signal-attribution @20000: 21 bash was continued by SIGCONT
+                  why   from the kernel, because the exit of 20 bash orphaned its group while a member was stopped; also to 22 bash (no effect yet)
+                  fix   nothing: it goes on
+                  seen  #17 SIGCONT to 21 bash: from the kernel, because the exit of 20 bash orphaned its group while a member was stopped
+                warning JC401 stopped-group-orphaned @20000: group 21 was orphaned while it was stopped: the kernel sent it SIGHUP and SIGCONT
+                  why   20 bash exited and left nobody who could continue it (1 member was stopped); 22 bash died of SIGHUP; 21 bash ended
+                  fix   continue or end stopped jobs before the shell ends; nohup for what must live on
+                  seen  #13 20 bash exits 0
+                  seen  #14 the exit of 20 bash orphans group 21 (1 stopped member)
             "]],
         );
     }

@@ -113,11 +113,29 @@ fn a_command_is_told_of_by_the_name_that_it_was_started_by() {
 #[test]
 fn a_status_that_says_a_signal_says_who_sent_it() {
     // sigtimedwait takes a signal that has no handler.
-    let ended = |code: u32| {
+    let met = |met: &str, code: u32| {
         format!(
-            "10: fork 11\n11: exec tini\n50: > kill(11,SIGTERM)\n50: SIGTERM -> 11\n50: < kill(11,SIGTERM) = 0\n11: exit {code}\n11: dead\n"
+            "10: fork 11\n11: exec tini\n50: > kill(11,SIGTERM)\n50: SIGTERM -> 11{met}\n50: < kill(11,SIGTERM) = 0\n11: exit {code}\n11: dead\n"
         )
     };
+    let ended = |code: u32| met("", code);
+    // What it ignores it cannot have waited for.
+    ask(
+        11,
+        &met(" ignored", 143),
+        expect![[r"
+        11 tini is a zombie, for 1000 ns: it exited with 143
+          because: its parent 10 bash has not waited for it
+          release: 10 bash waits, or ends
+          by: nobody: it ended by itself
+          seen #10 11 tini exits 143
+        --
+        11 tini exited with 143 at @10000
+          by: nobody: it ended by itself
+          before: SIGTERM (ignored) 2000 ns earlier, sent by 50 tmux, to this process alone
+          seen #10 11 tini exits 143
+    "]],
+    );
     ask(
         11,
         &ended(143),
