@@ -77,6 +77,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // SAFETY: integers only; these descriptors stay open here.
     unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as i32) };
     needs::install()?;
+    needs::mount_tracefs();
     needs::forget_packages()?;
     let only = arguments.only.as_deref().unwrap_or_default();
     let (mut passed, mut failed) = (0, 0);

@@ -6,7 +6,7 @@ use super::Cx;
 use crate::{
     delta::{Anomaly, Bounds, Change, OrphanCause, ReapEvidence},
     event::{EXIT_DEAD, RawTask, State},
-    ids::{BootNs, Pid, ProcKey},
+    ids::{BootNs, Pgid, Pid, ProcKey, Sid},
     state::{Knowledge, Model, Phase, Process, same_ino, same_start},
 };
 
@@ -126,11 +126,11 @@ impl Model {
     /// the number is of both (kernel/pid.c, `free_pid`).
     fn leads_what_bears_its_number(&mut self, key: ProcKey) {
         let number = key.number.0;
-        let group = self.groups.current_mut(crate::ids::Pgid(number));
+        let group = self.groups.current_mut(Pgid(number));
         if let Some(group) = group.filter(|group| group.leader.is_none() && !group.leader_reaped) {
             group.leader = Some(key);
         }
-        let session = self.sessions.current_mut(crate::ids::Sid(number));
+        let session = self.sessions.current_mut(Sid(number));
         if let Some(session) = session.filter(|session| session.leader.is_none() && !session.leader_reaped) {
             session.leader = Some(key);
         }
@@ -176,6 +176,14 @@ impl Model {
                 child.parent_exited = true;
                 self.requalify(cx, key, OrphanCause::Found);
             }
+        }
+        // Whoever is found with that number leads what bears it; if a complete snapshot finds nobody, the leader was reaped.
+        let number = key.number.0;
+        if let Some(group) = self.groups.current_mut(Pgid(number)).filter(|group| group.leader == Some(key)) {
+            group.leader = None;
+        }
+        if let Some(session) = self.sessions.current_mut(Sid(number)).filter(|session| session.leader == Some(key)) {
+            session.leader = None;
         }
     }
 

@@ -69,6 +69,15 @@ pub fn install() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Mounts tracefs where everybody sees it, as a machine has it on which somebody traces with four capabilities: these are not
+/// enough to mount it. What needs it and does not find it says so.
+pub fn mount_tracefs() {
+    const PLACE: &str = "/sys/kernel/tracing";
+    if is_root() && !succeeds(Command::new("mountpoint").args(["-q", PLACE])) {
+        succeeds(Command::new("mount").args(["-t", "tracefs", "tracefs", PLACE]));
+    }
+}
+
 /// Removes what cargo keeps of packages of ours that an earlier run made: it knows them by name and version, and would build
 /// the new ones with the old.
 pub fn forget_packages() -> anyhow::Result<()> {
