@@ -152,6 +152,10 @@ pub const ZOMBIES: Scenario = Scenario {
         then foreground zombie -> shell
         then group zombie ends, *
     ",
+    finds: "
+        error JC203 shell
+        warning JC203 shell
+    ",
     ..Scenario::DEFAULT
 };
 
