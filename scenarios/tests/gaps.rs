@@ -31,6 +31,7 @@ const LESS: &[(&str, &str, &str)] = &[
     ("JC304", "it reaped its child  at then; the number is that of stranger since then", "the name of that child"),
     ("JC304", "it reaped its child child at then; the number is that of stranger", "since when"),
     ("JC309", "with a call that was not seen", "the call"),
+    ("JC401", "job died of SIGHUP; other ended", "of what: its end was lost"),
     ("JC402", "and can never be in the foreground again", "which exit orphaned the group"),
     ("JC406", "left 1 other: front got SIGHUP from the kernel and died of it", "the other, whose fork was lost"),
     ("JC504", "server still holds fd 0 /dev/pts", "other descriptors: the look at them was lost"),

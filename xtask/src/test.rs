@@ -51,7 +51,10 @@ fn steps(nextest: bool, deny: bool) -> Vec<Step> {
         step("lints", "cargo clippy --workspace --all-targets -- -D warnings"),
         step("build", "cargo build --workspace --bins"),
         test("tests: unit, layout, transcripts, capture", "--workspace --exclude scenarios"),
-        test("tests: golden recordings say what they must", "-p scenarios --lib --bins --test golden"),
+        test(
+            "tests: golden recordings say what they must",
+            "-p scenarios --lib --bins --test golden --test rules --test semantics --test gaps",
+        ),
         step("replays: golden recordings, byte for byte", "cargo xtask replay"),
         test("tests: live recordings say what they must", "-p scenarios --test live"),
         test("tests: the daemon zoo", "-p scenarios --test zoo"),
