@@ -28,7 +28,8 @@ const PRELUDE: &str = r#"
     number() { until read -r it < $1; do :; done 2> /dev/null; is $it; }
 "#;
 
-/// What is a failure does not depend on the backend, and the classes are the same under both.
+/// What fails is decided by the class; that each is told the same under both backends is
+/// `each_class_is_told_and_ended_under_both_backends`.
 #[test]
 fn whatever_is_left_behind_and_is_no_daemon_fails_a_build() {
     for (name, script, told, status) in CLASSES {

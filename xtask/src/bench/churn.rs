@@ -32,7 +32,7 @@ pub struct Churn {
     #[arg(long, default_value_t = 36_000)]
     daemons: u64,
     /// How many start in a second.
-    #[arg(long, default_value_t = 250)]
+    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
     pace: u32,
     /// How many processes are forked in a second, daemons with what starts them among them; the others end at once.
     #[arg(long, default_value_t = 0)]
